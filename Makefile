@@ -1,0 +1,50 @@
+# `make` lists what can be made. PYTHON=... names the Python to make .venv from, else one is looked for.
+export PYTHON
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+VENV_PYTHON := .venv/bin/python
+RUNTIME := .venv/.installed-requirements.txt
+DEVELOPMENT := .venv/.installed-requirements-dev.txt
+SMALLTALK := model/smalltalk
+
+# A .venv whose Python has gone, as after an upgrade of the system, is made again.
+GONE := $(shell test -x $(VENV_PYTHON) || echo FORCE)
+
+.PHONY: help chat train gpu lint test clean FORCE
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' Makefile
+
+# The marker is tested here because train.py, which says the same, needs seconds to load TensorFlow. Standard output and
+# input are the chat's alone.
+chat: $(RUNTIME) ## talk to the small talk bot; trains it first (about 4 minutes) if need be
+	@test -e $(SMALLTALK)/finished.json || \
+		$(VENV_PYTHON) train.py --flagfile=data/smalltalk.flags </dev/null >&2
+	@$(VENV_PYTHON) predict.py --model_dir=$(SMALLTALK)
+
+train: $(RUNTIME) ## train the small talk bot, or go on where its training stopped
+	@$(VENV_PYTHON) train.py --flagfile=data/smalltalk.flags
+
+gpu: .venv/.installed-requirements-gpu.txt ## install what an NVIDIA GPU needs
+
+lint: $(DEVELOPMENT) ## check style, format, types and which module imports which
+	@$(VENV_PYTHON) -m ruff check .
+	@$(VENV_PYTHON) -m ruff format --check .
+	@$(VENV_PYTHON) -m mypy
+	@$(VENV_PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+
+test: lint ## run lint, then the whole test suite with branch coverage
+	@$(VENV_PYTHON) -m pytest --cov --durations=10
+
+clean: ## remove .venv, caches and coverage data; model/ and data/ stay
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis htmlcov .coverage .coverage.*
+	@find chatbot tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@rm -rf __pycache__
+
+.venv/.installed-%: % requirements.txt $(GONE)
+	@tools/venv.sh $<
+
+FORCE:

@@ -1,0 +1,33 @@
+"""A sequence-to-sequence chatbot in TensorFlow 2 on tensorflow_addons.
+
+Notation in shapes, the same in every module:
+
+    B  queries in a batch
+    S  tokens of a query, padding included
+    T  tokens of a reply, padding included
+    E  width of a word vector (`embedding_size`)
+    U  units of an LSTM layer (`rnn_size`)
+    L  LSTM layers (`num_layers`)
+    V  words in the vocabulary
+    W  hypotheses in the beam (`beam_size`)
+    N  real (unpadded) reply tokens in a batch
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chatbot.chatbot import Chatbot, Reply
+
+__version__ = "1.0.0"
+__all__ = ["Chatbot", "Reply", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports `Chatbot` and `Reply` on first use, so that importing the package costs nothing."""
+    if name in ("Chatbot", "Reply"):
+        import chatbot.chatbot
+
+        return getattr(chatbot.chatbot, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

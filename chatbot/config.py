@@ -1,0 +1,287 @@
+"""Every setting of the project, as frozen dataclasses that check themselves and travel as JSON.
+
+The names and, where it has them, the defaults are those of the tutorial that the project
+reproduces. `flags` turns the fields into command line flags; `checkpoint` writes them beside the
+weights.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+from chatbot.errors import ChatbotError
+
+FORMAT = 1
+"""Number of the model directory's format; a later format is refused, never guessed at."""
+
+Section = TypeVar("Section", bound="Settings")
+
+
+def setting(
+    default: Any,
+    description: str,
+    low: float | None = None,
+    high: float | None = None,
+    choices: Sequence[str] | None = None,
+) -> Any:
+    """Declares one setting: its default, one sentence of help, and the values it may take.
+
+    Args:
+        default: The value if nobody says otherwise; its type is the setting's type.
+        description: One sentence for `--help`.
+        low: Smallest number allowed, or None.
+        high: Largest number allowed, or None.
+        choices: The strings allowed, or None.
+
+    Returns:
+        A dataclass field.
+    """
+    limits = {"help": description, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata=limits)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A group of settings; a value of the wrong type or out of its range raises `ChatbotError`."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            check_value(item, getattr(self, item.name))
+
+
+def check_value(item: dataclasses.Field[Any], value: Any) -> None:
+    """Checks one value against its field's declared type, range and choices.
+
+    Args:
+        item: The dataclass field made by `setting`.
+        value: The value to check.
+
+    Raises:
+        ChatbotError: The value does not fit; the message says what would.
+    """
+    kind = type(item.default)
+    accepted = (int, float) if kind is float else (kind,)
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+        raise ChatbotError(f"--{item.name}={value!r} is not {_article(kind)}; give one")
+    choices, low, high = (item.metadata.get(key) for key in ("choices", "low", "high"))
+    if choices is not None and value not in choices:
+        raise ChatbotError(f"--{item.name}={value} is unknown; choose one of {', '.join(choices)}")
+    if kind in (int, float):
+        if not math.isfinite(value):
+            raise ChatbotError(f"--{item.name}={value} is not a finite number; give one")
+        if (low is not None and value < low) or (high is not None and value > high):
+            raise ChatbotError(f"--{item.name}={value} is out of range; {_range(low, high)}")
+
+
+def _article(kind: type[Any]) -> str:
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+    return names[kind]
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if high is None:
+        return f"it must be at least {low}"
+    return f"it must lie between {low} and {high}"
+
+
+@dataclass(frozen=True)
+class CorpusConfig(Settings):
+    """What is learned from, and how it is cut into tokens."""
+
+    corpus: str = setting("", "File, directory or zip with the dialogues to learn from.")
+    corpus_format: str = setting(
+        "auto",
+        "Format of the corpora; auto looks at the files.",
+        choices=(
+            "auto",
+            "tsv",
+            "jsonl",
+            "dailydialog",
+            "cornell",
+            "convokit",
+            "chatterbot",
+            "conv",
+        ),
+    )
+    validation_corpus: str = setting("", "Corpus to measure the validation perplexity on.")
+    validation_share: float = setting(
+        0.0, "Share of the corpus' dialogues held out for validation.", 0.0, 0.9
+    )
+    max_length: int = setting(
+        40, "Tokens a side; longer sides are cut, and the reply's end token counts.", 2, 10_000
+    )
+    vocab_size: int = setting(
+        40_000, "Most words in the vocabulary, its five special tokens among them.", 6, 10_000_000
+    )
+    min_count: int = setting(
+        1, "A word seen fewer times than this becomes the unknown token.", 1, 1_000_000
+    )
+
+
+@dataclass(frozen=True)
+class ModelConfig(Settings):
+    """The network."""
+
+    rnn_size: int = setting(1024, "Units of each LSTM layer.", 1, 65_536)
+    num_layers: int = setting(2, "LSTM layers in the encoder, and again in the decoder.", 1, 64)
+    embedding_size: int = setting(
+        1024, "Width of the word vectors that encoder and decoder share.", 1, 65_536
+    )
+    dropout: float = setting(
+        0.5, "Fraction of every LSTM layer's output dropped in training.", 0.0, 0.99
+    )
+    embedding_dropout: float = setting(
+        0.0, "Fraction of the word vectors' elements dropped in training.", 0.0, 0.99
+    )
+    attention: str = setting(
+        "bahdanau",
+        "Attention mechanism: bahdanau (additive) or luong (multiplicative).",
+        choices=("bahdanau", "luong"),
+    )
+    use_attention: bool = setting(True, "Attend to the query while replying.")
+
+
+@dataclass(frozen=True)
+class TrainingConfig(Settings):
+    """How the weights are found."""
+
+    learning_rate: float = setting(1e-4, "Adam's step size.", 1e-9, 10.0)
+    learning_rate_schedule: str = setting(
+        "constant",
+        "What the step size does over the whole training: constant, or down to zero along a "
+        "linear or cosine curve.",
+        choices=("constant", "linear", "cosine"),
+    )
+    warmup_steps: int = setting(
+        0, "Steps in which the learning rate climbs from zero.", 0, 10_000_000
+    )
+    batch_size: int = setting(128, "Pairs in a batch.", 1, 1_000_000)
+    num_epochs: int = setting(30, "Passes over the corpus.", 1, 1_000_000)
+    max_steps: int = setting(
+        0, "Stop after this many steps, even within an epoch; 0 means no limit.", 0, 10**12
+    )
+    max_gradient_norm: float = setting(
+        5.0, "Gradients whose global norm is above this are scaled down to it.", 1e-9, 1e9
+    )
+    steps_per_checkpoint: int = setting(
+        100, "Steps between two reports, each with a validation and a checkpoint.", 1, 10**9
+    )
+    patience: int = setting(
+        0,
+        "Stop after this many reports without a better validation perplexity; 0 means never.",
+        0,
+        1_000_000,
+    )
+    seed: int = setting(
+        1, "Seed of the first weights, the dropout and the order of the pairs.", 0, 2**31 - 1
+    )
+    precision: str = setting(
+        "auto",
+        "Type of the matrix products; auto is bfloat16 where the processor has the instructions "
+        "and float32 elsewhere. Weights and losses are float32 always.",
+        choices=("auto", "float32", "bfloat16", "float16"),
+    )
+    model_name: str = setting("ckpt", "Prefix of the checkpoint files' names.")
+
+
+@dataclass(frozen=True)
+class SearchConfig(Settings):
+    """How a reply is looked for."""
+
+    beam_search: bool = setting(True, "Show the beam's replies beside the greedy one.")
+    beam_size: int = setting(5, "Hypotheses that the beam keeps, and replies it shows.", 1, 1000)
+    max_reply_length: int = setting(
+        40, "Most tokens in a reply, its end token not counted.", 1, 10_000
+    )
+    length_penalty: float = setting(
+        1.0,
+        "Exponent a of the score, log_prob / ((5 + tokens) / 6) ** a, by which the beam's replies "
+        "are sorted; tokens counts the end token, and 0 sorts by log_prob.",
+        0.0,
+        10.0,
+    )
+
+
+SECTIONS: dict[str, type[Settings]] = {
+    "corpus": CorpusConfig,
+    "model": ModelConfig,
+    "training": TrainingConfig,
+    "search": SearchConfig,
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of one model directory."""
+
+    corpus: CorpusConfig = CorpusConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    search: SearchConfig = SearchConfig()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the settings as a JSON object of one object a section."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], source: str = "config.json") -> Config:
+        """Builds settings back from what `to_dict` gave.
+
+        Args:
+            values: One object a section; a missing section or key takes its default.
+            source: Name of the file for messages.
+
+        Raises:
+            ChatbotError: A section or key is unknown, or a value does not fit.
+        """
+        unknown = sorted(set(values) - set(SECTIONS))
+        if unknown:
+            raise ChatbotError(f"{source}: unknown section {unknown[0]!r}; {_NEWER}")
+        sections = {
+            name: _section_from_dict(kind, values.get(name, {}), f"{source}: {name}")
+            for name, kind in SECTIONS.items()
+        }
+        return cls(**sections)  # type: ignore[arg-type]
+
+    def replace(self, changes: Mapping[str, Any]) -> Config:
+        """Returns a copy with some settings changed, each named as its flag is.
+
+        Raises:
+            ChatbotError: A value does not fit.
+        """
+        sections: dict[str, Any] = {}
+        for name, kind in SECTIONS.items():
+            own = {item.name: changes[item.name] for item in fields(kind) if item.name in changes}
+            sections[name] = dataclasses.replace(getattr(self, name), **own)
+        return Config(**sections)
+
+    def diff(self, other: Config) -> dict[str, tuple[Any, Any]]:
+        """Returns {setting: (here, there)} for every setting that differs."""
+        mine, theirs = self.flat(), other.flat()
+        return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+    def flat(self) -> dict[str, Any]:
+        """Returns {setting: value} over all sections; no name stands in two."""
+        return {
+            name: value for section in self.to_dict().values() for name, value in section.items()
+        }
+
+
+_NEWER = "the model directory was written by another version, use that one or train again"
+
+
+def _section_from_dict(kind: type[Section], values: Any, source: str) -> Section:
+    """Builds one section, refusing keys it does not have."""
+    if not isinstance(values, Mapping):
+        raise ChatbotError(f"{source} is not an object; restore the file or train again")
+    unknown = sorted(set(values) - {item.name for item in fields(kind)})
+    if unknown:
+        raise ChatbotError(f"{source}: unknown setting {unknown[0]!r}; {_NEWER}")
+    try:
+        return kind(**values)
+    except ChatbotError as error:
+        raise ChatbotError(f"{source}: {error}") from None

@@ -1,0 +1,130 @@
+"""Reader of ChatterBot's YAML: `conversations` is a list of lists of turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import yaml
+
+from chatbot.corpus.json_lines import as_text
+from chatbot.corpus.report import Dialogue, ReadReport
+from chatbot.corpus.sources import Source, open_source
+from chatbot.errors import ChatbotError
+
+NEEDS = "*.yml or *.yaml file"
+MAX_FILE = 16 << 20
+"""Bytes; YAML is loaded as a whole, so a file has a limit."""
+
+_MAX_DEPTH = 20  # lists in lists; the loader calls itself for each, and C has no recursion limit
+_CURE = 'give a file of "conversations:" with lists of turns, or another --corpus_format'
+
+
+class _TextLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """The safe loader, to which an unquoted 12, yes or 2001-01-01 is text as written."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
+
+
+def reads(file_name: str) -> bool:
+    """Says whether a file of this name is one of the format's."""
+    return file_name.lower().endswith((".yml", ".yaml"))
+
+
+def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
+    """Reads the dialogues.
+
+    Args:
+        sources: the files.
+        report: counts the conversations and turns that are left out.
+
+    Yields:
+        The dialogues.
+
+    Raises:
+        ChatbotError: a file is too large, not YAML, asks for objects, or has no conversations.
+    """
+    for source in sources:
+        for line, conversation in _load_conversations(source):
+            where = f"{source.name}:{line}"
+            if not isinstance(conversation, list):
+                report.drop("conversation that is not a list", where)
+                continue
+            yield from _split_turns(conversation, where, report)
+
+
+def _split_turns(items: list[Any], where: str, report: ReadReport) -> Iterator[Dialogue]:
+    """Gives the runs of turns that are text."""
+    turns: list[str] = []
+    for item in items:
+        turn = _as_turn(item)
+        if turn is not None:
+            turns.append(turn)
+            continue
+        report.drop("turn that is not text", where)
+        if len(turns) > 1:
+            yield Dialogue(turns, where)
+        turns = []
+    if turns:
+        yield Dialogue(turns, where)
+
+
+def _as_turn(item: object) -> str | None:
+    if isinstance(item, list) and len(item) == 1:
+        item = item[0]
+    if isinstance(item, dict) and len(item) == 1:
+        # A turn with a colon and without quotes: `- Note: that is YAML for an object`.
+        key, value = next(iter(item.items()))
+        return as_text(f"{key}: {value}") if isinstance(value, str) else None
+    return as_text(item)
+
+
+def _load_conversations(source: Source) -> Iterator[tuple[int, Any]]:
+    """Yields each entry of `conversations` with its line."""
+    with open_source(source) as file:
+        content = file.read(MAX_FILE + 1)
+    if len(content) > MAX_FILE:
+        raise ChatbotError(f"{source.name}: YAML of more than {MAX_FILE:,} bytes; divide the file")
+    try:
+        lines = _check_events(source, content)
+        document = yaml.load(content, Loader=_TextLoader)  # noqa: S506
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise ChatbotError(f"{source.name}:{line}: {error.problem}; {_CURE}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        problem = " ".join(str(error).split())
+        raise ChatbotError(
+            f"{source.name}:1: cannot be read as YAML ({problem}); {_CURE}"
+        ) from error
+    conversations = document.get("conversations") if isinstance(document, dict) else None
+    if not isinstance(conversations, list):
+        raise ChatbotError(f'{source.name}:1: there is no list "conversations" here; {_CURE}')
+    return zip(lines, conversations)
+
+
+def _check_events(source: Source, content: bytes) -> list[int]:
+    """Refuses what no corpus has and can hurt a loader; gives the conversations' lines.
+
+    Aliases repeat a list at no cost in bytes; tags ask for objects or for a number of a million
+    digits; deep lists overflow the stack.
+    """
+    lines = []
+    depth = 0
+    key = ""
+    for event in yaml.parse(content, Loader=_TextLoader):
+        line = event.start_mark.line + 1
+        asked = "an alias" if isinstance(event, yaml.AliasEvent) else getattr(event, "tag", None)
+        if asked:
+            raise ChatbotError(f"{source.name}:{line}: {asked} is refused: not text; {_CURE}")
+        if isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        elif depth == 2 and key == "conversations":
+            lines.append(line)
+        elif depth == 1:
+            key = event.value if isinstance(event, yaml.ScalarEvent) else key
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        if depth > _MAX_DEPTH:
+            raise ChatbotError(f"{source.name}:{line}: lists {depth} deep; {_CURE}")
+    return lines

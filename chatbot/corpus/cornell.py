@@ -1,0 +1,117 @@
+"""Reader of the Cornell Movie-Dialogs corpus: movie_lines.txt and movie_conversations.txt.
+
+Fields are parted by ` +++$+++ `. A line is (id, character, movie, name, text); a conversation is
+(character, character, movie, ids), its ids written as a Python list, which is parsed and never
+evaluated. The files are ISO-8859-1; as everywhere on the web, the bytes from 0x80 to 0x9F are read
+as Windows-1252 has them (they are its quotes and dashes).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from chatbot.corpus.lines import read_lines
+from chatbot.corpus.report import Dialogue, ReadReport
+from chatbot.corpus.sources import Source
+from chatbot.errors import ChatbotError
+
+NEEDS = "movie_lines.txt with its movie_conversations.txt"
+SEPARATOR = " +++$+++ "
+
+_LINES, _CONVERSATIONS = "movie_lines.txt", "movie_conversations.txt"
+_IDS = re.compile(r"""\[(?:\s*(?:'[^'"\\]*'|"[^'"\\]*")\s*(?:,|(?=\])))*\s*\]""")
+_ID = re.compile(r"""['"]([^'"]*)['"]""")
+_UTF_8_MARK = "\u00ef\u00bb\u00bf"  # a byte order mark as ISO-8859-1 reads it
+_WINDOWS = {
+    code: bytes([code]).decode("cp1252")
+    for code in range(0x80, 0xA0)
+    if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+}
+
+
+def reads(file_name: str) -> bool:
+    """Says whether a file of this name is one of the format's."""
+    return file_name in (_LINES, _CONVERSATIONS)
+
+
+def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
+    """Reads the dialogues.
+
+    Args:
+        sources: the two files.
+        report: counts the lines that are left out, and ids that no line has; such an id parts its
+            conversation in two.
+
+    Yields:
+        The dialogues, in the order of the conversations.
+
+    Raises:
+        ChatbotError: one of the files is missing.
+    """
+    table = _LineTable(_find(sources, _LINES), report)
+    source = _find(sources, _CONVERSATIONS)
+    name = source.name
+    for number, fields in _read_fields(source, report, 4):
+        where = f"{name}:{number}"
+        ids = fields[3].strip()
+        if not _IDS.fullmatch(ids):
+            report.drop("conversation whose last field is not a list of line ids", where)
+            continue
+        turns: list[str] = []
+        for line_id in _ID.findall(ids):
+            text = table.find(line_id)
+            if text is None:
+                report.drop("line id that movie_lines.txt does not have", where)
+                if len(turns) > 1:
+                    yield Dialogue(turns, where)
+                turns = []
+            else:
+                turns.append(text)
+        if turns:
+            yield Dialogue(turns, where)
+
+
+class _LineTable:
+    """The texts by id, as one buffer and where each begins: half a million of strings are many."""
+
+    def __init__(self, source: Source, report: ReadReport) -> None:
+        self._texts = bytearray()
+        self._starts: dict[str, int] = {}
+        name = source.name
+        for number, fields in _read_fields(source, report, 5):
+            if fields[0] in self._starts:
+                report.drop("line whose id an earlier line has", f"{name}:{number}")
+                continue
+            self._starts[fields[0]] = len(self._texts)
+            self._texts += fields[4].encode() + b"\n"
+
+    def find(self, line_id: str) -> str | None:
+        start = self._starts.get(line_id)
+        if start is None:
+            return None
+        return self._texts[start : self._texts.index(b"\n", start)].decode()
+
+
+def _find(sources: Sequence[Source], file_name: str) -> Source:
+    found = [source for source in sources if source.file_name == file_name]
+    if not found:
+        place = sources[0].path if sources[0].member else sources[0].path.parent
+        raise ChatbotError(
+            f"{Source(place).name}: there is no {file_name} in it; "
+            f"the format cornell needs {_LINES} and {_CONVERSATIONS}"
+        )
+    return min(found, key=lambda source: source.depth)
+
+
+def _read_fields(source: Source, report: ReadReport, count: int) -> Iterator[tuple[int, list[str]]]:
+    name = source.name
+    for number, line in read_lines(source, report, encoding="latin-1"):
+        if number == 1 and line.startswith(_UTF_8_MARK):
+            line = line[len(_UTF_8_MARK) :]
+        fields = line.split(SEPARATOR, count - 1)
+        if len(fields) == count:
+            fields[-1] = fields[-1].translate(_WINDOWS)
+            yield number, fields
+        else:
+            report.drop(f"line of other than {count} fields", f"{name}:{number}")

@@ -1,0 +1,153 @@
+"""Which format a corpus has, told by its names and, where they do not tell, its first lines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Callable, NamedTuple
+
+from chatbot.corpus import chatterbot, conv, convokit, cornell, dailydialog, jsonl, tsv
+from chatbot.corpus.json_lines import parse_object
+from chatbot.corpus.lines import read_lines
+from chatbot.corpus.report import Dialogue, ReadReport
+from chatbot.corpus.sources import Source, find_sources, is_zip
+from chatbot.errors import ChatbotError
+
+
+class Reader(NamedTuple):
+    """What a format's module offers.
+
+    Attributes:
+        needs: the files it needs, in words.
+        reads: whether a file of this name is one of the format's.
+        read: the reader itself.
+    """
+
+    needs: str
+    reads: Callable[[str], bool]
+    read: Callable[[Sequence[Source], ReadReport], Iterator[Dialogue]]
+
+
+READERS = {
+    "tsv": Reader(tsv.NEEDS, tsv.reads, tsv.read),
+    "jsonl": Reader(jsonl.NEEDS, jsonl.reads, jsonl.read),
+    "dailydialog": Reader(dailydialog.NEEDS, dailydialog.reads, dailydialog.read),
+    "cornell": Reader(cornell.NEEDS, cornell.reads, cornell.read),
+    "convokit": Reader(convokit.NEEDS, convokit.reads, convokit.read),
+    "chatterbot": Reader(chatterbot.NEEDS, chatterbot.reads, chatterbot.read),
+    "conv": Reader(conv.NEEDS, conv.reads, conv.read),
+}
+FORMATS = ("auto", *READERS)
+"""The names that `--corpus_format` takes."""
+
+# A corpus with one of the first three may hold other files too; the last four may be mixed up.
+_BY_NAME = ("convokit", "cornell", "dailydialog")
+_BY_SUFFIX = ("tsv", "jsonl", "chatterbot", "conv")
+_LOOKED_AT = 100  # lines
+
+
+def as_path(path: str | os.PathLike[str]) -> Path:
+    """Gives a corpus' path.
+
+    Args:
+        path: as a person gave it.
+
+    Raises:
+        ChatbotError: it is empty, which would mean the working directory.
+    """
+    if not os.fspath(path):
+        raise ChatbotError("no corpus is given; name a file, a directory or a zip with --corpus")
+    return Path(path)
+
+
+def detect_format(path: str | os.PathLike[str]) -> str:
+    """Tells the format of a corpus.
+
+    Args:
+        path: a file, a directory or a zip.
+
+    Returns:
+        One of `FORMATS`, never "auto".
+
+    Raises:
+        ChatbotError: nothing is there, or nothing fits, or several formats do.
+    """
+    corpus = as_path(path)
+    files = find_sources(corpus, is_read_by_any)
+    single = os.path.isfile(corpus) and not is_zip(corpus)
+    for name in _BY_NAME:
+        if any(READERS[name].reads(source.file_name) for source in files):
+            return name
+    fitting = [
+        name
+        for name in _BY_SUFFIX
+        if any(READERS[name].reads(source.file_name) for source in files)
+    ]
+    # Both JSON formats have files that end in .jsonl.
+    if single and fitting in ([], ["jsonl"]):
+        fitting = _detect_by_lines(files[0]) or fitting
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise ChatbotError(
+            f"{Source(corpus).name}: files of several formats are here ({', '.join(fitting)}); "
+            "choose one with --corpus_format"
+        )
+    raise ChatbotError(
+        f"{Source(corpus).name}: no corpus of a known format is here; the formats are "
+        f"{', '.join(READERS)}; choose one with --corpus_format{_name_zips(corpus)}"
+    )
+
+
+def find_files(path: Path, name: str) -> list[Source]:
+    """Finds the files of a corpus whose format is known.
+
+    Args:
+        path: a file, a directory or a zip.
+        name: the format, a key of `READERS`.
+
+    Returns:
+        The files, one at least.
+
+    Raises:
+        ChatbotError: there is no file of the format.
+    """
+    sources = find_sources(path, READERS[name].reads)
+    if not sources:
+        raise ChatbotError(
+            f"{Source(path).name}: no {READERS[name].needs} is here, as the format {name} needs; "
+            f"check --corpus and --corpus_format{_name_zips(path)}"
+        )
+    return sources
+
+
+def is_read_by_any(file_name: str) -> bool:
+    """Says whether any format has files of this name."""
+    return any(reader.reads(file_name) for reader in READERS.values())
+
+
+def _name_zips(path: Path) -> str:
+    """The cure for a directory of zips, none of which is read unless it is named itself."""
+    if not os.path.isdir(path):
+        return ""
+    zips = find_sources(path, lambda file_name: file_name.lower().endswith(".zip"))
+    names = ", ".join(source.name for source in zips[:3])
+    return f", or give one of its zips ({names})" if zips else ""
+
+
+def _detect_by_lines(source: Source) -> list[str]:
+    lines = [line for _, line in islice(read_lines(source, ReadReport()), _LOOKED_AT)]
+    if not lines:
+        return []
+    first = parse_object(lines[0])
+    if first is not None:
+        return ["convokit" if "text" in first and "id" in first else "jsonl"]
+    if any(dailydialog.TURN_END in line for line in lines):
+        return ["dailydialog"]
+    if all(line.split(" ", 1)[0] in ("E", "M") for line in lines):
+        return ["conv"]
+    if any(line.startswith("conversations:") for line in lines):
+        return ["chatterbot"]
+    return ["tsv"] if 2 * sum("\t" in line for line in lines) > len(lines) else []

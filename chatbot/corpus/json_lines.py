@@ -1,0 +1,52 @@
+"""One JSON object a line, for the formats that are made so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from chatbot.corpus.lines import read_lines
+from chatbot.corpus.report import ReadReport
+from chatbot.corpus.sources import Source
+
+# A whole number of a million digits would take minutes to convert, a float takes none.
+_DECODER = json.JSONDecoder(parse_int=float)
+
+
+def read_objects(source: Source, report: ReadReport) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Reads the objects of a text.
+
+    Args:
+        source: the text.
+        report: counts the lines that are no objects.
+
+    Yields:
+        The line's number, from 1, and its object. All numbers are floats.
+    """
+    name = source.name
+    for number, line in read_lines(source, report):
+        value = parse_object(line)
+        if value is None:
+            report.drop("line that is not a JSON object", f"{name}:{number}")
+        else:
+            yield number, value
+
+
+def parse_object(line: str) -> dict[str, Any] | None:
+    """Parses a JSON object; None where the line is not one."""
+    try:
+        value = _DECODER.decode(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def as_text(value: object) -> str | None:
+    r"""Gives a string that can be written as UTF-8, or None where the value is no string.
+
+    An escape such as "\ud800" makes half a character, which nothing can write; it becomes "?".
+    """
+    if not isinstance(value, str):
+        return None
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()

@@ -1,0 +1,172 @@
+"""A corpus of any format as dialogues and as pairs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from chatbot.corpus.detection import (
+    READERS,
+    as_path,
+    detect_format,
+    find_files,
+    is_read_by_any,
+)
+from chatbot.corpus.report import Dialogue, Pair, ReadReport
+from chatbot.corpus.sources import Source, check_file, find_sources, open_source
+from chatbot.errors import ChatbotError
+from chatbot.text import tokenize
+
+_HASHED_WHOLE = (
+    64 << 20
+)  # bytes; of a larger file the time of its last change stands for the content
+_SURE_TOKEN = re.compile("[!-~\u4e00-\u9fff]")  # each of these is a token or part of one
+
+
+def read_dialogues(
+    path: str | os.PathLike[str], corpus_format: str = "auto", report: ReadReport | None = None
+) -> Iterator[list[str]]:
+    """Reads the dialogues of a corpus, one at a time.
+
+    Args:
+        path: a file, a directory or a zip.
+        corpus_format: one of `FORMATS`.
+        report: counts the dialogues and what is left out.
+
+    Returns:
+        The turns of each dialogue of two turns or more; a turn may be without any token.
+
+    Raises:
+        ChatbotError: the corpus is missing, empty, or of another format. Of what stands inside the
+            files, only while reading.
+    """
+    account = ReadReport() if report is None else report
+    dialogues = _read(as_path(path), corpus_format, account)
+    return (dialogue.turns for dialogue in dialogues)
+
+
+def read_pairs(
+    path: str | os.PathLike[str], corpus_format: str = "auto", report: ReadReport | None = None
+) -> Iterator[Pair]:
+    """Reads the (query, reply) pairs of a corpus: each two consecutive turns of a dialogue.
+
+    Args:
+        path: a file, a directory or a zip.
+        corpus_format: one of `FORMATS`.
+        report: counts the dialogues, the pairs and what is left out.
+
+    Returns:
+        The pairs whose two sides have a token each, in the corpus' order.
+
+    Raises:
+        ChatbotError: as for `read_dialogues`, and where there is no pair at all.
+    """
+    account = ReadReport() if report is None else report
+    corpus = as_path(path)
+    return _pair_turns(corpus, _read(corpus, corpus_format, account), account)
+
+
+def fingerprint(path: str | os.PathLike[str]) -> str:
+    """Hashes a corpus, so that a change of it shows.
+
+    Args:
+        path: a file, a directory or a zip.
+
+    Returns:
+        The SHA-256, in hexadecimal, over the name, the size and the content of each file that a
+        reader might read; for files above 64 MiB over the time of the last change instead.
+
+    Raises:
+        ChatbotError: the corpus is missing or cannot be read.
+    """
+    corpus = _as_corpus(as_path(path))
+    total = hashlib.sha256()
+    if os.path.isdir(corpus):
+        sources = find_sources(corpus, is_read_by_any)
+    else:
+        check_file(corpus)
+        sources = [Source(corpus)]  # a zip as it is
+    for source in sources:
+        name = os.path.relpath(source.path, corpus.parent)
+        total.update(f"{name}\0".encode("utf-8", "surrogateescape"))
+        total.update(_digest(source))
+    return total.hexdigest()
+
+
+def _digest(source: Source) -> bytes:
+    digest = hashlib.sha256()
+    with open_source(source) as file:
+        status = os.fstat(file.fileno())
+        digest.update(f"{status.st_size}\0".encode())
+        if status.st_size > _HASHED_WHOLE:
+            digest.update(f"{status.st_mtime_ns}".encode())
+        else:
+            for block in iter(lambda: file.read(1 << 20), b""):
+                digest.update(block)
+    return digest.digest()
+
+
+def _as_corpus(path: Path) -> Path:
+    """Either file of the Cornell corpus stands for the directory of both."""
+    return path.parent if READERS["cornell"].reads(path.name) and os.path.isfile(path) else path
+
+
+def _read(path: Path, corpus_format: str, report: ReadReport) -> Iterator[Dialogue]:
+    name = detect_format(path) if corpus_format == "auto" else corpus_format
+    if name not in READERS:
+        raise ChatbotError(
+            f"--corpus_format={corpus_format}: there is no such format; "
+            f"the formats are auto, {', '.join(READERS)}"
+        )
+    sources = find_files(_as_corpus(path) if name == "cornell" else path, name)
+    return _read_counting(path, name, READERS[name].read(sources, report), report)
+
+
+def _read_counting(
+    path: Path, name: str, dialogues: Iterator[Dialogue], report: ReadReport
+) -> Iterator[Dialogue]:
+    before = report.dialogues
+    for dialogue in dialogues:
+        if len(dialogue.turns) > 1:
+            report.dialogues += 1
+            yield dialogue
+        else:
+            report.drop("dialogue of a single turn", dialogue.where)
+    if report.dialogues == before:
+        raise _no_pair(path, name, report)
+
+
+def _pair_turns(path: Path, dialogues: Iterator[Dialogue], report: ReadReport) -> Iterator[Pair]:
+    before = report.pairs
+    for number, (turns, where) in enumerate(dialogues):
+        query = turns[0]
+        query_has_token = _has_token(query)
+        for reply in turns[1:]:
+            reply_has_token = _has_token(reply)
+            if query_has_token and reply_has_token:
+                report.pairs += 1
+                yield Pair(query, reply, number)
+            else:
+                report.drop("pair with an empty side", where)
+            query, query_has_token = reply, reply_has_token
+    if report.pairs == before:
+        raise _no_pair(path, "", report)
+
+
+def _has_token(text: str) -> bool:
+    return _SURE_TOKEN.search(text) is not None or bool(tokenize(text))
+
+
+def _no_pair(path: Path, name: str, report: ReadReport) -> ChatbotError:
+    """Words the refusal of a corpus in which nothing can be used."""
+    reason = report.main_reason()
+    as_read = f" as {name}" if name else ""
+    if reason is None:
+        return ChatbotError(f"{Source(path).name}: the corpus is empty{as_read}; give another one")
+    return ChatbotError(
+        f"{report.first[reason]}: {reason}; the corpus has no (query, reply) pair{as_read}; "
+        f"choose another --corpus_format ({', '.join(READERS)}) or another corpus"
+    )

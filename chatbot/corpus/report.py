@@ -1,0 +1,75 @@
+"""What a reader gives, and the account of what it could not use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Pair(NamedTuple):
+    """Two consecutive turns of a dialogue.
+
+    Attributes:
+        query: what was said.
+        reply: what was answered.
+        dialogue: the dialogue's running number in its corpus, from 0.
+    """
+
+    query: str
+    reply: str
+    dialogue: int
+
+
+class Dialogue(NamedTuple):
+    """The turns of one dialogue.
+
+    Attributes:
+        turns: what was said, in order.
+        where: `file:line` of its first turn.
+    """
+
+    turns: list[str]
+    where: str
+
+
+@dataclass
+class ReadReport:
+    """The account of one reading of a corpus.
+
+    Attributes:
+        dialogues: dialogues of two turns or more.
+        pairs: (query, reply) pairs; 0 where only dialogues were asked for.
+        dropped: how much was left out, by reason.
+        first: `file:line` of the first thing left out, by reason.
+    """
+
+    dialogues: int = 0
+    pairs: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    first: dict[str, str] = field(default_factory=dict)
+
+    def drop(self, reason: str, where: str, count: int = 1) -> None:
+        """Counts something that is left out.
+
+        Args:
+            reason: what is wrong with it, as a noun in the singular.
+            where: `file:line` of it.
+            count: how many of them.
+        """
+        self.dropped[reason] = self.dropped.get(reason, 0) + count
+        self.first.setdefault(reason, where)
+
+    def main_reason(self) -> str | None:
+        """Names the reason for which most was left out, or None where nothing was."""
+        return max(self.dropped, key=lambda reason: self.dropped[reason], default=None)
+
+    def summary(self) -> str:
+        """Writes the account as one line."""
+        line = f"{self.dialogues:,} dialogues, {self.pairs:,} pairs"
+        if not self.dropped:
+            return f"{line}, nothing left out"
+        reasons = (
+            f"{count:,} x {reason} (first {self.first[reason]})"
+            for reason, count in self.dropped.items()
+        )
+        return f"{line}; left out: {', '.join(reasons)}"

@@ -1,0 +1,187 @@
+"""The files of a corpus: found in a directory or a zip, opened for reading, never unpacked."""
+
+from __future__ import annotations
+
+import lzma
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Callable
+
+from chatbot.errors import ChatbotError
+
+_ZIP_START = b"PK\x03\x04"
+# Text packs to a third, lists of one sentence to a fiftieth; a zip bomb to a thousandth and less.
+_MAX_ZIP_RATIO = 100
+_SMALL_ZIP = 64 << 20  # bytes unpacked, below which the ratio does not matter
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One text of a corpus.
+
+    Attributes:
+        path: the file on the disk: the text itself, or the zip it is in.
+        member: its name in the zip, "" for a file of its own.
+    """
+
+    path: Path
+    member: str = ""
+
+    @property
+    def name(self) -> str:
+        """How messages name it: on one line, whatever its name is."""
+        name = f"{self.path}/{self.member}" if self.member else str(self.path)
+        return "".join(character if character.isprintable() else "?" for character in name)
+
+    @property
+    def depth(self) -> int:
+        """How many directories it is in, for comparison within one corpus."""
+        return len(self.path.parts) + len(PurePosixPath(self.member).parts)
+
+    @property
+    def file_name(self) -> str:
+        """Its last name, without directories."""
+        return PurePosixPath(self.member).name if self.member else self.path.name
+
+
+def find_sources(path: Path, reads: Callable[[str], bool]) -> list[Source]:
+    """Lists the texts of a corpus in a fixed order.
+
+    Args:
+        path: a text file, which is taken whatever its name; a zip; or a directory, searched with
+            all below it. Hidden files are passed over.
+        reads: whether a reader wants a file of this name (without directories).
+
+    Returns:
+        The texts, sorted by path.
+
+    Raises:
+        ChatbotError: there is nothing at the path, it cannot be read, or it is a damaged zip or a
+            zip bomb.
+    """
+    if os.path.isdir(path):
+        return [Source(found) for found in _walk(path) if reads(found.name)]
+    check_file(path)
+    if is_zip(path):
+        return _list_members(path, reads)
+    return [Source(path)]
+
+
+def check_file(path: Path) -> None:
+    """Checks that a file is there, and one that ends: no pipe, no device.
+
+    Args:
+        path: a file.
+
+    Raises:
+        ChatbotError: it is not.
+    """
+    if not os.path.isfile(path):
+        problem = "is neither a file nor a directory" if os.path.lexists(path) else "does not exist"
+        raise ChatbotError(f"{Source(path).name}: the corpus {problem}; check --corpus")
+
+
+def is_zip(path: Path) -> bool:
+    """Says whether a file is a zip.
+
+    Args:
+        path: a file.
+
+    Raises:
+        ChatbotError: it cannot be read, or begins as a zip and does not end as one.
+    """
+    with open_source(Source(path)) as file:
+        start = file.read(len(_ZIP_START))
+    if start != _ZIP_START and path.suffix.lower() != ".zip":
+        return False
+    if not zipfile.is_zipfile(path):
+        raise ChatbotError(f"{Source(path).name}: not a whole zip file; fetch it again")
+    return True
+
+
+@contextmanager
+def open_source(source: Source) -> Iterator[IO[bytes]]:
+    """Opens a text for reading, and turns what goes wrong while it is open into one line.
+
+    Args:
+        source: a text.
+
+    Yields:
+        Its bytes.
+
+    Raises:
+        ChatbotError: it cannot be read.
+    """
+    try:
+        if not source.member:
+            with open(source.path, "rb") as file:
+                yield file
+            return
+        with zipfile.ZipFile(source.path) as archive, _open_member(archive, source) as member:
+            yield member
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ChatbotError(f"{source.name}: cannot be read ({reason}); check --corpus") from error
+    except _DAMAGED as error:
+        raise ChatbotError(
+            f"{source.name}: the zip is damaged ({error}); fetch it again"
+        ) from error
+
+
+def _open_member(archive: zipfile.ZipFile, source: Source) -> IO[bytes]:
+    try:
+        return archive.open(source.member)
+    except (RuntimeError, NotImplementedError, KeyError) as error:
+        raise ChatbotError(
+            f"{source.name}: cannot be unpacked ({error}); unpack the zip and give the directory"
+        ) from error
+
+
+def _walk(path: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise ChatbotError(f"{error.filename}: cannot be read ({error.strerror}); check --corpus")
+
+    found = []
+    for directory, folders, files in os.walk(path, onerror=refuse):
+        folders[:] = [folder for folder in folders if not _is_hidden(folder)]
+        found += [Path(directory, file) for file in files if not _is_hidden(file)]
+    # A pipe or a device among them would never end.
+    return (file for file in sorted(found) if file.is_file())
+
+
+def _list_members(path: Path, reads: Callable[[str], bool]) -> list[Source]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (*_DAMAGED, OSError, ValueError, NotImplementedError, struct.error) as error:
+        raise ChatbotError(
+            f"{Source(path).name}: the zip is damaged ({error}); fetch it again"
+        ) from error
+    chosen = {
+        member.filename: member.file_size
+        for member in members
+        if not member.is_dir() and _is_wanted(member.filename, reads)
+    }
+    unpacked = sum(chosen.values())
+    if unpacked > max(_SMALL_ZIP, _MAX_ZIP_RATIO * path.stat().st_size):
+        raise ChatbotError(
+            f"{Source(path).name}: the zip would unpack to {unpacked:,} bytes, more than text can "
+            "be packed; if you trust it, unpack it and give the directory"
+        )
+    return [Source(path, member) for member in sorted(chosen)]
+
+
+def _is_wanted(member: str, reads: Callable[[str], bool]) -> bool:
+    parts = PurePosixPath(member).parts
+    return bool(parts) and not any(map(_is_hidden, parts)) and reads(parts[-1])
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"

@@ -1,0 +1,241 @@
+"""Batches of an encoded corpus, and plans of which pairs make a batch.
+
+A corpus is encoded once into memory-mapped files; batches are planned from lengths alone. So memory
+does not grow with the corpus, and each batch depends on (seed, epoch, step) and nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import unicodedata
+from collections import deque
+from collections.abc import Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from chatbot import encoded_files as files
+from chatbot.cache import find_or_build
+from chatbot.corpus import fingerprint
+from chatbot.encoding import EncodingConfig, write_encoded
+from chatbot.plan import BatchPlan, EvaluationPlan
+from chatbot.text import PAD, Vocabulary
+
+__all__ = [
+    "Batch",
+    "BatchPlan",
+    "EncodedCorpus",
+    "EncodingConfig",
+    "EvaluationPlan",
+    "encode_corpus",
+    "prefetch",
+]
+
+Item = TypeVar("Item")
+
+
+class Batch(NamedTuple):
+    """Pairs side by side, padded with `PAD` on the right.
+
+    Attributes:
+        query_ids: `int32 [B, S]`.
+        query_lengths: `int32 [B]`, tokens of each query.
+        reply_ids: `int32 [B, T]`, each ended by `EOS`.
+        reply_lengths: `int32 [B]`, tokens of each reply, the end token counted.
+    """
+
+    query_ids: npt.NDArray[np.int32]
+    query_lengths: npt.NDArray[np.int32]
+    reply_ids: npt.NDArray[np.int32]
+    reply_lengths: npt.NDArray[np.int32]
+
+
+class EncodedCorpus:
+    """One part of an encoded corpus, mapped into memory.
+
+    Attributes:
+        query_lengths: `int32 [pairs]`, tokens of each query.
+        reply_lengths: `int32 [pairs]`, tokens of each reply, the end token counted.
+        summary: What the part holds, by name: `pairs`, `dialogues`, `query_tokens`, `reply_tokens`
+            (end tokens counted), `unknown_tokens`, `unknown_share` (of all tokens but the end
+            tokens), `cut_queries`, `cut_replies`, `vocabulary_size`; and of the whole source
+            `dropped` (how many by reason) and `first_dropped` (where each reason first applied).
+    """
+
+    def __init__(self, directory: Path, part: str, vocabulary_size: int) -> None:
+        """Maps the files.
+
+        Args:
+            directory: A whole encoded corpus.
+            part: `train` or `validation`.
+            vocabulary_size: Words in its vocabulary.
+
+        Raises:
+            ValueError: The directory is not whole or has no such part.
+        """
+        meta = files.read_meta(directory)
+        if meta is None or part not in meta["parts"]:
+            raise ValueError(f"{directory} has no part {part!r}")
+        self._query = _Side(directory, f"{part}.{files.QUERY}", meta["id_type"])
+        self._reply = _Side(directory, f"{part}.{files.REPLY}", meta["id_type"])
+        self.query_lengths = self._query.lengths
+        self.reply_lengths = self._reply.lengths
+        self.summary = _summarise(meta, part, vocabulary_size)
+
+    def __len__(self) -> int:
+        """The number of pairs."""
+        return len(self.query_lengths)
+
+    def batch(self, indices: npt.NDArray[np.integer[Any]]) -> Batch:
+        """Gathers pairs into a batch.
+
+        Args:
+            indices: `int [B]`, numbers of pairs, from 0.
+
+        Returns:
+            The pairs in the order of the indices, as wide as the longest of them.
+        """
+        return Batch(*self._query.gather(indices), *self._reply.gather(indices))
+
+    def describe(self) -> str:
+        """Writes the summary in two lines for a reader.
+
+        Returns:
+            What is there, and what was left out.
+        """
+        holds = self.summary
+        dropped = ", ".join(
+            f"{count:,} x {reason} (first {holds['first_dropped'][reason]})"
+            for reason, count in holds["dropped"].items()
+        )
+        return (
+            f"{holds['pairs']:,} pairs of {holds['dialogues']:,} dialogues: "
+            f"{holds['query_tokens']:,} query and {holds['reply_tokens']:,} reply tokens, "
+            f"{holds['vocabulary_size']:,} words\n"
+            f"unknown {holds['unknown_share']:.2%} of the tokens; "
+            f"cut {holds['cut_queries']:,} queries and {holds['cut_replies']:,} replies; "
+            f"left out {dropped or 'nothing'}"
+        )
+
+
+class _Side:
+    """The queries or the replies of a part."""
+
+    def __init__(self, directory: Path, name: str, id_type: str) -> None:
+        self.lengths = _map_file(directory / f"{name}.lengths", files.LENGTH_TYPE)
+        self._offsets = _map_file(directory / f"{name}.offsets", files.OFFSET_TYPE)
+        self._ids = _map_file(directory / f"{name}.ids", id_type)
+
+    def gather(
+        self, indices: npt.NDArray[np.integer[Any]]
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        lengths = self.lengths[indices].astype(np.int32)
+        columns = np.arange(lengths.max(initial=0))
+        is_real = columns < lengths[:, None]  # [B, S]
+        places = (self._offsets[indices][:, None] + columns)[is_real]  # [tokens]
+        ids = np.full(is_real.shape, PAD, dtype=np.int32)
+        ids[is_real] = self._ids[places]
+        return ids, lengths
+
+
+def encode_corpus(
+    path: str | os.PathLike[str],
+    corpus_format: str,
+    cache_dir: str | os.PathLike[str],
+    settings: EncodingConfig,
+    vocabulary: Vocabulary | None = None,
+    progress: bool = True,
+) -> tuple[EncodedCorpus, EncodedCorpus | None, Vocabulary]:
+    """Opens the encoded form of a corpus, encoding it first where that has not been done.
+
+    Args:
+        path: The corpus: a file, a directory or a zip.
+        corpus_format: One of `corpus.FORMATS`.
+        cache_dir: Where encoded corpora are kept, each under a hash of its source and settings.
+        settings: How to cut, count and divide.
+        vocabulary: The words to use; without it they are counted in the training part.
+        progress: Whether to show a bar on stderr while encoding.
+
+    Returns:
+        The training part, the validation part (None without a `validation_share`), the vocabulary.
+
+    Raises:
+        ChatbotError: The corpus cannot be read or is empty, or the cache cannot be written.
+    """
+    source = [fingerprint(path), corpus_format]
+    cache = Path(cache_dir)
+    digest = None if vocabulary is None else vocabulary.digest
+    directory = cache / _make_key(source, settings, None)
+    # The words that a model has learned are most often the ones counted in this very corpus.
+    meta = None if digest is None else files.read_meta(directory)
+    if digest is not None and (meta is None or meta["vocabulary"] != digest):
+        directory = cache / _make_key(source, settings, digest)
+    find_or_build(
+        cache,
+        directory.name,
+        lambda place: files.read_meta(place) is not None,
+        lambda place: write_encoded(path, corpus_format, place, settings, vocabulary, progress),
+    )
+    words = vocabulary or Vocabulary.load(directory / files.VOCABULARY_FILE)
+    train = EncodedCorpus(directory, files.TRAIN, len(words))
+    if not settings.validation_share:
+        return train, None, words
+    return train, EncodedCorpus(directory, files.VALIDATION, len(words)), words
+
+
+def prefetch(items: Iterable[Item], depth: int = 2) -> Generator[Item, None, None]:
+    """Draws items in a background thread, so that making them overlaps with using them.
+
+    Args:
+        items: What to draw from; only the thread touches it.
+        depth: Most items that wait at a time.
+
+    Yields:
+        The items in their order. What drawing raises is raised here, in its turn. Closing the
+        generator ends the thread.
+    """
+    iterator = iter(items)
+    end = object()
+    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
+    try:
+        waiting = deque(pool.submit(next, iterator, end) for _ in range(max(1, depth)))
+        while True:
+            item = waiting.popleft().result()
+            if item is end:
+                return
+            waiting.append(pool.submit(next, iterator, end))
+            yield cast(Item, item)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _make_key(source: list[str], settings: EncodingConfig, digest: str | None) -> str:
+    values = dataclasses.asdict(settings)
+    # What cannot change the result must not make a second copy of it.
+    if not settings.validation_share:
+        del values["seed"]
+    if digest is not None:
+        del values["vocab_size"], values["min_count"]
+    parts = [files.FORMAT, unicodedata.unidata_version, *source, values, digest]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _map_file(path: Path, kind: str) -> npt.NDArray[Any]:
+    # A view as a plain array: indexing the subclass costs microseconds each time.
+    return np.memmap(path, dtype=kind, mode="r").view(np.ndarray)
+
+
+def _summarise(meta: dict[str, Any], part: str, vocabulary_size: int) -> dict[str, Any]:
+    holds = dict(meta["parts"][part])
+    words = holds["query_tokens"] + holds["reply_tokens"] - holds["pairs"]
+    holds["unknown_share"] = holds["unknown_tokens"] / words if words else 0.0
+    holds["vocabulary_size"] = vocabulary_size
+    holds["dropped"] = meta["dropped"]
+    holds["first_dropped"] = meta["first_dropped"]
+    return holds

@@ -1,0 +1,86 @@
+"""What the network runs on: GPU or processor, and the type of its matrix products."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow as tf
+
+PROCESSOR_FILE = Path("/proc/cpuinfo")
+BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
+
+
+def prepare_device() -> str:
+    """Lets every GPU's memory grow as needed and names the device.
+
+    Call it before anything is computed.
+
+    Returns:
+        The GPUs' or the processor's name.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    if not gpus:
+        return f"processor ({_describe_processor()})"
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name") for gpu in gpus]
+    return ", ".join(f"GPU ({name or gpu.name})" for name, gpu in zip(names, gpus))
+
+
+def has_gpu() -> bool:
+    """Tells whether the network runs on a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def resolve_precision(precision: str) -> str:
+    """Turns "auto" into a type.
+
+    Args:
+        precision: "auto", or a type's name, which is returned as it is.
+
+    Returns:
+        "bfloat16" where the network runs on a processor with such instructions, "float32"
+        elsewhere, a GPU included: there bfloat16 has not been measured.
+    """
+    if precision != "auto":
+        return precision
+    if has_gpu():
+        return "float32"
+    return "bfloat16" if _has_bfloat16() else "float32"
+
+
+@contextlib.contextmanager
+def computing_in(precision: str) -> Iterator[None]:
+    """Sets the Keras policy for the layers made inside, float32 variables included.
+
+    Args:
+        precision: "float32", "bfloat16" or "float16".
+    """
+    before = tf.keras.mixed_precision.global_policy()
+    name = precision if precision == "float32" else f"mixed_{precision}"
+    tf.keras.mixed_precision.set_global_policy(name)
+    try:
+        yield
+    finally:
+        tf.keras.mixed_precision.set_global_policy(before)
+
+
+def _processor_lines() -> Iterator[str]:
+    with contextlib.suppress(OSError):
+        yield from PROCESSOR_FILE.read_text(errors="replace").splitlines()
+
+
+def _has_bfloat16() -> bool:
+    for line in _processor_lines():
+        if line.startswith("flags"):
+            return any(flag in line.split() for flag in BFLOAT16_FLAGS)
+    return False
+
+
+def _describe_processor() -> str:
+    for line in _processor_lines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return "unknown model"

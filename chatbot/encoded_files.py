@@ -1,0 +1,256 @@
+"""The files of an encoded corpus: their layout, how they are streamed out, how they are checked.
+
+An encoded corpus is a directory: `vocab.txt`, `meta.json` (written last), and for each part
+(`train` and, where a share is held out, `validation`) and each side (`query`, `reply`)
+
+    PART.SIDE.ids       the ids of all pairs, one after the other, uint16 or int32
+    PART.SIDE.offsets   int64 [pairs], where each pair's ids begin
+    PART.SIDE.lengths   int32 [pairs], how many there are
+
+All numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary
+
+FORMAT = 1
+"""Number of the files' format; raise it when the files or the rules of `text` change."""
+
+TRAIN, VALIDATION = "train", "validation"
+QUERY, REPLY = "query", "reply"
+OFFSET_TYPE, LENGTH_TYPE = "<i8", "<i4"
+VOCABULARY_FILE, META_FILE = "vocab.txt", "meta.json"
+
+_CHUNK_TOKENS = 1 << 17
+# The first pass numbers words as they come; what the words are worth is known at its end only.
+_PROVISIONAL = ".provisional"
+_PROVISIONAL_TYPE = "<i4"
+
+
+class WordTable(dict[str, int]):
+    """Numbers words in the order of their first look-up, after the special tokens."""
+
+    def __init__(self) -> None:
+        super().__init__((word, number) for number, word in enumerate(SPECIAL_TOKENS))
+
+    def __missing__(self, word: str) -> int:
+        number = self[word] = len(self)
+        return number
+
+    def count(self, counts: npt.NDArray[np.int64]) -> Iterator[tuple[str, int]]:
+        """Yields the words that occur; the special tokens are no words.
+
+        Args:
+            counts: `int64 [numbers]`, how often each number occurs.
+
+        Yields:
+            A word and how often it occurs.
+        """
+        for number, (word, count) in enumerate(zip(self, counts.tolist())):
+            if number >= len(SPECIAL_TOKENS) and count:
+                yield word, count
+
+    def final_ids(self, vocabulary: Vocabulary) -> npt.NDArray[Any]:
+        """Looks up the vocabulary's id of each number.
+
+        Args:
+            vocabulary: The words that are kept.
+
+        Returns:
+            `[numbers]` of the type in which ids are stored: `uint16` where it suffices.
+        """
+        id_type = "<u2" if len(vocabulary) <= 1 << 16 else "<i4"
+        ids = np.fromiter(vocabulary.encode(self), dtype=id_type, count=len(self))
+        ids[: len(SPECIAL_TOKENS)] = np.arange(len(SPECIAL_TOKENS))
+        return ids
+
+
+class KnownWords(WordTable):
+    """Numbers words as a vocabulary does; a word that it lacks is not learned."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        dict.__init__(self, ((word, number) for number, word in enumerate(vocabulary.words)))
+
+    def __missing__(self, word: str) -> int:
+        return UNK
+
+
+class PartWriter:
+    """Streams one part of the corpus to its files, and counts what it holds.
+
+    Attributes:
+        name: `TRAIN` or `VALIDATION`.
+        pairs: How many were added.
+        counts: `int64 [numbers]`, how often each number of the word table was written.
+    """
+
+    def __init__(self, directory: Path, name: str, words: WordTable, max_length: int) -> None:
+        """Starts with nothing written.
+
+        Args:
+            directory: Where to write.
+            name: `TRAIN` or `VALIDATION`.
+            words: Numbers the words; shared by the parts.
+            max_length: Most tokens a side, the reply's end token among them.
+        """
+        self.name = name
+        self.pairs = 0
+        self.counts: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._dialogues = 0
+        self._last_dialogue: int | None = None
+        self._max_length = max_length
+        self._cut_queries = self._cut_replies = 0
+        self._query = _SideWriter(directory, f"{name}.{QUERY}", words)
+        self._reply = _SideWriter(directory, f"{name}.{REPLY}", words)
+
+    def add(self, dialogue: int, query: list[str], reply: list[str]) -> None:
+        """Cuts a pair to length, ends its reply and takes it in.
+
+        Args:
+            dialogue: The running number of its dialogue.
+            query: The tokens of the query.
+            reply: The tokens of the reply, without an end token.
+        """
+        if dialogue != self._last_dialogue:
+            self._dialogues += 1
+            self._last_dialogue = dialogue
+        self.pairs += 1
+        self._cut_queries += len(query) > self._max_length
+        self._cut_replies += len(reply) >= self._max_length
+        self._query.add(query[: self._max_length])
+        self._reply.add([*reply[: self._max_length - 1], SPECIAL_TOKENS[EOS]])
+        if len(self._query.tokens) + len(self._reply.tokens) >= _CHUNK_TOKENS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what was taken in, under the word table's numbers."""
+        for side in (self._query, self._reply):
+            ids = side.flush()
+            counts = np.bincount(ids, minlength=max(len(side.words), len(self.counts)))
+            counts[: len(self.counts)] += self.counts
+            self.counts = counts
+
+    def finish(self, final_ids: npt.NDArray[Any]) -> dict[str, int]:
+        """Replaces the word table's numbers in the files by the vocabulary's ids.
+
+        Args:
+            final_ids: `[numbers]`, the id of each number.
+
+        Returns:
+            What the part holds: pairs, dialogues, tokens and cut sides.
+        """
+        self._query.finish(final_ids)
+        self._reply.finish(final_ids)
+        is_unknown = final_ids[: len(self.counts)] == UNK
+        return {
+            "pairs": self.pairs,
+            "dialogues": self._dialogues,
+            "query_tokens": self._query.token_count,
+            "reply_tokens": self._reply.token_count,
+            "unknown_tokens": int(self.counts[is_unknown].sum()),
+            "cut_queries": self._cut_queries,
+            "cut_replies": self._cut_replies,
+        }
+
+
+class _SideWriter:
+    """Streams one side of one part to its three files."""
+
+    def __init__(self, directory: Path, name: str, words: WordTable) -> None:
+        self.words = words
+        self.tokens: list[str] = []
+        self.token_count = 0
+        self._pair_lengths: list[int] = []
+        self._final = directory / f"{name}.ids"
+        self._provisional = directory / f"{name}.ids{_PROVISIONAL}"
+        self._offsets = directory / f"{name}.offsets"
+        self._lengths = directory / f"{name}.lengths"
+
+    def add(self, tokens: list[str]) -> None:
+        self.tokens += tokens
+        self._pair_lengths.append(len(tokens))
+
+    def flush(self) -> npt.NDArray[np.int32]:
+        numbers = map(self.words.__getitem__, self.tokens)
+        ids = np.fromiter(numbers, dtype=_PROVISIONAL_TYPE, count=len(self.tokens))
+        lengths = np.array(self._pair_lengths, dtype=LENGTH_TYPE)
+        offsets = self.token_count + np.cumsum(lengths, dtype=OFFSET_TYPE) - lengths
+        _append(self._provisional, ids)
+        _append(self._offsets, offsets)
+        _append(self._lengths, lengths)
+        self.token_count += len(ids)
+        self.tokens.clear()
+        self._pair_lengths.clear()
+        return ids
+
+    def finish(self, final_ids: npt.NDArray[Any]) -> None:
+        with open(self._provisional, "rb") as source, open(self._final, "wb") as target:
+            while True:
+                ids = np.fromfile(source, dtype=_PROVISIONAL_TYPE, count=_CHUNK_TOKENS)
+                if not len(ids):
+                    break
+                target.write(final_ids[ids].tobytes())
+        self._provisional.unlink()
+
+
+def _append(path: Path, array: npt.NDArray[Any]) -> None:
+    # Written through a file object: numpy's own `tofile` does not say why it failed.
+    with open(path, "ab") as file:
+        file.write(array.tobytes())
+
+
+def write_meta(directory: Path, meta: dict[str, Any]) -> None:
+    """Flushes the files of a directory to the disk and then describes them in `meta.json`.
+
+    Args:
+        directory: All its files are written and closed.
+        meta: What to say besides the format, the files' sizes and the vocabulary's digest.
+    """
+    sizes = _measure(directory)
+    for name in sizes:
+        with open(directory / name, "rb") as data:
+            os.fsync(data.fileno())
+    content = {**meta, "format": FORMAT, "sizes": sizes, "vocabulary": _digest(directory)}
+    with open(directory / META_FILE, "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1, sort_keys=True)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_meta(directory: Path) -> dict[str, Any] | None:
+    """Reads the description of an encoded corpus and checks that its files are all there.
+
+    Args:
+        directory: The directory that `write_meta` described.
+
+    Returns:
+        The content of `meta.json`, or None if the directory is absent, of another format, or one
+        of its files has changed its size, or the vocabulary its content.
+    """
+    try:
+        meta = json.loads((directory / META_FILE).read_text(encoding="utf-8"))
+        if meta["format"] != FORMAT or meta["sizes"] != _measure(directory):
+            return None
+        return dict(meta) if meta["vocabulary"] == _digest(directory) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _measure(directory: Path) -> dict[str, int]:
+    with os.scandir(directory) as entries:
+        return {entry.name: entry.stat().st_size for entry in entries if entry.name != META_FILE}
+
+
+def _digest(directory: Path) -> str:
+    return hashlib.sha256((directory / VOCABULARY_FILE).read_bytes()).hexdigest()

@@ -1,0 +1,140 @@
+"""Encodes a corpus once, so that training never tokenizes again.
+
+One pass cuts the text into tokens and streams them out under provisional numbers; then the
+vocabulary is known, and a second pass over the numbers alone gives them their final ids. Nothing
+here holds more than a chunk of the corpus in memory, but for the table of its different words.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from chatbot.corpus import Pair, ReadReport, read_pairs
+from chatbot.encoded_files import (
+    TRAIN,
+    VALIDATION,
+    VOCABULARY_FILE,
+    KnownWords,
+    PartWriter,
+    WordTable,
+    write_meta,
+)
+from chatbot.errors import ChatbotError
+from chatbot.text import SPECIAL_TOKENS, Vocabulary, tokenize
+
+
+@dataclass(frozen=True)
+class EncodingConfig:
+    """How a corpus is cut, counted and divided.
+
+    Attributes:
+        max_length: Most tokens a side; the reply's end token counts.
+        vocab_size: Most words in the vocabulary, its special tokens among them.
+        min_count: A word that the training part has fewer times becomes the unknown token.
+        validation_share: Share of the dialogues held out, at least 0 and below 1.
+        seed: Chooses which dialogues are held out.
+    """
+
+    max_length: int = 40
+    vocab_size: int = 40_000
+    min_count: int = 1
+    validation_share: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_length < 2 or self.vocab_size <= len(SPECIAL_TOKENS) or self.min_count < 1:
+            raise ValueError(f"out of range: {self}")
+        if not 0.0 <= self.validation_share < 1.0:
+            raise ValueError(f"validation_share {self.validation_share} is not in [0, 1)")
+
+
+def is_held_out(dialogue: int, settings: EncodingConfig) -> bool:
+    """Says whether a dialogue belongs to the validation part.
+
+    Args:
+        dialogue: The dialogue's running number in its corpus.
+        settings: Its `seed` and `validation_share` decide, with the number, and nothing else.
+
+    Returns:
+        True for about `validation_share` of all dialogues.
+    """
+    # Python's own hash of a string differs from process to process.
+    digest = hashlib.blake2b(f"{settings.seed}:{dialogue}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") < settings.validation_share * 2**64
+
+
+def write_encoded(
+    path: str | os.PathLike[str],
+    corpus_format: str,
+    directory: Path,
+    settings: EncodingConfig,
+    vocabulary: Vocabulary | None = None,
+    progress: bool = True,
+) -> None:
+    """Encodes a corpus into a directory and flushes it to the disk.
+
+    Args:
+        path: The corpus: a file, a directory or a zip.
+        corpus_format: One of `corpus.FORMATS`.
+        directory: An empty directory to write into.
+        settings: How to cut, count and divide.
+        vocabulary: The words to use; without it they are counted in the training part.
+        progress: Whether to show a bar on stderr.
+
+    Raises:
+        ChatbotError: The corpus cannot be read, or a part of it is empty.
+        OSError: The files cannot be written.
+    """
+    report = ReadReport()
+    words = WordTable() if vocabulary is None else KnownWords(vocabulary)
+    names = (TRAIN, VALIDATION) if settings.validation_share else (TRAIN,)
+    parts = [PartWriter(directory, name, words, settings.max_length) for name in names]
+    pairs = read_pairs(path, corpus_format, report)
+    with tqdm(pairs, "encoding", unit=" pairs", unit_scale=True, disable=not progress) as bar:
+        _divide(bar, parts, settings)
+    _refuse_empty_parts(os.fspath(path), parts, settings)
+    if vocabulary is None:
+        counts = dict(words.count(parts[0].counts))
+        vocabulary = Vocabulary.build(counts, settings.vocab_size, settings.min_count)
+    final_ids = words.final_ids(vocabulary)
+    vocabulary.save(directory / VOCABULARY_FILE)
+    meta = {
+        "settings": asdict(settings),
+        "id_type": final_ids.dtype.str,
+        "parts": {part.name: part.finish(final_ids) for part in parts},
+        "dropped": report.dropped,
+        "first_dropped": report.first,
+    }
+    write_meta(directory, meta)
+
+
+def _divide(pairs: Iterable[Pair], parts: Sequence[PartWriter], settings: EncodingConfig) -> None:
+    last_text, last_tokens = "", tokenize("")
+    last_dialogue: int | None = None
+    part = parts[0]
+    for query, reply, dialogue in pairs:
+        if len(parts) > 1 and dialogue != last_dialogue:
+            part = parts[is_held_out(dialogue, settings)]
+            last_dialogue = dialogue
+        # Within a dialogue each reply is the next query: it is tokenized once.
+        query_tokens = last_tokens if query == last_text else tokenize(query)
+        last_text, last_tokens = reply, tokenize(reply)
+        part.add(dialogue, query_tokens, last_tokens)
+    for part in parts:
+        part.flush()
+
+
+def _refuse_empty_parts(path: str, parts: Sequence[PartWriter], settings: EncodingConfig) -> None:
+    empty = [part.name for part in parts if not part.pairs]
+    if len(empty) == len(parts):
+        raise ChatbotError(f"{path}: there is no query with a reply in it; give another corpus")
+    if empty:
+        cure = "lower it" if empty == [TRAIN] else "raise it or give a validation corpus"
+        share = f"--validation_share={settings.validation_share}"
+        raise ChatbotError(f"{path}: {share} leaves no dialogue for {empty[0]}; {cure}")

@@ -1,0 +1,10 @@
+"""What a person can fix, as one line each."""
+
+from __future__ import annotations
+
+
+class ChatbotError(Exception):
+    """A mistake in the input that its author can repair; the message is one line with the cure.
+
+    `train.py` and `predict.py` print the message alone and end with exit status 2.
+    """

@@ -1,0 +1,66 @@
+"""Files that are whole or absent: replaced in one step, flushed, hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from chatbot.errors import ChatbotError
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Replaces a file by a JSON text, in one step.
+
+    Args:
+        path: The file.
+        values: What to write.
+
+    Raises:
+        OSError: It cannot be written; the old file is untouched.
+    """
+    aside = path.with_name(path.name + ".writing")
+    aside.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    flush_to_disk(aside)
+    os.replace(aside, path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a file with one JSON object.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The object.
+
+    Raises:
+        ChatbotError: The file cannot be read or holds no object.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ChatbotError(f"{path} cannot be read ({error.strerror}); mend that") from None
+    except ValueError as error:
+        line = getattr(error, "lineno", 1)
+        raise ChatbotError(f"{path}:{line} is not JSON; restore the file or train again") from None
+    if not isinstance(values, dict):
+        raise ChatbotError(f"{path}:1 is not a JSON object; restore the file or train again")
+    return values
+
+
+def hash_file(path: Path) -> str:
+    """Returns a file's SHA-256 in hexadecimal, reading it in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for piece in iter(lambda: file.read(1 << 20), b""):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def flush_to_disk(path: Path) -> None:
+    """Waits until a file's bytes are on the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,171 @@
+"""A training's life: begun, gone on with, finished."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from chatbot.checkpoint import ModelDirectory
+from chatbot.config import Config, SearchConfig
+from chatbot.dataset import EncodedCorpus, EncodingConfig, encode_corpus
+from chatbot.device import computing_in, has_gpu, prepare_device, resolve_precision
+from chatbot.errors import ChatbotError
+from chatbot.model import Seq2Seq
+from chatbot.stopping import StopRequest
+from chatbot.text import Vocabulary
+from chatbot.training import Trainer
+
+CHANGEABLE = {
+    "num_epochs",
+    "max_steps",
+    "patience",
+    "steps_per_checkpoint",
+    "model_name",
+    *(item.name for item in dataclasses.fields(SearchConfig)),
+}
+"""Settings that may differ when a training goes on; all others would make it another training."""
+
+
+class Corpora(NamedTuple):
+    """The encoded corpora of a training.
+
+    Attributes:
+        train: The pairs to learn.
+        validation: The pairs to measure, or None.
+        vocabulary: The words of both.
+    """
+
+    train: EncodedCorpus
+    validation: EncodedCorpus | None
+    vocabulary: Vocabulary
+
+
+def train_directory(model_dir: str, given: Mapping[str, Any], cache_dir: str = "") -> int:
+    """Trains a model directory, or goes on with its training.
+
+    Args:
+        model_dir: The directory.
+        given: {setting: value} for what the command line names; a directory that exists already
+            answers for the rest.
+        cache_dir: Where encoded corpora are kept; empty means in the model directory.
+
+    Returns:
+        0 when the training is finished, 128 + the signal's number when it was stopped.
+
+    Raises:
+        ChatbotError: Something that a person can fix.
+    """
+    directory = ModelDirectory(model_dir)
+    config = settle_config(directory, given)
+    device, precision = prepare_device(), resolve_precision(config.training.precision)
+    _say(f"computing on {device} in {precision}")
+    corpora = open_corpora(config, Path(cache_dir or directory.path / "encoded"))
+    _say(corpora.train.describe())
+    _enter_directory(directory, config, corpora.vocabulary)
+    with computing_in(precision):
+        model = Seq2Seq(config.model, len(corpora.vocabulary), config.training.seed)
+    model.compute_fast(not has_gpu())
+    trainer = Trainer(config, directory, model, precision, corpora.train, corpora.validation)
+    return _run(trainer, directory)
+
+
+def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config:
+    """Decides the settings of a training that begins or goes on.
+
+    Args:
+        directory: The model directory.
+        given: {setting: value} for what the command line names.
+
+    Returns:
+        For a new directory the defaults with `given`; else the directory's own with `given`.
+
+    Raises:
+        ChatbotError: There is no corpus, or `given` contradicts what the directory was begun with.
+    """
+    if not directory.exists():
+        config = Config().replace(given)
+        if not config.corpus.corpus:
+            raise ChatbotError("there is nothing to learn from; name a corpus with --corpus=FILE")
+        return config
+    saved, _ = directory.load()
+    config = saved.replace(given)
+    changed = {n: pair for n, pair in saved.diff(config).items() if n not in CHANGEABLE}
+    if changed:
+        listed = ", ".join(f"--{n} was {old}, now {new}" for n, (old, new) in changed.items())
+        raise ChatbotError(
+            f"{directory.path} was begun with other settings ({listed}); "
+            "leave those flags out to go on, or name another --model_dir"
+        )
+    return config
+
+
+def open_corpora(config: Config, cache_dir: Path) -> Corpora:
+    """Opens the training and the validation corpus, encoding what is not encoded yet.
+
+    Args:
+        config: All settings.
+        cache_dir: Where encoded corpora are kept.
+
+    Returns:
+        Both, with the vocabulary of the training corpus.
+
+    Raises:
+        ChatbotError: A corpus is missing, empty or of another format.
+    """
+    settings = EncodingConfig(
+        max_length=config.corpus.max_length,
+        vocab_size=config.corpus.vocab_size,
+        min_count=config.corpus.min_count,
+        validation_share=config.corpus.validation_share,
+        seed=config.training.seed,
+    )
+    source, form = config.corpus.corpus, config.corpus.corpus_format
+    train, validation, vocabulary = encode_corpus(source, form, cache_dir, settings)
+    if config.corpus.validation_corpus:
+        own = dataclasses.replace(settings, validation_share=0.0)
+        validation, _, _ = encode_corpus(
+            config.corpus.validation_corpus, form, cache_dir, own, vocabulary
+        )
+    return Corpora(train, validation, vocabulary)
+
+
+def _enter_directory(directory: ModelDirectory, config: Config, vocabulary: Vocabulary) -> None:
+    """Writes the description of a new training, or checks that the old one's words still hold."""
+    if not directory.exists():
+        directory.create(config, vocabulary)
+        return
+    _, saved = directory.load()
+    if saved.digest != vocabulary.digest:
+        raise ChatbotError(
+            f"{config.corpus.corpus} has changed since {directory.path} was begun; "
+            "restore the corpus, or name another --model_dir"
+        )
+    directory.write_config(config, vocabulary)
+
+
+def _run(trainer: Trainer, directory: ModelDirectory) -> int:
+    """Runs the loop and says how it ended."""
+    done = directory.finished()
+    if done is not None and trainer.is_finished():
+        _say(f"{directory.path} is trained already: {done['reason']}; nothing to do")
+        return 0
+    directory.unmark_finished()
+    if trainer.step:
+        _say(f"going on from step {trainer.step}")
+    with StopRequest() as stop:
+        reason = trainer.run(stop)
+    if reason is None:
+        number = stop.signal_number or signal.SIGTERM
+        _say(f"stopped at step {trainer.step}, all saved; run the same command to go on")
+        return 128 + number
+    directory.mark_finished(trainer.step, reason)
+    _say(f"finished: {reason}; now run python predict.py --model_dir={directory.path}")
+    return 0
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)

@@ -1,0 +1,158 @@
+"""The sequence-to-sequence network: shared word vectors, encoder, decoder, projection."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from chatbot.config import ModelConfig
+from chatbot.decoder import Decoder
+from chatbot.encoder import Encoded, Encoder
+from chatbot.losses import gather_real, token_losses
+from chatbot.rnn import draw_mask
+from chatbot.text import EOS, GO
+
+EMBEDDING_STREAM = 2000
+"""Dropout stream of the queries' word vectors; the replies' is the next."""
+
+
+class Seq2Seq(tf.Module):
+    """Encoder and attending decoder of Bahdanau et al. 2015 and Luong et al. 2015.
+
+    Build it under the Keras dtype policy that its matrix products are to have: the variables are
+    float32 under every policy.
+    """
+
+    def __init__(self, config: ModelConfig, vocab_size: int, seed: int = 0) -> None:
+        """Makes the layers and their variables.
+
+        Args:
+            config: The network's settings.
+            vocab_size: Words in the vocabulary, V.
+            seed: Seed of the first weights.
+        """
+        super().__init__(name="seq2seq")
+        tf.keras.utils.set_random_seed(seed)
+        self.config = config
+        self.vocab_size = vocab_size
+        self._dtype = tf.dtypes.as_dtype(tf.keras.mixed_precision.global_policy().compute_dtype)
+        self.embedding = tf.Variable(
+            tf.random.uniform([vocab_size, config.embedding_size], -0.1, 0.1, seed=seed),
+            name="embedding",
+        )
+        self.encoder = Encoder(config.rnn_size, config.num_layers, config.dropout)
+        self.decoder = Decoder(config)
+        self.projection = tf.keras.layers.Dense(
+            vocab_size,
+            kernel_initializer=tf.keras.initializers.TruncatedNormal(stddev=0.1, seed=seed),
+            name="projection",
+        )
+        self._build()
+
+    def _build(self) -> None:
+        """Makes every variable, by one step of the decoder after a query of one word."""
+        self.encoder.build(self.config.embedding_size)
+        ids = tf.fill([1], EOS)
+        state = tuple(
+            [tf.zeros([1, self.config.rnn_size], self._dtype)] * 2
+            for _ in range(self.config.num_layers)
+        )
+        memory = tf.zeros([1, 1, self.config.rnn_size], self._dtype)
+        start = self.decoder.start(Encoded(memory, state, tf.fill([1], 1)))
+        outputs, _ = self.decoder.cell(self.embed(ids), start)
+        self.projection(outputs)
+
+    def compute_fast(self, fast: bool) -> None:
+        """Chooses between our own loops and the libraries' for training and scoring.
+
+        Args:
+            fast: True for our own: the same results, sooner on a processor.
+        """
+        self.encoder.stack.fast = fast
+        self.decoder.fast = fast
+
+    def embed(self, ids: tf.Tensor) -> tf.Tensor:
+        """Looks up word vectors.
+
+        Args:
+            ids: `int32 [...]`.
+
+        Returns:
+            `float [..., E]`, in the policy's compute type.
+        """
+        return tf.cast(tf.nn.embedding_lookup(self.embedding, ids), self._dtype)
+
+    def encode(
+        self,
+        query_ids: tf.Tensor,
+        query_lengths: tf.Tensor,
+        dropout_seed: tf.Tensor | None = None,
+    ) -> Encoded:
+        """Encodes queries.
+
+        Args:
+            query_ids: `int32 [B, S]`, padded on the right.
+            query_lengths: `int32 [B]`, at least 1.
+            dropout_seed: `int32 [2]` in training; None for no dropout.
+
+        Returns:
+            The encoded queries.
+        """
+        embedded = self._drop_embedded(self.embed(query_ids), dropout_seed, EMBEDDING_STREAM)
+        return self.encoder(embedded, query_lengths, dropout_seed)
+
+    def token_log_losses(
+        self,
+        query_ids: tf.Tensor,
+        query_lengths: tf.Tensor,
+        reply_ids: tf.Tensor,
+        reply_lengths: tf.Tensor,
+        dropout_seed: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Computes the cross entropy of every real reply token under teacher forcing.
+
+        The projection to the vocabulary is one matrix product after the decoding loop, on the
+        real positions alone.
+
+        Args:
+            query_ids: `int32 [B, S]`, padded on the right.
+            query_lengths: `int32 [B]`, at least 1.
+            reply_ids: `int32 [B, T]`, each ending in the end token, padded on the right.
+            reply_lengths: `int32 [B]`, the end token counted.
+            dropout_seed: `int32 [2]` in training; None for no dropout.
+
+        Returns:
+            `float32 [N]` in nats, row after row.
+        """
+        encoded = self.encode(query_ids, query_lengths, dropout_seed)
+        starts = tf.fill([tf.shape(reply_ids)[0], 1], GO)
+        inputs = self.embed(tf.concat([starts, reply_ids[:, :-1]], axis=1))
+        inputs = self._drop_embedded(inputs, dropout_seed, EMBEDDING_STREAM + 1)
+        outputs = self.decoder.teacher_forced(encoded, inputs, reply_lengths, dropout_seed)
+        logits = self.projection(gather_real(outputs, reply_lengths))
+        return token_losses(logits, gather_real(reply_ids, reply_lengths))
+
+    def loss(
+        self,
+        query_ids: tf.Tensor,
+        query_lengths: tf.Tensor,
+        reply_ids: tf.Tensor,
+        reply_lengths: tf.Tensor,
+        dropout_seed: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Computes the mean cross entropy over the batch's real tokens.
+
+        Args: as for `token_log_losses`.
+
+        Returns:
+            `float32 []` in nats a token.
+        """
+        losses = self.token_log_losses(
+            query_ids, query_lengths, reply_ids, reply_lengths, dropout_seed
+        )
+        return tf.reduce_mean(losses)
+
+    def _drop_embedded(self, embedded: tf.Tensor, seed: tf.Tensor | None, stream: int) -> tf.Tensor:
+        rate = self.config.embedding_dropout
+        if seed is None or rate == 0:
+            return embedded
+        return embedded * draw_mask(seed, stream, tf.shape(embedded), rate, embedded.dtype)

@@ -1,0 +1,102 @@
+"""The training step: gradients, clipping, Adam and its step size."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import tensorflow as tf
+
+from chatbot.config import TrainingConfig
+from chatbot.model import Seq2Seq
+
+BATCH_SIGNATURE = (
+    tf.TensorSpec([None, None], tf.int32),
+    tf.TensorSpec([None], tf.int32),
+    tf.TensorSpec([None, None], tf.int32),
+    tf.TensorSpec([None], tf.int32),
+)
+"""Query ids, query lengths, reply ids, reply lengths, of any size."""
+
+
+def scheduled_learning_rate(config: TrainingConfig, step: int, total: int) -> float:
+    """Returns the step size of one training step.
+
+    Args:
+        config: Base rate, schedule and warm-up.
+        step: The step, from 0.
+        total: Steps of the whole training.
+
+    Returns:
+        The base rate, less whatever warm-up and schedule take off.
+    """
+    done = step / total
+    share = {
+        "constant": 1.0,
+        "linear": 1.0 - done,
+        "cosine": 0.5 + 0.5 * math.cos(math.pi * done),
+    }[config.learning_rate_schedule]
+    warmth = min(1.0, (step + 1) / max(1, config.warmup_steps))
+    return config.learning_rate * share * warmth
+
+
+def make_optimizer(precision: str) -> Any:
+    """Makes Adam (Kingma and Ba 2015) with the fused kernel, its slots float32.
+
+    Args:
+        precision: Under "float16" losses are scaled so that small gradients survive.
+
+    Returns:
+        A Keras optimizer whose learning rate is set at every step.
+    """
+    optimizer = tf.keras.optimizers.legacy.Adam(epsilon=1e-8)
+    if precision == "float16":
+        return tf.keras.mixed_precision.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def make_train_step(
+    model: Seq2Seq, optimizer: Any, max_gradient_norm: float, seed: int
+) -> Any:
+    """Builds the traced training step.
+
+    Args:
+        model: The network.
+        optimizer: From `make_optimizer`.
+        max_gradient_norm: Gradients above this global norm are scaled down to it (Pascanu et al.
+            2013, "On the difficulty of training recurrent neural networks").
+        seed: Seed of the dropout.
+
+    Returns:
+        A `tf.function` of a batch's four tensors, the step `int32 []` and the learning rate
+        `float32 []` that updates the weights and returns the mean loss (nats a token) and the
+        global norm of the gradients before clipping.
+    """
+    scaling = isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer)
+    variables = model.trainable_variables
+
+    def train_step(
+        query_ids: tf.Tensor,
+        query_lengths: tf.Tensor,
+        reply_ids: tf.Tensor,
+        reply_lengths: tf.Tensor,
+        step: tf.Tensor,
+        learning_rate: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            loss = model.loss(
+                query_ids, query_lengths, reply_ids, reply_lengths, tf.stack([seed, step])
+            )
+            scaled = optimizer.get_scaled_loss(loss) if scaling else loss
+        gradients = tape.gradient(scaled, variables)
+        if scaling:
+            gradients = optimizer.get_unscaled_gradients(gradients)
+        # Rows of the embedding that occur twice must be added before the norm is taken.
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        gradients, norm = tf.clip_by_global_norm(gradients, max_gradient_norm)
+        optimizer.learning_rate.assign(learning_rate)
+        optimizer.apply_gradients(zip(gradients, variables))
+        return loss, norm
+
+    scalars = (tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32))
+    return tf.function(train_step, input_signature=BATCH_SIGNATURE + scalars)

@@ -1,0 +1,146 @@
+"""LSTM steps in loops that leave the weights' gradients for afterwards.
+
+Differentiating a loop adds up, at every step, a gradient as large as each weight matrix, from a
+product over one step's few rows. Here a product inside the loop adds a `slot`, a tensor of zeros
+with a place for every step. The gradient that arrives in the slots is the gradient of the
+products, and one product over all steps at once turns it into the weights' gradient. The sums are
+the same; the order of the additions is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Callable
+
+import tensorflow as tf
+
+Tensors = list[tf.Tensor]
+
+
+def run_steps(
+    step: Callable[[Tensors, Tensors], tuple[Tensors, Tensors]],
+    inputs: Sequence[tf.Tensor],
+    state: Sequence[tf.Tensor],
+    output_shapes: Sequence[tuple[tf.DType, Sequence[Any]]],
+) -> tuple[Tensors, Tensors]:
+    """Runs a step over the leading dimension of its inputs.
+
+    Args:
+        step: Takes the inputs of one step and the state, returns the outputs and the next state.
+        inputs: `[steps, ...]`, at least one.
+        state: The state before the first step.
+        output_shapes: (type, shape) of each output of `step`.
+
+    Returns:
+        The outputs, each `[steps, ...]`, and the last state.
+    """
+    count = tf.shape(inputs[0])[0]
+    sources = [tf.TensorArray(x.dtype, count, element_shape=x.shape[1:]).unstack(x) for x in inputs]
+    results = [tf.TensorArray(dtype, count, element_shape=shape) for dtype, shape in output_shapes]
+
+    def body(time: tf.Tensor, results: Any, state: Any) -> Any:
+        outputs, following = step([source.read(time) for source in sources], list(state))
+        written = [result.write(time, x) for result, x in zip(results, outputs)]
+        return time + 1, written, following
+
+    _, results, state = tf.while_loop(
+        lambda time, *_: time < count,
+        body,
+        (tf.constant(0), results, list(state)),
+        maximum_iterations=count,
+    )
+    return [result.stack() for result in results], list(state)
+
+
+def advance_lstm(gates: tf.Tensor, carry: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Takes the elementwise part of an LSTM step, in the order of Keras' weights.
+
+    Args:
+        gates: `float32 [B, 4 * U]`: input, forget, cell and output gate before their
+            nonlinearities.
+        carry: `float32 [B, U]`.
+
+    Returns:
+        The new hidden state and the new carry, each `float32 [B, U]`.
+    """
+    enter, forget, cell, leave = tf.split(gates, 4, axis=-1)
+    carry = tf.sigmoid(forget) * carry + tf.sigmoid(enter) * tf.tanh(cell)
+    return tf.sigmoid(leave) * tf.tanh(carry), carry
+
+
+def multiply(x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Multiplies by weights whose gradient is somebody else's business.
+
+    Args:
+        x: `[B, X]`, of the weights' type.
+        weights: `[X, Y]`.
+
+    Returns:
+        `float32 [B, Y]`.
+    """
+    return tf.cast(tf.matmul(x, tf.stop_gradient(weights)), tf.float32)
+
+
+def weights_gradient(inputs: tf.Tensor, slots: tf.Tensor) -> tf.Tensor:
+    """Multiplies all steps' inputs by all steps' gradients.
+
+    Args:
+        inputs: `[steps, B, X]`, what was multiplied by the weights.
+        slots: `float32 [steps, B, Y]`, the gradient of the products.
+
+    Returns:
+        `[X, Y]`, of the inputs' type.
+    """
+    rows = tf.reshape(inputs, [-1, inputs.shape[-1]])
+    gradients = tf.cast(tf.reshape(slots, [-1, slots.shape[-1]]), inputs.dtype)
+    return tf.matmul(rows, gradients, transpose_a=True)
+
+
+def run_lstm(
+    inputs: tf.Tensor, mask: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Runs one LSTM layer over padded sequences, from a state of zeros.
+
+    Args:
+        inputs: `float [S, B, X]`; its type is that of the matrix products.
+        mask: `bool [S, B, 1]`, true on real steps and false on padding, which is on the right.
+        kernel: `float32 [X, 4 * U]`.
+        recurrent: `float32 [U, 4 * U]`.
+        bias: `float32 [4 * U]`.
+
+    Returns:
+        The hidden states `float32 [S, B, U]`, repeated over the padding, and the last hidden state
+        and carry, each `float32 [B, U]`.
+    """
+    dtype, units = inputs.dtype, recurrent.shape[0]
+    rows = tf.reshape(inputs, [-1, inputs.shape[-1]])
+    gates = tf.cast(tf.matmul(rows, tf.cast(kernel, dtype)), tf.float32) + bias
+    gates = tf.reshape(gates, [*tf.unstack(tf.shape(inputs)[:2]), 4 * units])
+    return _recur(gates, mask, tf.cast(recurrent, dtype))  # type: ignore[no-any-return]
+
+
+@tf.custom_gradient
+def _recur(gates: tf.Tensor, mask: tf.Tensor, recurrent: tf.Tensor) -> Any:
+    """Runs the recurrence; the gates are their own slots."""
+    units = recurrent.shape[0]
+    zeros = tf.zeros([tf.shape(gates)[1], units])
+    with tf.GradientTape() as tape:
+        tape.watch(gates)
+
+        def step(inputs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
+            (gate, real), (hidden, carry) = inputs, state
+            gate += multiply(tf.cast(hidden, recurrent.dtype), recurrent)
+            new_hidden, new_carry = advance_lstm(gate, carry)
+            hidden = tf.where(real, new_hidden, hidden)
+            carry = tf.where(real, new_carry, carry)
+            return [hidden], [hidden, carry]
+
+        shapes = [(tf.float32, [None, units])]
+        (hiddens,), (hidden, carry) = run_steps(step, [gates, mask], [zeros, zeros], shapes)
+
+    def gradient(*upstream: tf.Tensor) -> tuple[Any, ...]:
+        slots = tape.gradient((hiddens, hidden, carry), gates, upstream)
+        before = tf.concat([zeros[tf.newaxis], hiddens[:-1]], axis=0)
+        return slots, None, weights_gradient(tf.cast(before, recurrent.dtype), slots)
+
+    return (hiddens, hidden, carry), gradient

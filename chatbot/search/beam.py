@@ -1,0 +1,93 @@
+"""Beam search: the W likeliest beginnings, step by step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_addons as tfa
+
+from chatbot.model import Seq2Seq
+from chatbot.search.hypotheses import Hypotheses, rank
+from chatbot.search.step import end_log_probs
+from chatbot.text import EOS, GO
+
+
+class BeamSearch:
+    """`BeamSearchDecoder` over the decoder's tiled state.
+
+    The beam itself goes by log probability; the finished hypotheses are then scored once, with
+    their end tokens counted, and sorted.
+    """
+
+    def __init__(self, model: Seq2Seq, beam_size: int) -> None:
+        """Makes the search.
+
+        Args:
+            model: The network.
+            beam_size: Hypotheses kept at each step, W.
+        """
+        self._model = model
+        self._beam_size = beam_size
+
+    def __call__(
+        self, query_ids: tf.Tensor, query_lengths: tf.Tensor, max_reply_length: Any, penalty: Any
+    ) -> Hypotheses:
+        """Replies to a batch of queries; call it inside a traced function.
+
+        Args:
+            query_ids: `int32 [B, S]`, padded on the right.
+            query_lengths: `int32 [B]`, at least 1.
+            max_reply_length: `int32 []`, most tokens in a reply, its end token not counted; a
+                longer one is cut and closed with the end token.
+            penalty: `float32 []`, exponent of the length penalty in the scores.
+
+        Returns:
+            `beam_size` hypotheses a query.
+        """
+        model = self._model
+        start = model.decoder.start(model.encode(query_ids, query_lengths), self._beam_size)
+        decoder = StepwiseBeam(
+            model.decoder.cell,
+            self._beam_size,
+            embedding_fn=model.embed,
+            output_layer=model.projection,
+        )
+        outputs, state, _ = tfa.seq2seq.dynamic_decode(
+            decoder,
+            maximum_iterations=max_reply_length,
+            decoder_init_input=None,
+            decoder_init_kwargs={
+                "start_tokens": tf.fill([tf.shape(query_lengths)[0]], GO),
+                "end_token": EOS,
+                "initial_state": start,
+            },
+        )
+        ids = tf.transpose(outputs.predicted_ids, [0, 2, 1])
+        log_probs = state.log_probs + self._close(state, ids)
+        return rank(ids, log_probs, penalty)
+
+    def _close(self, state: Any, ids: tf.Tensor) -> tf.Tensor:
+        """Returns the end token's log probability for each cut hypothesis, `float32 [B, W]`."""
+        merged = tf.nest.map_structure(
+            lambda x: tf.reshape(x, tf.concat([[-1], tf.shape(x)[2:]], 0)), state.cell_state
+        )
+        for flat, whole in zip(tf.nest.flatten(merged), tf.nest.flatten(state.cell_state)):
+            flat.set_shape([None, *whole.shape[2:]])
+        closing = end_log_probs(
+            self._model, merged, tf.reshape(ids[:, :, -1], [-1]), tf.reshape(state.finished, [-1])
+        )
+        return tf.reshape(closing, tf.shape(state.finished))
+
+
+class StepwiseBeam(tfa.seq2seq.BeamSearchDecoder):
+    """tfa's beam search, able to start inside a graph.
+
+    Keras' attribute tracking wraps what `initialize` stores and then fails on it with current
+    typing_extensions; nothing stored there needs tracking.
+    """
+
+    @tf.__internal__.tracking.no_automatic_dependency_tracking
+    def initialize(self, *args: Any, **kwargs: Any) -> Any:
+        """Starts the search as the library does."""
+        return super().initialize(*args, **kwargs)

@@ -1,0 +1,78 @@
+"""Greedy search: the likeliest token at every step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_addons as tfa
+
+from chatbot.model import Seq2Seq
+from chatbot.search.hypotheses import Hypotheses, rank
+from chatbot.search.step import end_log_probs
+from chatbot.text import EOS, GO
+
+
+class GreedySearch:
+    """`GreedyEmbeddingSampler` in a `BasicDecoder`."""
+
+    def __init__(self, model: Seq2Seq) -> None:
+        """Makes the search.
+
+        Args:
+            model: The network.
+        """
+        self._model = model
+
+    def __call__(
+        self, query_ids: tf.Tensor, query_lengths: tf.Tensor, max_reply_length: Any, penalty: Any
+    ) -> Hypotheses:
+        """Replies to a batch of queries; call it inside a traced function.
+
+        Args:
+            query_ids: `int32 [B, S]`, padded on the right.
+            query_lengths: `int32 [B]`, at least 1.
+            max_reply_length: `int32 []`, most tokens in a reply, its end token not counted; a
+                longer one is cut and closed with the end token.
+            penalty: `float32 []`, exponent of the length penalty in the scores.
+
+        Returns:
+            One hypothesis a query, W = 1.
+        """
+        model = self._model
+        start = model.decoder.start(model.encode(query_ids, query_lengths))
+        sampler = tfa.seq2seq.GreedyEmbeddingSampler(model.embed)
+        decoder = _LogProbDecoder(model.decoder.cell, sampler, model.projection)
+        outputs, state, _ = tfa.seq2seq.dynamic_decode(
+            decoder,
+            maximum_iterations=max_reply_length,
+            decoder_init_kwargs={
+                "initial_state": start,
+                "start_tokens": tf.fill([tf.shape(query_lengths)[0]], GO),
+                "end_token": EOS,
+            },
+        )
+        ids, log_probs = outputs.sample_id, outputs.rnn_output
+        before_end = tf.math.cumprod(tf.cast(ids != EOS, tf.float32), axis=1, exclusive=True)
+        total = tf.reduce_sum(log_probs * before_end, axis=1)
+        finished = tf.reduce_any(ids == EOS, axis=1)
+        total += end_log_probs(model, state, ids[:, -1], finished)
+        return rank(ids[:, tf.newaxis], total[:, tf.newaxis], penalty)
+
+
+class _LogProbDecoder(tfa.seq2seq.BasicDecoder):
+    """A `BasicDecoder` that keeps each chosen token's log probability, not all V logits."""
+
+    def _rnn_output_size(self) -> tf.TensorShape:
+        return tf.TensorShape([])
+
+    @property
+    def output_dtype(self) -> Any:
+        return tfa.seq2seq.BasicDecoderOutput(tf.float32, self.sampler.sample_ids_dtype)
+
+    def step(self, time: Any, inputs: Any, state: Any, training: Any = None) -> Any:
+        outputs, next_state, next_inputs, finished = super().step(time, inputs, state, training)
+        log_probs = tf.nn.log_softmax(tf.cast(outputs.rnn_output, tf.float32))
+        chosen = tf.gather(log_probs, outputs.sample_id, batch_dims=1)
+        kept = tfa.seq2seq.BasicDecoderOutput(chosen, outputs.sample_id)
+        return kept, next_state, next_inputs, finished

@@ -1,0 +1,78 @@
+"""What every search returns, and the one formula that ranks it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from chatbot.text import EOS
+
+
+class Hypotheses(NamedTuple):
+    """Ranked replies to a batch of queries, best first.
+
+    Attributes:
+        ids: `int32 [B, W, T]`, the replies' tokens, the end token on everything behind them.
+        lengths: `int32 [B, W]`, tokens of each reply, its end token not counted.
+        log_probs: `float32 [B, W]`, the model's log probability (nats) of the reply and its end
+            token; -inf where there is no such hypothesis.
+        scores: `float32 [B, W]`, what the hypotheses are sorted by.
+    """
+
+    ids: tf.Tensor
+    lengths: tf.Tensor
+    log_probs: tf.Tensor
+    scores: tf.Tensor
+
+
+def length_normalised(log_probs: tf.Tensor, lengths: tf.Tensor, penalty: Any) -> tf.Tensor:
+    """Scores replies by log_prob / ((5 + tokens) / 6) ** penalty.
+
+    The length penalty of Wu et al. 2016, "Google's Neural Machine Translation System", equation
+    14, with tokens the reply's length and its end token.
+
+    Args:
+        log_probs: `float32 [...]` in nats, the end token's included.
+        lengths: `int32 [...]`, the end token not counted.
+        penalty: The exponent; 0 leaves the log probabilities as they are.
+
+    Returns:
+        `float32 [...]`.
+    """
+    tokens = tf.cast(lengths + 1, tf.float32)
+    return log_probs / ((5.0 + tokens) / 6.0) ** tf.cast(penalty, tf.float32)
+
+
+def count_before_end(ids: tf.Tensor) -> tf.Tensor:
+    """Counts the tokens before the first end token, or before the first -1.
+
+    Args:
+        ids: `int32 [..., T]`.
+
+    Returns:
+        `int32 [...]`.
+    """
+    going_on = tf.cast(tf.logical_and(ids != EOS, ids >= 0), tf.int32)
+    return tf.reduce_sum(tf.math.cumprod(going_on, axis=-1), axis=-1)
+
+
+def rank(ids: tf.Tensor, log_probs: tf.Tensor, penalty: Any) -> Hypotheses:
+    """Cuts hypotheses at their end tokens, scores them once and sorts them.
+
+    Args:
+        ids: `int32 [B, W, T]`, each row up to its first end token or -1.
+        log_probs: `float32 [B, W]`, in nats.
+        penalty: Exponent of the length penalty.
+
+    Returns:
+        The hypotheses, the best score first.
+    """
+    lengths = count_before_end(ids)
+    real = tf.sequence_mask(lengths, tf.shape(ids)[-1])
+    ids = tf.where(real, ids, EOS)
+    scores = length_normalised(log_probs, lengths, penalty)
+    order = tf.argsort(scores, axis=-1, direction="DESCENDING", stable=True)
+    return Hypotheses(
+        *(tf.gather(x, order, batch_dims=1) for x in (ids, lengths, log_probs, scores))
+    )

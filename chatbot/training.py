@@ -1,0 +1,273 @@
+"""The training loop: steps, reports, validation, checkpoints, and going on after a stop."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+from tqdm import tqdm
+
+from chatbot.checkpoint import ModelDirectory
+from chatbot.config import Config
+from chatbot.dataset import Batch, BatchPlan, EncodedCorpus, EvaluationPlan, prefetch
+from chatbot.model import Seq2Seq
+from chatbot.optimization import (
+    BATCH_SIGNATURE,
+    make_optimizer,
+    make_train_step,
+    scheduled_learning_rate,
+)
+from chatbot.stopping import StopRequest
+
+
+@dataclass
+class Progress:
+    """What the loop knows besides the weights; it travels in the checkpoint.
+
+    Attributes:
+        best: Lowest validation perplexity so far, or None.
+        waited: Reports since then.
+        losses: Sum of the tokens' losses (nats) since the last report.
+        tokens: Target tokens since the last report.
+        norms: Sum of the gradients' norms since the last report.
+        steps: Steps since the last report.
+        seconds: Time spent in them.
+    """
+
+    best: float | None = None
+    waited: int = 0
+    losses: float = 0.0
+    tokens: int = 0
+    norms: float = 0.0
+    steps: int = 0
+    seconds: float = 0.0
+
+    def add(self, losses: float, tokens: int, norm: float, seconds: float) -> None:
+        """Adds one step; arguments as the attributes of the same names."""
+        self.losses += losses
+        self.tokens += tokens
+        self.norms += norm
+        self.steps += 1
+        self.seconds += seconds
+
+    def reset(self) -> None:
+        """Starts a new report."""
+        self.losses, self.tokens, self.norms, self.steps, self.seconds = 0.0, 0, 0.0, 0, 0.0
+
+
+class Trainer:
+    """Trains one model directory, from its newest checkpoint to its end."""
+
+    def __init__(
+        self,
+        config: Config,
+        directory: ModelDirectory,
+        model: Seq2Seq,
+        precision: str,
+        train: EncodedCorpus,
+        validation: EncodedCorpus | None,
+    ) -> None:
+        """Makes the step functions and restores the newest checkpoint, if there is one.
+
+        Args:
+            config: All settings.
+            directory: Where everything is written.
+            model: The network, made under the policy of `precision`.
+            precision: "float32", "bfloat16" or "float16".
+            train: The pairs to learn.
+            validation: The pairs to measure, or None.
+        """
+        self._config = config.training
+        self._directory = directory
+        self._train = train
+        self._validation = validation
+        self._plan = BatchPlan(
+            train.query_lengths, train.reply_lengths, self._config.batch_size, self._config.seed
+        )
+        self._optimizer = make_optimizer(precision)
+        self._tracked = tf.train.Checkpoint(model=model, optimizer=self._optimizer)
+        train_step = make_train_step(
+            model, self._optimizer, self._config.max_gradient_norm, self._config.seed
+        )
+        self._token_losses = tf.function(model.token_log_losses, input_signature=BATCH_SIGNATURE)
+        self.total_steps = self._config.num_epochs * self._plan.steps_per_epoch
+        if self._config.max_steps:
+            self.total_steps = min(self.total_steps, self._config.max_steps)
+        self.step = 0
+        self._progress = Progress()
+        self._create_slots(model)
+        self._restore()
+        # Traced here, so that the first report's speed is that of training alone.
+        self._train_step = train_step.get_concrete_function()
+
+    def _create_slots(self, model: Seq2Seq) -> None:
+        """Makes Adam's slots now, so that a checkpoint finds them all."""
+        inner = getattr(self._optimizer, "inner_optimizer", self._optimizer)
+        _ = inner.iterations
+        inner._create_all_weights(model.trainable_variables)  # no public way before a first step
+
+    def _restore(self) -> None:
+        checkpoint = self._directory.newest()
+        if checkpoint is not None:
+            self._directory.restore(self._tracked, checkpoint, whole=True)
+            self.step = checkpoint.step
+            self._progress = Progress(**checkpoint.progress)
+        _cut_metrics(self._directory, self.step)
+
+    def run(self, stop: StopRequest) -> str | None:
+        """Trains until the end, or until somebody asks to stop.
+
+        Args:
+            stop: Asked after every step.
+
+        Returns:
+            Why the training is finished, or None when it was stopped before.
+        """
+        writer = tf.summary.create_file_writer(str(self._directory.path / "events"))
+        bar = tqdm(
+            total=self.total_steps,
+            initial=self.step,
+            desc="training",
+            unit="step",
+            mininterval=0.5,
+            smoothing=0.05,
+            dynamic_ncols=True,
+        )
+        with writer.as_default(), bar:
+            for batch in prefetch(self._batches()):
+                self._advance(batch, bar)
+                self._report_if_due(bar)
+                if stop.requested or self.is_finished():
+                    break
+        if self._out_of_patience():
+            return f"no better validation perplexity in {self._config.patience} reports"
+        if self.is_finished():
+            return f"all {self.total_steps} steps done"
+        self._save(None)
+        return None
+
+    def is_finished(self) -> bool:
+        """Tells whether there is nothing left to do."""
+        return self.step >= self.total_steps or self._out_of_patience()
+
+    def _batches(self) -> Iterator[Batch]:
+        for step in range(self.step, self.total_steps):
+            epoch, n = divmod(step, self._plan.steps_per_epoch)
+            yield self._train.batch(self._plan.indices(epoch, n))
+
+    def _advance(self, batch: Batch, bar: Any) -> None:
+        """Takes one training step and shows it."""
+        start = time.perf_counter()
+        rate = scheduled_learning_rate(self._config, self.step, self.total_steps)
+        loss, norm = (float(x) for x in self._train_step(*batch, self.step, rate))
+        tokens = int(np.sum(batch.reply_lengths))
+        self.step += 1
+        self._progress.add(loss * tokens, tokens, norm, time.perf_counter() - start)
+        mean = self._progress.losses / self._progress.tokens
+        speed = self._progress.tokens / self._progress.seconds
+        bar.set_postfix_str(
+            f"loss {mean:.3f}, perplexity {_exp(mean):.1f}, {speed:,.0f} tokens/s", refresh=False
+        )
+        bar.update()
+
+    def _report_if_due(self, bar: Any) -> None:
+        """Reports at the checkpoint steps, at each epoch's end and at the last step."""
+        at_checkpoint = self.step % self._config.steps_per_checkpoint == 0
+        at_end = self.step == self.total_steps
+        if not (at_checkpoint or at_end or self.step % self._plan.steps_per_epoch == 0):
+            return
+        bar.refresh()
+        perplexity = self.measure() if self._validation is not None else None
+        improved = self._note_validation(perplexity)
+        self._write_report(perplexity, bar)
+        if at_checkpoint or at_end or improved or self._out_of_patience():
+            self._save(perplexity)
+
+    def measure(self) -> float:
+        """Returns the validation perplexity: exp of the mean loss over all its tokens."""
+        if self._validation is None:
+            raise ValueError("there is no validation corpus")
+        plan = EvaluationPlan(
+            self._validation.query_lengths, self._validation.reply_lengths, self._config.batch_size
+        )
+        losses, tokens = 0.0, 0
+        for indices in tqdm(plan, desc="validating", unit="batch", leave=False):
+            batch = self._validation.batch(indices)
+            losses += float(tf.reduce_sum(self._token_losses(*batch)))
+            tokens += int(np.sum(batch.reply_lengths))
+        return _exp(losses / tokens)
+
+    def _note_validation(self, perplexity: float | None) -> bool:
+        if perplexity is None:
+            return False
+        best = self._progress.best
+        improved = best is None or perplexity < best
+        self._progress.best = perplexity if improved else best
+        self._progress.waited = 0 if improved else self._progress.waited + 1
+        return improved
+
+    def _out_of_patience(self) -> bool:
+        return 0 < self._config.patience <= self._progress.waited
+
+    def _write_report(self, validation_perplexity: float | None, bar: Any) -> None:
+        """Appends one line to metrics.jsonl and the same figures to TensorBoard's events."""
+        progress, loss = self._progress, self._progress.losses / self._progress.tokens
+        report: dict[str, Any] = {
+            "step": self.step,
+            "epoch": round(self.step / self._plan.steps_per_epoch, 4),
+            "loss": loss,
+            "perplexity": _exp(loss),
+            "tokens_per_second": progress.tokens / progress.seconds,
+            "gradient_norm": progress.norms / progress.steps,
+            "learning_rate": scheduled_learning_rate(self._config, self.step - 1, self.total_steps),
+        }
+        if validation_perplexity is not None:
+            report["validation_perplexity"] = validation_perplexity
+            bar.write(
+                f"step {self.step}: perplexity {report['perplexity']:.2f}, "
+                f"validation perplexity {validation_perplexity:.2f}"
+            )
+        with self._directory.metrics_path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(report) + "\n")
+        for name, value in report.items():
+            tf.summary.scalar(name, value, step=self.step)
+        progress.reset()
+
+    def _save(self, validation_perplexity: float | None) -> None:
+        made = self._directory.save(
+            self._tracked,
+            self._config.model_name,
+            self.step,
+            asdict(self._progress),
+            validation_perplexity,
+        )
+        logging.debug("wrote %s", made.name)
+
+
+def _exp(loss: float) -> float:
+    """Returns e to the loss, infinity instead of an overflow."""
+    return math.exp(loss) if loss < 700 else math.inf
+
+
+def _cut_metrics(directory: ModelDirectory, step: int) -> None:
+    """Drops the reports of steps that no checkpoint remembers, so that none stands there twice."""
+    path = directory.metrics_path
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+        except (ValueError, KeyError):
+            continue  # half a line, from a process that was killed
+    aside = path.with_name(path.name + ".writing")
+    aside.write_text("".join(kept), encoding="utf-8")
+    aside.replace(path)

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Any, Callable, NamedTuple
+
+import hypothesis
+import numpy as np
+import pytest
+import tensorflow as tf
+from oracles import Network, list_variables
+
+from chatbot.config import ModelConfig
+from chatbot.model import Seq2Seq
+from chatbot.text import EOS
+
+# The same examples in every run, and no time limit: TensorFlow's first call of an operation is slow.
+hypothesis.settings.register_profile("chatbot", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("chatbot")
+
+B, S, T, E, U, L, V, W = 3, 5, 4, 6, 8, 2, 11, 2
+ATTENTIONS = ("bahdanau", "luong", "none")
+# Seeds of weights whose greedy replies to the queries below differ in length, one of them endless.
+SEEDS = {"bahdanau": 130, "luong": 11, "none": 108}
+
+QUERIES = ((7, 5, 9, 10, 6), (8, 5), (6, 10, 9))
+REPLIES = ((5, 9, 8, EOS), (10, EOS), (6, 7, EOS))  # with their end tokens
+
+
+class Pairs(NamedTuple):
+    """A padded batch as the network takes it, `int32`."""
+
+    query_ids: Any
+    query_lengths: Any
+    reply_ids: Any
+    reply_lengths: Any
+
+
+IDS = tf.TensorSpec([None, None], tf.int32)
+LENGTHS = tf.TensorSpec([None], tf.int32)
+
+
+def pad(rows: Sequence[Sequence[int]]) -> tuple[Any, Any]:
+    """Pads rows on the right; returns ids `[B, S]` and lengths `[B]`."""
+    ids = np.zeros([len(rows), max(len(row) for row in rows)], np.int32)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = row
+    return tf.constant(ids), tf.constant([len(row) for row in rows])
+
+
+def make_pairs(queries: Sequence[Sequence[int]], replies: Sequence[Sequence[int]]) -> Pairs:
+    return Pairs(*pad(queries), *pad(replies))
+
+
+def make_config(attention: str, **settings: Any) -> ModelConfig:
+    """The test sizes; attention "none" switches it off."""
+    return ModelConfig(
+        rnn_size=U,
+        num_layers=L,
+        embedding_size=E,
+        attention="luong" if attention == "none" else attention,
+        use_attention=attention != "none",
+        **settings,
+    )
+
+
+def randomise(variables: Sequence[tf.Variable], seed: int, scale: float = 1.0) -> None:
+    """Gives variables values large enough that no two tokens are equally likely."""
+    generator = np.random.default_rng(seed)
+    for variable in variables:
+        variable.assign(generator.normal(0.0, scale, variable.shape))
+
+
+def make_model(attention: str, **settings: Any) -> Seq2Seq:
+    model = Seq2Seq(make_config(attention, **settings), V)
+    randomise(list_variables(model), SEEDS[attention])
+    return model
+
+
+@pytest.fixture(scope="session")
+def find_model() -> Callable[[str], Seq2Seq]:
+    """One model for each kind of attention, made when first asked for; leave its weights alone."""
+    return functools.lru_cache(maxsize=None)(
+        lambda attention: make_model(attention, dropout=0.5, embedding_dropout=0.25)
+    )
+
+
+@pytest.fixture(params=ATTENTIONS)
+def model(request: pytest.FixtureRequest, find_model: Callable[[str], Seq2Seq]) -> Seq2Seq:
+    return find_model(request.param)
+
+
+@pytest.fixture(params=[False, True], ids=["libraries", "own"])
+def either_loop(request: pytest.FixtureRequest, model: Seq2Seq) -> Iterator[None]:
+    """Runs a test with the libraries' loops and with our own."""
+    model.compute_fast(request.param)
+    yield
+    model.compute_fast(False)
+
+
+@pytest.fixture
+def network(model: Seq2Seq) -> Network:
+    """The oracle with the weights of `model`."""
+    return Network(model)
+
+
+@pytest.fixture
+def pairs() -> Pairs:
+    """A batch of B = 3 pairs of different lengths."""
+    return make_pairs(QUERIES, REPLIES)
+
+
+@pytest.fixture(scope="session")
+def trace() -> Callable[..., Any]:
+    """Traces a method of a model for batches of any size, once in the session."""
+    traced: dict[Any, Any] = {}
+
+    def find(key: Any, function: Callable[..., Any], *signature: tf.TensorSpec) -> Any:
+        if key not in traced:
+            traced[key] = tf.function(function, input_signature=signature, autograph=False)
+        return traced[key]
+
+    return find

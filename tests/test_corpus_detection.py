@@ -1,0 +1,133 @@
+"""Corpora: formats are told apart, wrong ones named, changes noticed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from chatbot.corpus import FORMATS, detect_format, fingerprint, read_dialogues, read_pairs
+from chatbot.errors import ChatbotError
+
+
+def write(path: Path, content: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.TSV", "x", "tsv"),
+        ("a.jsonl", '{"query": "a", "reply": "b"}', "jsonl"),
+        ("a.jsonl", '{"id": "u1", "root": "u1", "text": "a"}', "convokit"),
+        ("utterances.jsonl", "", "convokit"),
+        ("a.yaml", "", "chatterbot"),
+        ("a.conv", "", "conv"),
+        ("dialogues_text.txt", "", "dailydialog"),
+        ("movie_lines.txt", "", "cornell"),
+        ("a.txt", "\ufeffq\tr\nq\tr\n", "tsv"),
+        ("a.txt", "a __eou__ b __eou__", "dailydialog"),
+        ("a", "E\nM a\nM b", "conv"),
+        ("a.json", '\n{"query": "a", "reply": "b"}', "jsonl"),
+        ("corpus", "categories:\n- x\nconversations:\n- - a\n  - b\n", "chatterbot"),
+    ],
+)
+def test_one_file_tells_its_format(tmp_path: Path, name: str, content: str, expected: str) -> None:
+    assert detect_format(write(tmp_path / name, content)) == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ({}, "the formats are tsv, jsonl, dailydialog, cornell, convokit, chatterbot, conv"),
+        ({"notes.txt": "hello\n"}, "no corpus of a known format"),
+        ({"a.tsv": "a\tb\n", "b.conv": "M a\nM b\n"}, r"several formats are here \(tsv, conv\)"),
+        ({"train.zip": "x", "test.zip": "x"}, r"one of its zips \(.*test\.zip, .*train\.zip\)"),
+    ],
+)
+def test_a_directory_of_no_format_is_named(
+    tmp_path: Path, files: dict[str, str], problem: str
+) -> None:
+    for name, content in files.items():
+        write(tmp_path / name, content)
+    with pytest.raises(ChatbotError, match=problem) as refusal:
+        detect_format(tmp_path)
+    assert str(refusal.value).startswith(f"{tmp_path}: ")
+
+
+@pytest.mark.parametrize("corpus_format", FORMATS)
+def test_a_missing_corpus_is_refused_before_reading(tmp_path: Path, corpus_format: str) -> None:
+    with pytest.raises(ChatbotError, match="nowhere: the corpus does not exist; check --corpus"):
+        read_pairs(tmp_path / "nowhere", corpus_format)
+    with pytest.raises(ChatbotError, match="no corpus is given"):
+        read_dialogues("", corpus_format)
+
+
+def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tsv", "a\tb\n")
+    with pytest.raises(ChatbotError, match=r"--corpus_format=csv: .*auto, tsv, jsonl"):
+        read_pairs(path, "csv")
+
+
+def test_the_wrong_format_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", "\nquestion\tanswer\n")
+    for corpus_format in ("jsonl", "dailydialog", "convokit", "conv"):
+        with pytest.raises(ChatbotError, match=r"a\.txt:2: .*choose another --corpus_format"):
+            list(read_pairs(path, corpus_format))
+    with pytest.raises(ChatbotError, match=r"a\.txt:\d: .*another --corpus_format"):
+        list(read_pairs(path, "chatterbot"))
+    with pytest.raises(ChatbotError, match=r"no movie_lines\.txt in it"):
+        list(read_pairs(path, "cornell"))
+    conversation = write(tmp_path / "b.txt", "E\nM a\nM b\n")
+    with pytest.raises(ChatbotError, match=r"b\.txt:1: line without a tab; .* as tsv"):
+        list(read_pairs(conversation, "tsv"))
+
+
+def test_dialogues_without_a_pair_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", '{"query": " ", "reply": "b"}\n')
+    assert list(read_dialogues(path)) == [[" ", "b"]]
+    with pytest.raises(ChatbotError, match=r"a\.jsonl:1: pair with an empty side"):
+        list(read_pairs(path))
+
+
+def test_the_fingerprint_follows_what_would_be_read(tmp_path: Path) -> None:
+    folder = tmp_path / "corpus"
+    path = write(folder / "a.tsv", "a\tb\n")
+    before = fingerprint(folder)
+    write(folder / "README.md", "something")
+    os.utime(path, (1, 1))
+    assert fingerprint(folder) == fingerprint(str(folder)) == before
+    single = fingerprint(path)
+    write(path, "a\tc\n")
+    assert fingerprint(folder) != before
+    assert fingerprint(path) != single
+    write(path, "a\tb\n")
+    assert fingerprint(folder) == before
+    path.rename(folder / "b.tsv")
+    assert fingerprint(folder) != before
+
+
+def test_the_fingerprint_of_a_cornell_file_covers_both(tmp_path: Path) -> None:
+    path = write(tmp_path / "movie_conversations.txt", "u0 +++$+++ u1 +++$+++ m0 +++$+++ ['L1']")
+    write(tmp_path / "movie_lines.txt", "L1 +++$+++ one")
+    before = fingerprint(path)
+    write(tmp_path / "movie_lines.txt", "L1 +++$+++ two")
+    assert fingerprint(path) != before
+
+
+def test_the_fingerprint_of_a_large_file_is_its_time(tmp_path: Path) -> None:
+    path = tmp_path / "large.tsv"
+    with open(path, "wb") as file:
+        file.truncate((64 << 20) + 1)
+    before = fingerprint(path)
+    assert fingerprint(path) == before
+    os.utime(path, ns=(1, 1))
+    assert fingerprint(path) != before
+
+
+def test_the_fingerprint_of_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ChatbotError, match="does not exist"):
+        fingerprint(tmp_path / "nowhere")

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_addons as tfa
+from conftest import B, T, V
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import log_softmax
+
+from chatbot.losses import gather_real, token_losses
+
+LENGTHS = [4, 2, 3]
+
+
+def make_logits(*shape: int) -> Any:
+    return np.random.default_rng(7).normal(0, 4, shape).astype(np.float32)
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=5))
+def test_gather_real_picks_each_rows_beginning_in_order(lengths: list[int]) -> None:
+    values = np.arange(len(lengths) * 4 * 2).reshape(len(lengths), 4, 2)
+    picked = gather_real(tf.constant(values), tf.constant(lengths, tf.int32))
+    expected = [values[row, time] for row, length in enumerate(lengths) for time in range(length)]
+    np.testing.assert_array_equal(picked, np.reshape(expected, [-1, 2]))
+
+
+def test_token_losses_equal_the_formula() -> None:
+    logits, targets = make_logits(9, V), np.arange(9) + 1
+    losses = token_losses(tf.constant(logits), tf.constant(targets, tf.int32))
+    expected = -log_softmax(logits.astype(np.float64))[np.arange(9), targets]
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+
+
+def test_token_loss_of_equally_likely_words_is_the_logarithm_of_their_number() -> None:
+    losses = token_losses(tf.zeros([2, 8]), tf.constant([0, 7]))
+    np.testing.assert_allclose(losses, [np.log(8), np.log(8)], rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [tf.bfloat16, tf.float16])
+def test_token_losses_are_computed_in_float32(dtype: tf.DType) -> None:
+    logits = tf.cast(make_logits(9, V), dtype)
+    losses = token_losses(logits, tf.range(9))
+    assert losses.dtype == tf.float32
+    expected = -log_softmax(logits.numpy().astype(np.float64))[np.arange(9), np.arange(9)]
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+
+
+def test_mean_loss_equals_the_librarys_sequence_loss_over_padded_logits() -> None:
+    logits = tf.constant(make_logits(B, T, V))
+    targets = tf.constant(np.random.default_rng(1).integers(0, V, [B, T]), tf.int32)
+    weights = tf.sequence_mask(LENGTHS, T, tf.float32)
+    losses = token_losses(gather_real(logits, LENGTHS), gather_real(targets, LENGTHS))
+    expected = tfa.seq2seq.sequence_loss(logits, targets, weights)
+    np.testing.assert_allclose(tf.reduce_mean(losses), expected, rtol=1e-6)

@@ -1,0 +1,282 @@
+"""Text: one way of writing, cutting and joining."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatbot import text as text_module
+from chatbot.errors import ChatbotError
+from chatbot.text import (
+    EOS,
+    GO,
+    PAD,
+    SEP,
+    SPECIAL_TOKENS,
+    UNK,
+    Vocabulary,
+    join,
+    normalise,
+    tokenize,
+)
+
+# Text as people write it: words, signs and ideographs much more often than chance would have them.
+WRITING = st.lists(
+    st.sampled_from(
+        [
+            *(" '\".-,!?:;()%$#/@&_«¿·…’“”《。，<>" * 2),
+            *("don", "t", "s", "o", "n", "dogs", "3", "10", "www", "com", "a", "m", "<eos>"),
+            *("我", "是", "你好", "々", "\U00020000", "か", "ー", "ヴ", "\u3099", "한국", "ＡＢ"),
+            *("é", "e", "\u0301", "\u0316", "\u0345", "İ", "Σ", "ß", "ﬁ", "😀", "👍🏽", "\u200d"),
+        ]
+    )
+    | st.text(max_size=3),
+    max_size=12,
+).map("".join) | st.text(max_size=40)
+
+# Two planes whole, then samples: the others hold ideographs, private characters or nothing.
+CHARACTERS = [chr(code) for code in (*range(0x20000), *range(0x20000, sys.maxunicode + 1, 97))]
+patient = settings(deadline=None)  # a busy machine is no failure
+
+
+def tokenize_slowly(text: str) -> list[str]:
+    """The definition, word by word: `\\w+|[^\\w\\s]`, then ideographs parted."""
+    tokens = []
+    for run in re.findall(r"\w+|[^\w\s]", normalise(text)):
+        word = ""
+        for character in run:
+            name = unicodedata.name(character, "")
+            if name.startswith(("CJK UNIFIED", "CJK COMPATIBILITY IDEO")) or character in "々〇":
+                tokens += [word, character] if word else [character]
+                word = ""
+            else:
+                word += character
+        tokens += [word] if word else []
+    return tokens
+
+
+def test_special_tokens_come_first_in_their_order() -> None:
+    assert (PAD, GO, EOS, UNK, SEP) == (0, 1, 2, 3, 4)
+    assert SPECIAL_TOKENS == ("<pad>", "<go>", "<eos>", "<unk>", "<sep>")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("  Hello,\t WORLD \n", "hello, world"),
+        ("Ｄｏｎ’t ‘quote’", "don't 'quote'"),
+        ("ﬁne ①", "fine 1"),
+        ("e\u0301", "é"),
+        ("a\x00b\x1b[31mc\x7f", "a b [31mc"),
+        ("half\ud800", "half\ufffd"),
+        ("\u202eab\u200bc\ufeff\u00add", "ab cd"),
+        ("❤\ufe0f", "❤"),
+        ("", ""),
+        (" \u3000\u00a0", ""),
+    ],
+)
+def test_normalise_writes_one_form(text: str, expected: str) -> None:
+    assert normalise(text) == expected
+
+
+@patient
+@given(WRITING)
+def test_normalising_twice_changes_nothing(text: str) -> None:
+    assert normalise(normalise(text)) == normalise(text)
+
+
+def test_every_character_normalises_once_for_all_and_can_be_written() -> None:
+    for start in range(0, len(CHARACTERS), 512):  # one by one takes ten times as long
+        text = normalise("x ".join(CHARACTERS[start : start + 512]))
+        assert normalise(text) == text
+        assert not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
+        text.encode()
+
+
+def test_a_flood_of_combining_marks_is_cut() -> None:
+    flood = normalise("a" + "\u0301\u0316" * 20_000 + "b")
+    assert len(flood) <= 32
+    assert flood[-1] == "b"
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("Don't!", ["don", "'", "t", "!"]),
+        ("don’t", ["don", "'", "t"]),
+        ("<eos> <PAD>", ["<", "eos", ">", "<", "pad", ">"]),
+        ("我是ABC，3个々〇", ["我", "是", "abc", ",", "3", "个", "々", "〇"]),
+        ("豈\U00020000\U00030000", ["豈", "\U00020000", "\U00030000"]),
+        ("カタカナとひらがな漢字", ["カタカナとひらがな", "漢", "字"]),
+        ("snake_case 3.5", ["snake_case", "3", ".", "5"]),
+        ("😀😀", ["😀", "😀"]),
+        ("naïve café", ["naïve", "café"]),
+        ("\x00\x1b \t", []),
+    ],
+)
+def test_tokenize_cuts_words_signs_and_ideographs(text: str, tokens: list[str]) -> None:
+    assert tokenize(text) == tokens
+
+
+@patient
+@given(WRITING)
+def test_tokenize_is_its_definition(text: str) -> None:
+    assert tokenize(text) == tokenize_slowly(text)
+
+
+@patient
+@given(st.text(st.characters(max_codepoint=127)))
+def test_the_fast_path_gives_what_the_plain_path_gives(text: str) -> None:
+    assert tokenize(text) == text_module._TOKEN.findall(normalise(text))
+
+
+@patient
+@given(WRITING)
+def test_no_typed_text_gives_a_special_token(text: str) -> None:
+    for typed in (text, "<eos>" + text, text + "<unk>"):
+        assert not set(tokenize(typed)) & set(SPECIAL_TOKENS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "i don't know.",
+        "it's 10:30, isn't it? we're late!",
+        "at 7 o'clock i'll pay $3.50 (5% of 1,000).",
+        "the dogs' tails",
+        "goin' to get 'em",
+        "rock 'n' roll",
+        'he said "hello there" and left.',
+        "'well,' she said, 'i'd go.'",
+        "“yes”, he said.",
+        "a well-known mother-in-law at 7-11",
+        "ask me at 3 p.m. or on www.example.com",
+        "nice :) (really!)",
+        "wait... what?!",
+        "我是中国人",
+        "你好，我是皮皮。",
+        "你几岁？我3岁：真的！是吗；好",
+        "我用python写的",
+        "《三国》，“好”，是吧？",
+        "私はロボットです。元気？",
+        "it costs 5€ or £6",
+        "😀😀 hi 👍🏽",
+        "me@example.com/path #1",
+    ],
+)
+def test_join_gives_back_natural_text(text: str) -> None:
+    assert join(tokenize(text)) == text
+
+
+def test_join_takes_any_iterable_and_nothing() -> None:
+    assert join(iter(["hi", "!"])) == "hi!"
+    assert join([]) == ""
+    assert join(["<unk>", ",", "<unk>"]) == "<unk>, <unk>"
+
+
+@patient
+@given(WRITING)
+def test_joined_tokens_tokenize_to_the_same(text: str) -> None:
+    tokens = tokenize(text)
+    assert tokenize(join(tokens)) == tokens
+
+
+def test_joined_tokens_of_every_character_tokenize_to_the_same() -> None:
+    for start in range(0, len(CHARACTERS), 512):
+        tokens = tokenize(" a".join(CHARACTERS[start : start + 512]))
+        assert tokenize(join(tokens)) == tokens
+
+
+def test_vocabulary_keeps_the_most_frequent_words() -> None:
+    counts = {"b": 3, "a": 3, "rare": 1, "most": 9, "<eos>": 50, "c": 2}
+    vocabulary = Vocabulary.build(counts, vocab_size=8, min_count=2)
+    assert vocabulary.words == (*SPECIAL_TOKENS, "most", "a", "b")
+    assert len(Vocabulary.build(counts, 100, 2)) == 9
+    assert len(Vocabulary.build(counts, 5, 1)) == 5
+    with pytest.raises(ValueError, match="vocab_size is 4"):
+        Vocabulary.build(counts, 4, 1)
+
+
+def test_vocabulary_encodes_and_decodes() -> None:
+    vocabulary = Vocabulary([*SPECIAL_TOKENS, "hello", "你"])
+    assert vocabulary.encode(["你", "hello", "never"]) == [6, 5, UNK]
+    assert vocabulary.decode([6, 5, UNK]) == ["你", "hello", "<unk>"]
+    for outside in (-1, 7):
+        with pytest.raises(ValueError, match="outside"):
+            vocabulary.decode([outside])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["hello"],
+        ["<go>", "<pad>", "<eos>", "<unk>", "<sep>"],
+        [*SPECIAL_TOKENS, "twice", "twice"],
+        [*SPECIAL_TOKENS, "<eos>"],
+        [*SPECIAL_TOKENS, ""],
+        [*SPECIAL_TOKENS, "two words"],
+        [*SPECIAL_TOKENS, "line\n"],
+        [*SPECIAL_TOKENS, "half\ud800"],
+    ],
+)
+def test_what_is_no_vocabulary_is_refused(words: list[str]) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the messages differ, the kind is what counts
+        Vocabulary(words)
+
+
+def test_vocabulary_file_is_whole_and_plain(tmp_path: Path) -> None:
+    vocabulary = Vocabulary([*SPECIAL_TOKENS, "hello", "你", "\u0301"])
+    path = tmp_path / "vocab.txt"
+    path.write_text("something else")
+    vocabulary.save(path)
+    content = path.read_bytes()
+    assert content.decode() == "<pad>\n<go>\n<eos>\n<unk>\n<sep>\nhello\n你\n\u0301\n"
+    assert vocabulary.digest == hashlib.sha256(content).hexdigest()
+    assert Vocabulary.load(path).words == vocabulary.words
+    assert [found.name for found in tmp_path.iterdir()] == ["vocab.txt"]
+
+
+def test_a_vocabulary_that_cannot_be_saved_leaves_the_old_one(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").mkdir()
+    with pytest.raises(OSError, match="vocab"):
+        Vocabulary(SPECIAL_TOKENS).save(tmp_path / "vocab.txt")
+    assert [found.name for found in tmp_path.iterdir()] == ["vocab.txt"]
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "problem"),
+    [
+        (b"", 1, "special tokens are missing"),
+        (b"<pad>\n<go>\n", 3, "special tokens are missing"),
+        (b"<pad>\n<eos>\n<go>\n<unk>\n<sep>\n", 2, "expected <go>"),
+        (b"<pad>\n<go>\n<eos>\n<unk>\n<sep>\na\nb\na\n", 8, "line 6 already"),
+        (b"<pad>\n<go>\n<eos>\n<unk>\n<sep>\na\n\nb\n", 7, "one word"),
+        (b"<pad>\n<go>\n<eos>\n<unk>\n<sep>\na b\n", 6, "one word"),
+        (b"<pad>\r\n<go>\r\n<eos>\r\n<unk>\r\n<sep>\r\n", 1, "one word"),
+        (b"<pad>\n<go>\n<eos>\n<unk>\n<sep>\nhel", 6, "cut short"),
+        (b"<pad>\n<go>\n<eos>\n<unk>\n<sep>\n\xff\n", 6, "not UTF-8"),
+    ],
+)
+def test_a_damaged_vocabulary_file_is_refused(
+    tmp_path: Path, content: bytes, line: int, problem: str
+) -> None:
+    path = tmp_path / "vocab.txt"
+    path.write_bytes(content)
+    with pytest.raises(ChatbotError) as refusal:
+        Vocabulary.load(path)
+    assert str(refusal.value).startswith(f"{path}:{line}: ")
+    assert problem in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_missing_vocabulary_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ChatbotError, match=r"vocab\.txt: .*cannot be read"):
+        Vocabulary.load(tmp_path / "vocab.txt")

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from absl import flags
 
 from chatbot.config import CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
-from chatbot.flags import FLAGS, define_settings, given_settings, run, show
+from chatbot.flags import FLAGS, define_settings, given_settings, run, settings_from_flags, show
+from chatbot.quiet import hush
 
 define_settings("What to learn from", CorpusConfig)
 define_settings("The network", ModelConfig)
@@ -32,7 +33,9 @@ def main(_: Sequence[str]) -> int:
     Returns:
         The exit status: 0 when the training is finished, 130 or 143 when it was stopped.
     """
-    from chatbot.lifecycle import train_directory  # TensorFlow takes seconds: not for --help
+    settings_from_flags()  # says what is out of range before TensorFlow takes its seconds
+    hush()
+    from chatbot.lifecycle import train_directory
 
     return train_directory(FLAGS.model_dir, given_settings(), FLAGS.cache_dir)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
+import tensorflow as tf
 import tensorflow_addons as tfa
 
 MECHANISMS = {
@@ -12,7 +14,7 @@ MECHANISMS = {
 }
 
 
-def make_mechanism(name: str, units: int) -> Any:
+def make_mechanism(name: str, units: int, seeds: Random | None = None) -> Any:
     """Makes an attention mechanism that has no memory yet.
 
     Args:
@@ -21,6 +23,7 @@ def make_mechanism(name: str, units: int) -> Any:
             multiplicative score q . M k of Luong et al. 2015, "Effective Approaches to
             Attention-based Neural Machine Translation".
         units: Width of the score's inner space; for "luong" the width of the query too.
+        seeds: Where the first weights' seeds come from; None for fixed ones.
 
     Returns:
         A `tfa.seq2seq.AttentionMechanism`; call its `setup_memory` inside each traced function.
@@ -30,4 +33,24 @@ def make_mechanism(name: str, units: int) -> Any:
     """
     if name not in MECHANISMS:
         raise ValueError(f"attention mechanism {name!r} is not one of {sorted(MECHANISMS)}")
-    return MECHANISMS[name](units)
+    seeds = seeds or Random(0)
+    layers = {"memory_layer": make_projection(units, seeds)}
+    if name == "bahdanau":
+        layers["query_layer"] = make_projection(units, seeds)
+        layers["kernel_initializer"] = tf.keras.initializers.GlorotUniform(seeds.randrange(2**31))
+    return MECHANISMS[name](units, **layers)
+
+
+def make_projection(units: int, seeds: Random) -> tf.keras.layers.Dense:
+    """Makes a matrix without bias.
+
+    Args:
+        units: Width of the result.
+        seeds: Where the first weights' seed comes from.
+
+    Returns:
+        A layer from `float [..., X]` to `float [..., units]`.
+    """
+    seed = seeds.randrange(2**31)
+    initializer = tf.keras.initializers.GlorotUniform(seed)
+    return tf.keras.layers.Dense(units, use_bias=False, kernel_initializer=initializer)

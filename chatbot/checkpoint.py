@@ -13,9 +13,12 @@ the checkpoint's own files are on disk.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Union
@@ -68,6 +71,28 @@ class ModelDirectory:
     def exists(self) -> bool:
         """Tells whether a training was ever started here."""
         return (self.path / "config.json").exists()
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps other trainings out of the directory; the lock goes with the process.
+
+        Raises:
+            ChatbotError: Another process trains here, or the directory cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = (self.path / ".lock").open("a")
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise ChatbotError(
+                    f"{self.path} is being trained by another process; wait for it, or name "
+                    "another --model_dir"
+                ) from None
+            yield
 
     def create(self, config: Config, vocabulary: Vocabulary) -> None:
         """Writes settings and vocabulary, before the first training step.

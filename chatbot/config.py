@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
@@ -246,6 +247,28 @@ class Config:
             for name, kind in SECTIONS.items()
         }
         return cls(**sections)  # type: ignore[arg-type]
+
+    def check_together(self) -> None:
+        """Checks what no single setting can tell.
+
+        Raises:
+            ChatbotError: Two settings contradict each other.
+        """
+        measured = self.corpus.validation_corpus or self.corpus.validation_share
+        if self.corpus.validation_corpus and self.corpus.validation_share:
+            raise ChatbotError(
+                "--validation_corpus and --validation_share both say what to measure; give one"
+            )
+        if self.training.patience and not measured:
+            raise ChatbotError(
+                "--patience waits for a better validation perplexity, but none is measured; "
+                "give --validation_share or --validation_corpus"
+            )
+        if not re.fullmatch(r"[\w-][\w.-]*", self.training.model_name):
+            raise ChatbotError(
+                f"--model_name={self.training.model_name} cannot begin a file's name; "
+                "use letters, digits, - and _"
+            )
 
     def replace(self, changes: Mapping[str, Any]) -> Config:
         """Returns a copy with some settings changed, each named as its flag is.

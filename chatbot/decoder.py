@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import tensorflow as tf
 import tensorflow_addons as tfa
 
-from chatbot.attention import make_mechanism
+from chatbot.attention import make_mechanism, make_projection
 from chatbot.config import ModelConfig
 from chatbot.encoder import Encoded
 from chatbot.rnn import LSTMCellStack, draw_mask
@@ -26,27 +27,30 @@ class Decoder(tf.Module):
             a processor, or in the library's.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, seeds: Random | None = None) -> None:
         """Makes the cells and the attention.
 
         Args:
             config: The network's settings.
+            seeds: Where the first weights' seeds come from; None for fixed ones.
         """
+        seeds = seeds or Random(0)
         super().__init__(name="decoder")
         self._config = config
         self._mechanism = None
         self.fast = False
         attention_size = config.rnn_size if config.use_attention else 0
         self._cells = LSTMCellStack(
-            config.rnn_size, config.num_layers, config.embedding_size + attention_size
+            config.rnn_size, config.num_layers, config.embedding_size + attention_size, seeds
         )
         self.cell: Any = self._cells
         if config.use_attention:
-            self._mechanism = make_mechanism(config.attention, config.rnn_size)
+            self._mechanism = make_mechanism(config.attention, config.rnn_size, seeds)
+            self._attention_layer = make_projection(config.rnn_size, seeds)
             self.cell = tfa.seq2seq.AttentionWrapper(
                 self._cells,
                 self._mechanism,
-                attention_layer_size=config.rnn_size,
+                attention_layer=self._attention_layer,
                 cell_input_fn=self._join_attention,
             )
 
@@ -122,7 +126,7 @@ class Decoder(tf.Module):
             query_layer = self._mechanism.query_layer
             attention = AttentionWeights(
                 self._mechanism.memory_layer.kernel,
-                self.cell._attention_layers[0].kernel,  # the wrapper has no public name for it
+                self._attention_layer.kernel,
                 None if query_layer is None else query_layer.kernel,
                 getattr(self._mechanism, "attention_v", None),
             )

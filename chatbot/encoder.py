@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -26,16 +27,19 @@ class Encoded(NamedTuple):
 class Encoder(tf.Module):
     """LSTM layers that read the query from left to right."""
 
-    def __init__(self, rnn_size: int, num_layers: int, dropout: float) -> None:
+    def __init__(
+        self, rnn_size: int, num_layers: int, dropout: float, seeds: Random | None = None
+    ) -> None:
         """Makes the layers.
 
         Args:
             rnn_size: Units of each layer.
             num_layers: Number of layers.
             dropout: Fraction of each layer's output dropped in training.
+            seeds: Where the first weights' seeds come from.
         """
         super().__init__(name="encoder")
-        self.stack = LSTMEncoderStack(rnn_size, num_layers, dropout)
+        self.stack = LSTMEncoderStack(rnn_size, num_layers, dropout, seeds)
 
     def build(self, embedding_size: int) -> None:
         """Makes the variables.

@@ -61,9 +61,24 @@ def train_directory(model_dir: str, given: Mapping[str, Any], cache_dir: str = "
     """
     directory = ModelDirectory(model_dir)
     config = settle_config(directory, given)
+    done = directory.finished()
+    if done is not None and directory.load()[0] == config:
+        _say(f"{directory.path} is trained already ({done['reason']}); nothing to do")
+        return 0
+    with directory.lock():
+        try:
+            return _train(directory, config, Path(cache_dir or directory.path / "encoded"))
+        except OSError as error:
+            raise ChatbotError(
+                f"{directory.path}: {error.strerror or error}; mend that and run the same "
+                "command to go on from the last checkpoint"
+            ) from None
+
+
+def _train(directory: ModelDirectory, config: Config, cache_dir: Path) -> int:
     device, precision = prepare_device(), resolve_precision(config.training.precision)
     _say(f"computing on {device} in {precision}")
-    corpora = open_corpora(config, Path(cache_dir or directory.path / "encoded"))
+    corpora = open_corpora(config, cache_dir)
     _say(corpora.train.describe())
     _enter_directory(directory, config, corpora.vocabulary)
     with computing_in(precision):
@@ -88,11 +103,13 @@ def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config
     """
     if not directory.exists():
         config = Config().replace(given)
+        config.check_together()
         if not config.corpus.corpus:
             raise ChatbotError("there is nothing to learn from; name a corpus with --corpus=FILE")
         return config
     saved, _ = directory.load()
     config = saved.replace(given)
+    config.check_together()
     changed = {n: pair for n, pair in saved.diff(config).items() if n not in CHANGEABLE}
     if changed:
         listed = ", ".join(f"--{n} was {old}, now {new}" for n, (old, new) in changed.items())
@@ -149,10 +166,6 @@ def _enter_directory(directory: ModelDirectory, config: Config, vocabulary: Voca
 
 def _run(trainer: Trainer, directory: ModelDirectory) -> int:
     """Runs the loop and says how it ended."""
-    done = directory.finished()
-    if done is not None and trainer.is_finished():
-        _say(f"{directory.path} is trained already: {done['reason']}; nothing to do")
-        return 0
     directory.unmark_finished()
     if trainer.step:
         _say(f"going on from step {trainer.step}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import tensorflow as tf
 
 from chatbot.config import ModelConfig
@@ -31,19 +33,21 @@ class Seq2Seq(tf.Module):
             seed: Seed of the first weights.
         """
         super().__init__(name="seq2seq")
-        tf.keras.utils.set_random_seed(seed)
+        seeds = Random(seed)
         self.config = config
         self.vocab_size = vocab_size
         self._dtype = tf.dtypes.as_dtype(tf.keras.mixed_precision.global_policy().compute_dtype)
         self.embedding = tf.Variable(
-            tf.random.uniform([vocab_size, config.embedding_size], -0.1, 0.1, seed=seed),
+            _draw_embedding([vocab_size, config.embedding_size], seeds),
             name="embedding",
         )
-        self.encoder = Encoder(config.rnn_size, config.num_layers, config.dropout)
-        self.decoder = Decoder(config)
+        self.encoder = Encoder(config.rnn_size, config.num_layers, config.dropout, seeds)
+        self.decoder = Decoder(config, seeds)
         self.projection = tf.keras.layers.Dense(
             vocab_size,
-            kernel_initializer=tf.keras.initializers.TruncatedNormal(stddev=0.1, seed=seed),
+            kernel_initializer=tf.keras.initializers.TruncatedNormal(
+                stddev=0.1, seed=seeds.randrange(2**31)
+            ),
             name="projection",
         )
         self._build()
@@ -156,3 +160,8 @@ class Seq2Seq(tf.Module):
         if seed is None or rate == 0:
             return embedded
         return embedded * draw_mask(seed, stream, tf.shape(embedded), rate, embedded.dtype)
+
+
+def _draw_embedding(shape: list[int], seeds: Random) -> tf.Tensor:
+    seed = [seeds.randrange(2**31), 0]
+    return tf.random.stateless_uniform(shape, seed, -0.1, 0.1)

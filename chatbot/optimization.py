@@ -55,9 +55,7 @@ def make_optimizer(precision: str) -> Any:
     return optimizer
 
 
-def make_train_step(
-    model: Seq2Seq, optimizer: Any, max_gradient_norm: float, seed: int
-) -> Any:
+def make_train_step(model: Seq2Seq, optimizer: Any, max_gradient_norm: float, seed: int) -> Any:
     """Builds the traced training step.
 
     Args:
@@ -99,4 +97,4 @@ def make_train_step(
         return loss, norm
 
     scalars = (tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32))
-    return tf.function(train_step, input_signature=BATCH_SIGNATURE + scalars)
+    return tf.function(train_step, input_signature=BATCH_SIGNATURE + scalars, autograph=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 import tensorflow as tf
@@ -36,6 +37,22 @@ def draw_mask(
     return tf.cast(kept, dtype) * tf.cast(1.0 / (1.0 - rate), dtype)
 
 
+def make_initializers(seeds: Random | None = None) -> dict[str, Any]:
+    """Makes Keras' usual initializers of an LSTM layer, seeded.
+
+    Args:
+        seeds: Where the seeds come from; None for fixed ones.
+
+    Returns:
+        Keyword arguments of the layer.
+    """
+    seeds = seeds or Random(0)
+    return {
+        "kernel_initializer": tf.keras.initializers.GlorotUniform(seeds.randrange(2**31)),
+        "recurrent_initializer": tf.keras.initializers.Orthogonal(seed=seeds.randrange(2**31)),
+    }
+
+
 class LSTMEncoderStack(tf.Module):
     """LSTM layers over whole padded sequences, in the layout that cuDNN accepts.
 
@@ -44,13 +61,16 @@ class LSTMEncoderStack(tf.Module):
             or in Keras'.
     """
 
-    def __init__(self, rnn_size: int, num_layers: int, dropout: float) -> None:
+    def __init__(
+        self, rnn_size: int, num_layers: int, dropout: float, seeds: Random | None = None
+    ) -> None:
         """Makes the layers.
 
         Args:
             rnn_size: Units of each layer.
             num_layers: Number of layers.
             dropout: Fraction of each layer's output dropped in training.
+            seeds: Where the first weights' seeds come from.
         """
         super().__init__(name="lstm_encoder_stack")
         self.fast = False
@@ -58,7 +78,11 @@ class LSTMEncoderStack(tf.Module):
         self._rnn_size = rnn_size
         self.layers = [
             tf.keras.layers.LSTM(
-                rnn_size, return_sequences=True, return_state=True, name=f"layer_{index}"
+                rnn_size,
+                return_sequences=True,
+                return_state=True,
+                name=f"layer_{index}",
+                **make_initializers(seeds),
             )
             for index in range(num_layers)
         ]
@@ -123,13 +147,21 @@ class LSTMCellStack(tf.keras.layers.AbstractRNNCell):
     its steps, and the loop itself has no randomness in it.
     """
 
-    def __init__(self, rnn_size: int, num_layers: int, input_size: int, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        rnn_size: int,
+        num_layers: int,
+        input_size: int,
+        seeds: Random | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Makes the cells.
 
         Args:
             rnn_size: Units of each cell.
             num_layers: Number of cells.
             input_size: Width of the input without masks, X.
+            seeds: Where the first weights' seeds come from.
             **kwargs: Passed on to the Keras layer.
         """
         super().__init__(**kwargs)
@@ -137,7 +169,8 @@ class LSTMCellStack(tf.keras.layers.AbstractRNNCell):
         self._num_layers = num_layers
         self._input_size = input_size
         self.cells = [
-            tf.keras.layers.LSTMCell(rnn_size, name=f"cell_{index}") for index in range(num_layers)
+            tf.keras.layers.LSTMCell(rnn_size, name=f"cell_{index}", **make_initializers(seeds))
+            for index in range(num_layers)
         ]
 
     @property

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config
 from chatbot.dataset import Batch, BatchPlan, EncodedCorpus, EvaluationPlan, prefetch
+from chatbot.errors import ChatbotError
 from chatbot.model import Seq2Seq
 from chatbot.optimization import (
     BATCH_SIGNATURE,
@@ -96,7 +97,9 @@ class Trainer:
         train_step = make_train_step(
             model, self._optimizer, self._config.max_gradient_norm, self._config.seed
         )
-        self._token_losses = tf.function(model.token_log_losses, input_signature=BATCH_SIGNATURE)
+        self._token_losses = tf.function(
+            model.token_log_losses, input_signature=BATCH_SIGNATURE, autograph=False
+        )
         self.total_steps = self._config.num_epochs * self._plan.steps_per_epoch
         if self._config.max_steps:
             self.total_steps = min(self.total_steps, self._config.max_steps)
@@ -115,6 +118,11 @@ class Trainer:
 
     def _restore(self) -> None:
         checkpoint = self._directory.newest()
+        if checkpoint is None and self._directory.checkpoints():
+            raise ChatbotError(
+                f"every checkpoint in {self._directory.path} is damaged; restore one from a copy, "
+                "or name another --model_dir"
+            )
         if checkpoint is not None:
             self._directory.restore(self._tracked, checkpoint, whole=True)
             self.step = checkpoint.step
@@ -141,14 +149,17 @@ class Trainer:
             dynamic_ncols=True,
         )
         with writer.as_default(), bar:
+            if self._progress.steps:
+                # The last process was stopped between this step and its report.
+                self._report_if_due(bar, stop)
             for batch in prefetch(self._batches()):
-                self._advance(batch, bar)
-                self._report_if_due(bar)
                 if stop.requested or self.is_finished():
                     break
+                self._advance(batch, bar)
+                self._report_if_due(bar, stop)
         if self._out_of_patience():
             return f"no better validation perplexity in {self._config.patience} reports"
-        if self.is_finished():
+        if self.is_finished() and not self._progress.steps:
             return f"all {self.total_steps} steps done"
         self._save(None)
         return None
@@ -177,21 +188,32 @@ class Trainer:
         )
         bar.update()
 
-    def _report_if_due(self, bar: Any) -> None:
+    def _report_if_due(self, bar: Any, stop: StopRequest) -> None:
         """Reports at the checkpoint steps, at each epoch's end and at the last step."""
         at_checkpoint = self.step % self._config.steps_per_checkpoint == 0
         at_end = self.step == self.total_steps
         if not (at_checkpoint or at_end or self.step % self._plan.steps_per_epoch == 0):
             return
         bar.refresh()
-        perplexity = self.measure() if self._validation is not None else None
+        perplexity = None
+        if self._validation is not None:
+            perplexity = self.measure(stop)
+            if perplexity is None:
+                return  # reported when the training goes on
         improved = self._note_validation(perplexity)
         self._write_report(perplexity, bar)
         if at_checkpoint or at_end or improved or self._out_of_patience():
             self._save(perplexity)
 
-    def measure(self) -> float:
-        """Returns the validation perplexity: exp of the mean loss over all its tokens."""
+    def measure(self, stop: StopRequest) -> float | None:
+        """Measures the validation perplexity: exp of the mean loss over all its tokens.
+
+        Args:
+            stop: Asked after every batch.
+
+        Returns:
+            The perplexity, or None when somebody asked to stop before it was known.
+        """
         if self._validation is None:
             raise ValueError("there is no validation corpus")
         plan = EvaluationPlan(
@@ -199,6 +221,8 @@ class Trainer:
         )
         losses, tokens = 0.0, 0
         for indices in tqdm(plan, desc="validating", unit="batch", leave=False):
+            if stop.requested:
+                return None
             batch = self._validation.batch(indices)
             losses += float(tf.reduce_sum(self._token_losses(*batch)))
             tokens += int(np.sum(batch.reply_lengths))

@@ -14,7 +14,7 @@ from chatbot.config import ModelConfig
 from chatbot.model import Seq2Seq
 from chatbot.text import EOS
 
-# The same examples in every run, and no time limit: TensorFlow's first call of an operation is slow.
+# The same examples in every run; no time limit, for an operation is slow when first called.
 hypothesis.settings.register_profile("chatbot", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("chatbot")
 
@@ -108,16 +108,3 @@ def network(model: Seq2Seq) -> Network:
 def pairs() -> Pairs:
     """A batch of B = 3 pairs of different lengths."""
     return make_pairs(QUERIES, REPLIES)
-
-
-@pytest.fixture(scope="session")
-def trace() -> Callable[..., Any]:
-    """Traces a method of a model for batches of any size, once in the session."""
-    traced: dict[Any, Any] = {}
-
-    def find(key: Any, function: Callable[..., Any], *signature: tf.TensorSpec) -> Any:
-        if key not in traced:
-            traced[key] = tf.function(function, input_signature=signature, autograph=False)
-        return traced[key]
-
-    return find

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import tensorflow as tf
@@ -65,6 +66,8 @@ class BeamSearch:
         )
         ids = tf.transpose(outputs.predicted_ids, [0, 2, 1])
         log_probs = state.log_probs + self._close(state, ids)
+        # Where replies are fewer than places, the library continues ended ones at float32's least.
+        log_probs = tf.where(log_probs > tf.float32.min / 2, log_probs, -math.inf)
         return rank(ids, log_probs, penalty)
 
     def _close(self, state: Any, ids: tf.Tensor) -> tf.Tensor:

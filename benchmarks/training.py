@@ -1,0 +1,209 @@
+"""Speed of the training step: python -m benchmarks.training [--attention=luong --precision=auto].
+
+**Utilisation** is the share of the machine's product rate that the step reaches. The operations
+that a step needs are, a multiplication and an addition counting as two and real tokens alone,
+
+    operations = 3 * 2 * (Q * query + R * reply + P * 2 * U)
+
+Q being the batch's query tokens, R its reply tokens (end tokens counted) and P the sum over its
+pairs of query tokens times reply tokens; forward once and backward twice make the 3. For U units,
+E elements of a word vector, V words and L layers, with attention:
+
+    query = 4 U (E + U) + (L - 1) 8 U^2 + U^2          the last term for the keys
+    reply = 4 U (E + 2 U) + (L - 1) 8 U^2 + 2 U^2 + U V      and U^2 more for the additive score
+
+Without attention the keys, U^2, the 2 U^2, the P term and one of the 2 U fall away. The rate is
+that of a 2048 x 2048 x 2048 product of the same precision in the same process.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from benchmarks.machine import measure_product_rate, report
+from chatbot.config import ModelConfig
+from chatbot.dataset import Batch, BatchPlan, EncodingConfig, encode_corpus
+from chatbot.device import computing_in, has_gpu, prepare_device, resolve_precision
+from chatbot.flags import FLAGS, run, show
+from chatbot.model import Seq2Seq
+from chatbot.optimization import make_optimizer, make_train_step
+from chatbot.text import EOS, SPECIAL_TOKENS
+
+PURPOSE = "Measures the training step and compares it with the machine's product rate."
+
+# DailyDialog's training pairs by length, per mille, from 1 token to 20 and more; the replies with
+# their end tokens.
+LENGTHS = {
+    "query": [0, 15, 18, 26, 48, 58, 68, 70, 66, 63, 55, 50, 46, 42, 35, 35, 30, 27, 25, 222],
+    "reply": [0, 0, 20, 24, 31, 50, 58, 63, 64, 60, 59, 53, 47, 45, 41, 35, 35, 31, 27, 257],
+}
+
+
+def define_flags() -> None:
+    """Defines the flags of `python -m benchmarks.training`."""
+    flags.DEFINE_integer("rnn_size", 512, "Units of each LSTM layer.", 1)
+    flags.DEFINE_integer("embedding_size", 512, "Width of the word vectors.", 1)
+    flags.DEFINE_integer("num_layers", 2, "LSTM layers a side.", 1)
+    flags.DEFINE_integer("vocab_size", 20_000, "Words.", 6)
+    flags.DEFINE_integer("batch_size", 128, "Pairs in a batch.", 1)
+    flags.DEFINE_integer("max_length", 20, "Tokens a side; longer sides are cut.", 2)
+    flags.DEFINE_float("dropout", 0.0, "Fraction dropped.", 0.0, 0.99)
+    flags.DEFINE_enum("attention", "luong", ["luong", "bahdanau", "none"], "Attention.")
+    flags.DEFINE_string("precision", "auto", "auto, float32, bfloat16 or float16.")
+    flags.DEFINE_string("corpus", "", "Dialogues to take the pairs from; empty makes random ones.")
+    flags.DEFINE_integer("steps", 20, "Timed steps.", 1)
+    flags.DEFINE_boolean("plain", False, "Run the libraries' loops, not our own.")
+    flags.DEFINE_boolean("json", False, "Print the figures as JSON, last.")
+    show("What to measure", "attention", "precision", "plain", "steps", "corpus", "json")
+    show("Sizes", "rnn_size", "embedding_size", "num_layers", "vocab_size", "batch_size")
+    show("Sizes", "max_length", "dropout")
+
+
+def count_operations(config: ModelConfig, vocab_size: int, batch: Batch) -> int:
+    """Counts the operations that a training step needs, as the module's docstring says.
+
+    Args:
+        config: The network's settings.
+        vocab_size: Words in the vocabulary, V.
+        batch: The pairs.
+
+    Returns:
+        The number of multiplications and additions.
+    """
+    units, size = config.rnn_size, config.embedding_size
+    upper = (config.num_layers - 1) * 8 * units**2
+    query = 4 * units * (size + units) + upper
+    reply = 4 * units * (size + units) + upper + units * vocab_size
+    pairs = 0
+    if config.use_attention:
+        query += units**2
+        reply += 4 * units**2 + 2 * units**2 + (config.attention == "bahdanau") * units**2
+        pairs = int(np.sum(batch.query_lengths.astype(np.int64) * batch.reply_lengths))
+    queries, replies = int(np.sum(batch.query_lengths)), int(np.sum(batch.reply_lengths))
+    return 3 * 2 * (queries * query + replies * reply + pairs * 2 * units)
+
+
+def draw_batches(batch_size: int, vocab_size: int, max_length: int) -> Iterator[Batch]:
+    """Makes random pairs whose lengths are distributed as DailyDialog's, planned as in training.
+
+    Args:
+        batch_size: Pairs in a batch.
+        vocab_size: Words to draw from.
+        max_length: Longest side.
+
+    Yields:
+        Batches of one epoch.
+    """
+    generator = np.random.default_rng(1)
+    lengths = {}
+    for side, shares in LENGTHS.items():
+        drawn = generator.choice(len(shares), 20_000, p=np.array(shares) / sum(shares)) + 1
+        lengths[side] = np.minimum(drawn, max_length).astype(np.int32)
+    plan = BatchPlan(lengths["query"], lengths["reply"], batch_size, 1)
+    for n in range(plan.steps_per_epoch):
+        indices = plan.indices(0, n)
+        sides = [lengths[side][indices] for side in ("query", "reply")]
+        query, reply = (_draw_ids(generator, side, vocab_size) for side in sides)
+        reply[np.arange(len(indices)), sides[1] - 1] = EOS
+        yield Batch(query, sides[0], reply, sides[1])
+
+
+def _draw_ids(generator: np.random.Generator, lengths: Any, vocab_size: int) -> Any:
+    shape = (len(lengths), int(lengths.max()))
+    ids = generator.integers(len(SPECIAL_TOKENS), vocab_size, shape, dtype=np.int32)
+    return np.where(np.arange(shape[1]) < lengths[:, None], ids, 0)
+
+
+def read_batches(corpus: str, directory: str) -> tuple[Iterator[Batch], int]:
+    """Encodes a corpus and plans one epoch of it.
+
+    Args:
+        corpus: The dialogues.
+        directory: Where the encoded form may lie.
+
+    Returns:
+        The batches and the words in the vocabulary.
+    """
+    settings = EncodingConfig(max_length=FLAGS.max_length, vocab_size=FLAGS.vocab_size)
+    encoded, _, vocabulary = encode_corpus(corpus, "auto", directory, settings)
+    plan = BatchPlan(encoded.query_lengths, encoded.reply_lengths, FLAGS.batch_size, 1)
+    batches = (encoded.batch(plan.indices(0, n)) for n in range(plan.steps_per_epoch))
+    return batches, len(vocabulary)
+
+
+def measure(batches: Iterator[Batch], vocab_size: int, config: ModelConfig) -> dict[str, Any]:
+    """Trains for a few steps.
+
+    Args:
+        batches: The pairs.
+        vocab_size: Words in the vocabulary.
+        config: The network's settings.
+
+    Returns:
+        {figure: value}.
+    """
+    precision = resolve_precision(FLAGS.precision)
+    with computing_in(precision):
+        model = Seq2Seq(config, vocab_size)
+    model.compute_fast(not FLAGS.plain and not has_gpu())
+    step = make_train_step(model, make_optimizer(precision), 5.0, 1)
+    seconds, shares, tokens = [], [], 0
+    rate = measure_product_rate(precision)
+    for n, batch in zip(range(FLAGS.steps + 2), batches):
+        start = time.perf_counter()
+        float(step(*batch, n, 1e-3)[0])
+        if n < 2:
+            continue  # traced, and its memory found
+        seconds.append(time.perf_counter() - start)
+        shares.append(count_operations(config, vocab_size, batch) / rate / seconds[-1])
+        tokens += int(np.sum(batch.reply_lengths))
+    again = measure_product_rate(precision)
+    return {
+        "attention": FLAGS.attention,
+        "precision": precision,
+        "vocab_size": vocab_size,
+        "step_milliseconds": 1000 * statistics.median(seconds),
+        "tokens_per_second": tokens / sum(seconds),
+        "product_gigaflops": (rate + again) / 2e9,
+        "utilisation": statistics.median(shares) * rate / ((rate + again) / 2),
+    }
+
+
+def main(_: Sequence[str]) -> int:
+    """Prints the speed that the flags ask for.
+
+    Returns:
+        0.
+    """
+    device = prepare_device()
+    tf.get_logger().setLevel("ERROR")
+    config = ModelConfig(
+        rnn_size=FLAGS.rnn_size,
+        num_layers=FLAGS.num_layers,
+        embedding_size=FLAGS.embedding_size,
+        dropout=FLAGS.dropout,
+        attention="luong" if FLAGS.attention == "none" else FLAGS.attention,
+        use_attention=FLAGS.attention != "none",
+    )
+    with tempfile.TemporaryDirectory() as directory:
+        if FLAGS.corpus:
+            batches, vocab_size = read_batches(FLAGS.corpus, directory)
+        else:
+            vocab_size = FLAGS.vocab_size
+            batches = draw_batches(FLAGS.batch_size, vocab_size, FLAGS.max_length)
+        figures = measure(batches, vocab_size, config)
+    report(f"training step on {device}", figures, FLAGS.json)
+    return 0
+
+
+if __name__ == "__main__":
+    define_flags()
+    run(main, PURPOSE)

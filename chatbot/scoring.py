@@ -1,0 +1,83 @@
+"""How likely a model finds given replies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from chatbot.model import Seq2Seq
+from chatbot.optimization import BATCH_SIGNATURE
+from chatbot.text import EOS, PAD, UNK, Vocabulary, tokenize
+
+BATCH = 64
+"""Pairs that are scored together."""
+
+
+class Score(NamedTuple):
+    """What a model makes of one reply to one query.
+
+    Attributes:
+        log_prob: Log probability (nats) of the reply and its end token.
+        tokens: Tokens of the reply, the end token counted.
+        unknown: Those of them that the vocabulary does not have.
+    """
+
+    log_prob: float
+    tokens: int
+    unknown: int
+
+
+class Scorer:
+    """Scores pairs by teacher forcing, cut to the lengths that the model was trained with."""
+
+    def __init__(self, model: Seq2Seq, vocabulary: Vocabulary, max_length: int) -> None:
+        """Takes a trained model.
+
+        Args:
+            model: The network.
+            vocabulary: Its words.
+            max_length: Tokens a side; the reply's end token counts.
+        """
+        self._vocabulary = vocabulary
+        self._max_length = max_length
+        self._token_losses = tf.function(
+            model.token_log_losses, input_signature=BATCH_SIGNATURE, autograph=False
+        )
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
+        """Scores replies.
+
+        Args:
+            pairs: Queries and replies, any texts.
+
+        Returns:
+            A score a pair, in the pairs' order.
+        """
+        queries = [self._encode(query)[: self._max_length] or [UNK] for query, _ in pairs]
+        replies = [[*self._encode(reply)[: self._max_length - 1], EOS] for _, reply in pairs]
+        order = sorted(range(len(pairs)), key=lambda place: len(replies[place]))
+        scores: dict[int, Score] = {}
+        for start in range(0, len(order), BATCH):
+            chosen = order[start : start + BATCH]
+            batch = [replies[place] for place in chosen]
+            losses = self._token_losses(*_pad([queries[place] for place in chosen]), *_pad(batch))
+            ends = np.cumsum([len(reply) for reply in batch])[:-1]
+            for place, reply, loss in zip(chosen, batch, np.split(losses.numpy(), ends)):
+                scores[place] = Score(-float(loss.sum()), len(reply), reply.count(UNK))
+        return [scores[place] for place in range(len(pairs))]
+
+    def _encode(self, text: str) -> list[int]:
+        return self._vocabulary.encode(tokenize(text))
+
+
+def _pad(rows: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Pads rows of ids on the right; returns `int32 [B, S]` and `int32 [B]`."""
+    lengths = np.array([len(row) for row in rows], np.int32)
+    ids = np.full([len(rows), lengths.max()], PAD, np.int32)
+    for padded, row in zip(ids, rows):
+        padded[: len(row)] = row
+    return ids, lengths

@@ -1,0 +1,72 @@
+"""A network whose every probability is written down in a table, to test the searches alone."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from oracles import Stepper
+
+NEVER = 1e-12
+"""Stands for a probability of 0, whose logarithm the library cannot add up."""
+
+
+class TableCell(tf.keras.layers.AbstractRNNCell):
+    """Looks up log probabilities; its state `[R, 2]` is the query's number and the time."""
+
+    def __init__(self, log_probs: Any) -> None:
+        super().__init__()
+        self._table = tf.constant(log_probs, tf.float32)
+
+    @property
+    def state_size(self) -> int:
+        return 2
+
+    @property
+    def output_size(self) -> int:
+        return int(self._table.shape[-1])
+
+    def call(self, inputs: Any, states: Any, training: Any = None) -> Any:
+        query, time = tf.unstack(tf.cast(states, tf.int32), axis=-1)
+        last_ids = tf.argmax(inputs, axis=-1, output_type=tf.int32)
+        log_probs = tf.gather_nd(self._table, tf.stack([query, time, last_ids], axis=-1))
+        return log_probs, states + tf.constant([0.0, 1.0])
+
+
+class TableModel:
+    """Has of `Seq2Seq` what a search uses; a query is one token, its row in the table."""
+
+    def __init__(self, log_probs: Any) -> None:
+        """Takes log probabilities `[queries, times, last token, next token]`."""
+        self._log_probs = np.asarray(log_probs, np.float64)
+        self._vocab_size = self._log_probs.shape[-1]
+        self.decoder = SimpleNamespace(cell=TableCell(log_probs), start=self._start)
+        self.projection = tf.keras.layers.Activation("linear", dtype="float32")
+
+    def encode(self, query_ids: Any, query_lengths: Any) -> Any:
+        del query_lengths
+        return tf.cast(query_ids[:, 0], tf.float32)
+
+    def _start(self, queries: Any, beam_size: int = 1) -> Any:
+        numbers = tf.repeat(queries, beam_size)
+        return tf.stack([numbers, tf.zeros_like(numbers)], axis=-1)
+
+    def embed(self, ids: Any) -> Any:
+        return tf.one_hot(ids, self._vocab_size)
+
+    def stepper(self, query: int) -> Stepper:
+        """Returns the same table for the oracles' searches."""
+
+        def advance(time: Any, token: int) -> tuple[Any, Any]:
+            time = time or 0
+            return time + 1, self._log_probs[query, time, token]
+
+        return advance
+
+
+def draw_table(seed: int, queries: int, times: int, vocab_size: int) -> Any:
+    """Draws log probabilities far from equal."""
+    logits = np.random.default_rng(seed).normal(0, 2, [queries, times, vocab_size, vocab_size])
+    return logits - np.log(np.exp(logits).sum(-1, keepdims=True))

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import json
+from dataclasses import FrozenInstanceError, fields, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatbot.config import (
+    SECTIONS,
+    Config,
+    CorpusConfig,
+    ModelConfig,
+    SearchConfig,
+    TrainingConfig,
+)
+from chatbot.errors import ChatbotError
+
+ITEMS = {item.name: item for kind in SECTIONS.values() for item in fields(kind)}
+
+
+def values_of(name: str) -> st.SearchStrategy[Any]:
+    """Every value that a setting allows."""
+    item = ITEMS[name]
+    low, high, choices = (item.metadata[key] for key in ("low", "high", "choices"))
+    if choices is not None:
+        return st.sampled_from(choices)
+    kind = type(item.default)
+    if kind is bool:
+        return st.booleans()
+    if kind is str:
+        return st.text()
+    return st.integers(low, high) if kind is int else st.floats(low, high)
+
+
+changes = st.dictionaries(st.sampled_from(sorted(ITEMS)), st.just(None), max_size=6).flatmap(
+    lambda names: st.fixed_dictionaries({name: values_of(name) for name in names})
+)
+
+
+@given(changes)
+def test_settings_travel_through_json_unchanged(given_ones: dict[str, Any]) -> None:
+    config = Config().replace(given_ones)
+    assert Config.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@given(changes)
+def test_replace_changes_the_named_settings_and_diff_names_them(given_ones: dict[str, Any]) -> None:
+    config, before = Config().replace(given_ones), Config().flat()
+    assert config.flat() == {**before, **given_ones}
+    expected = {n: (before[n], x) for n, x in given_ones.items() if x != before[n]}
+    assert Config().diff(config) == expected
+
+
+def test_no_setting_stands_in_two_sections() -> None:
+    assert len(ITEMS) == sum(len(fields(kind)) for kind in SECTIONS.values())
+    assert set(Config().to_dict()) == set(SECTIONS)
+
+
+@pytest.mark.parametrize("name", sorted(ITEMS))
+def test_every_setting_has_help_and_a_default_that_fits(name: str) -> None:
+    item = ITEMS[name]
+    assert item.metadata["help"].endswith(".")
+    assert Config().replace({name: item.default}) == Config()
+
+
+@pytest.mark.parametrize(
+    "name", sorted(n for n, item in ITEMS.items() if item.metadata["low"] is not None)
+)
+def test_limits_are_allowed_and_what_lies_beyond_is_not(name: str) -> None:
+    low, high = ITEMS[name].metadata["low"], ITEMS[name].metadata["high"]
+    step = 1 if isinstance(ITEMS[name].default, int) else 1e-3 * abs(low or high)
+    for limit in (low, high):
+        assert Config().replace({name: limit}).flat()[name] == limit
+    for beyond in (low - step, high + step):
+        message = rf"^--{name}=\S+ is out of range; it must lie between \S+ and \S+$"
+        with pytest.raises(ChatbotError, match=message):
+            Config().replace({name: beyond})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"rnn_size": 8.0}, "--rnn_size=8.0 is not a whole number"),
+        ({"rnn_size": "8"}, "--rnn_size='8' is not a whole number"),
+        ({"rnn_size": True}, "--rnn_size=True is not a whole number"),
+        ({"rnn_size": None}, "--rnn_size=None is not a whole number"),
+        ({"dropout": "0.5"}, "--dropout='0.5' is not a number"),
+        ({"dropout": False}, "--dropout=False is not a number"),
+        ({"dropout": float("nan")}, "--dropout=nan is not a finite number"),
+        ({"dropout": float("inf")}, "--dropout=inf is not a finite number"),
+        ({"dropout": 10**400}, "is out of range"),
+        ({"rnn_size": 10**400}, "is out of range"),
+        ({"dropout": 1.0}, "--dropout=1.0 is out of range"),
+        ({"use_attention": 1}, "--use_attention=1 is not true or false"),
+        ({"attention": 5}, "--attention=5 is not a text"),
+        ({"attention": "dot"}, "choose one of bahdanau, luong"),
+        ({"attention": "two\nlines"}, "choose one of bahdanau, luong"),
+    ],
+)
+def test_value_of_the_wrong_kind_or_size_is_refused_in_one_line(
+    values: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ChatbotError) as caught:
+        ModelConfig(**values)
+    assert message in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_whole_number_stands_for_a_fraction() -> None:
+    assert ModelConfig(dropout=0).dropout == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"modle": {}}, "here.json: unknown section 'modle'"),
+        ({"model": {"rnn_sice": 8}}, "here.json: model: unknown setting 'rnn_sice'"),
+        ({"model": {"rnn_size": 0}}, "here.json: model: --rnn_size=0 is out of range"),
+        ({"search": []}, "here.json: search is not an object"),
+        ({"training": None}, "here.json: training is not an object"),
+    ],
+)
+def test_settings_of_a_file_that_do_not_fit_name_the_file(
+    values: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ChatbotError) as caught:
+        Config.from_dict(values, "here.json")
+    assert message in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_missing_sections_and_settings_take_their_defaults() -> None:
+    assert Config.from_dict({}) == Config()
+    config = Config.from_dict({"model": {"rnn_size": 7}, "search": {}})
+    assert config == Config(model=ModelConfig(rnn_size=7))
+
+
+def test_settings_cannot_be_changed_in_place() -> None:
+    with pytest.raises(FrozenInstanceError):
+        ModelConfig().rnn_size = 5  # type: ignore[misc]
+
+
+def test_replaced_section_is_checked_again() -> None:
+    with pytest.raises(ChatbotError, match="beam_size=0 is out of range"):
+        replace(SearchConfig(), beam_size=0)
+
+
+def test_sections_hold_what_the_command_lines_of_the_documents_name() -> None:
+    names = "rnn_size num_layers embedding_size dropout attention use_attention"
+    assert set(names.split()) <= {item.name for item in fields(ModelConfig)}
+    names = "max_gradient_norm learning_rate batch_size num_epochs max_steps steps_per_checkpoint"
+    names += " model_name seed precision patience"
+    assert set(names.split()) <= {item.name for item in fields(TrainingConfig)}
+    names = "beam_size beam_search max_reply_length"
+    assert set(names.split()) <= {item.name for item in fields(SearchConfig)}
+    names = (
+        "corpus corpus_format validation_corpus validation_share max_length vocab_size min_count"
+    )
+    assert set(names.split()) <= {item.name for item in fields(CorpusConfig)}

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatbot.config import SECTIONS, Config, CorpusConfig, SearchConfig, TrainingConfig
+from chatbot.errors import ChatbotError
+
+ROOT = Path(__file__).parents[1]
+NUMBERS = [
+    (item.name, item.metadata["low"], item.metadata["high"])
+    for kind in SECTIONS.values()
+    for item in fields(kind)
+    if type(item.default) in (int, float)
+]
+
+
+def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, program, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+    )
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], *named: str) -> None:
+    assert done.returncode == 2
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert all(name in lines[0] for name in named), lines[0]
+
+
+def test_every_number_out_of_range_is_refused_before_any_work(tmp_path: Path) -> None:
+    # One process for all would stop at the first; the validators are asked one by one instead.
+    program = """
+import sys
+sys.argv = ["train.py"]
+import train
+from chatbot.flags import FLAGS
+from absl import flags
+FLAGS(sys.argv)
+for assignment in sys.stdin.read().split():
+    name, _, value = assignment.partition("=")
+    try:
+        FLAGS(["train.py", "--" + assignment])
+        print("accepted", assignment)
+    except flags.Error as error:
+        if name not in str(error):
+            print("unnamed", error)
+    FLAGS[name].value = FLAGS[name].default
+assert "tensorflow" not in sys.modules
+print("done")
+"""
+    wrong = [f"{name}={low - 1}" for name, low, _ in NUMBERS]
+    wrong += [f"{name}={high * 2 + 1}" for name, _, high in NUMBERS]
+    wrong += [f"{name}=many" for name, _, _ in NUMBERS]
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        input=" ".join(wrong),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "done\n", done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--rnn_size=0"], "rnn_size"),
+        (["--learning_rate=nan"], "learning_rate"),
+        (["--attention=global"], "attention"),
+        (["--rnn_sise=8"], "rnn_size"),
+        (["corpus.tsv"], "'corpus.tsv' is not a flag"),
+        (["--flagfile=nowhere.flags"], "nowhere.flags"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_status_2(arguments: list[str], named: str) -> None:
+    assert_refused(run("train.py", *arguments), "train.py: ", named)
+
+
+@pytest.mark.parametrize("program", ["train.py", "predict.py"])
+def test_help_shows_every_flag_and_ends_well(program: str) -> None:
+    done = run(program, "--help")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "--model_dir=TEXT  (default: model/smalltalk)" in done.stdout
+    kinds = SECTIONS.values() if program == "train.py" else [SearchConfig]
+    for kind in kinds:
+        for item in fields(kind):
+            assert f"{item.name}" in done.stdout
+            assert " ".join(item.metadata["help"].split()[:3]) in " ".join(done.stdout.split())
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_alias_of_the_number_of_epochs() -> None:
+    program = "import train; f = train.FLAGS; f(['', '--numEpochs=7']); print(f.num_epochs)"
+    done = run("-c", program)
+    assert done.stdout == "7\n", done.stderr
+
+
+def read_flag_file(name: str) -> dict[str, Any]:
+    program = (
+        "import json, train; from chatbot.flags import given_settings; "
+        f"train.FLAGS(['', '--flagfile=data/{name}']); print(json.dumps(given_settings()))"
+    )
+    done = run("-c", program)
+    return dict(json.loads(done.stdout))
+
+
+def test_tutorial_flag_file_has_exactly_the_tutorials_values() -> None:
+    given = read_flag_file("tutorial.flags")
+    assert given["rnn_size"] == given["embedding_size"] == 1024
+    assert given["num_layers"] == 2
+    assert given["dropout"] == 0.5
+    assert given["learning_rate"] == 1e-4
+    assert given["learning_rate_schedule"] == "constant"
+    assert given["max_gradient_norm"] == 5.0
+    assert given["batch_size"] == 128
+    assert given["num_epochs"] == 30
+    assert given["steps_per_checkpoint"] == 100
+    assert given["beam_size"] == 5
+    assert given["max_length"] == given["max_reply_length"] == 10
+    assert given["vocab_size"] == 40_000
+    assert given["use_attention"]
+    assert given["beam_search"]
+
+
+def test_small_talk_flag_file_names_a_corpus_that_is_there() -> None:
+    given = read_flag_file("smalltalk.flags")
+    assert (ROOT / given["corpus"]).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        (
+            Config(corpus=CorpusConfig(validation_corpus="a", validation_share=0.1)),
+            "--validation_share",
+        ),
+        (Config(training=TrainingConfig(patience=1)), "--patience"),
+        (Config(training=TrainingConfig(model_name="a/b")), "--model_name=a/b"),
+        (Config(training=TrainingConfig(model_name="")), "--model_name="),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(config: Config, named: str) -> None:
+    with pytest.raises(ChatbotError, match=named):
+        config.check_together()

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trainings import (
+    StopAfter,
+    assert_same_weights,
+    read_metrics,
+    stop_after_step,
+    tiny_settings,
+    train,
+    write_pairs,
+)
+
+from chatbot.checkpoint import ModelDirectory
+from chatbot.config import TrainingConfig
+from chatbot.optimization import scheduled_learning_rate
+from chatbot.stopping import StopRequest
+from chatbot.training import Trainer
+
+REPORT = {"step", "epoch", "loss", "perplexity", "gradient_norm", "learning_rate"}
+
+
+def test_schedules_by_hand() -> None:
+    def rates(schedule: str, warmup: int, total: int) -> list[float]:
+        config = TrainingConfig(
+            learning_rate=0.8, learning_rate_schedule=schedule, warmup_steps=warmup
+        )
+        return [scheduled_learning_rate(config, step, total) for step in range(total)]
+
+    assert rates("constant", 0, 3) == [0.8, 0.8, 0.8]
+    assert rates("linear", 0, 4) == pytest.approx([0.8, 0.6, 0.4, 0.2])
+    assert rates("linear", 2, 4) == pytest.approx([0.4, 0.6, 0.4, 0.2])
+    assert rates("cosine", 0, 3) == pytest.approx([0.8, 0.6, 0.2])
+
+
+def test_training_lowers_the_loss_and_reports_it(tmp_path: Path) -> None:
+    corpus = write_pairs(tmp_path / "pairs.tsv")
+    settings = tiny_settings(
+        corpus, max_steps=60, learning_rate=0.05, dropout=0.0, embedding_dropout=0.0
+    )
+    assert train(tmp_path / "model", **settings) == 0
+    reports = read_metrics(tmp_path / "model")
+    assert all(set(report) == REPORT for report in reports)
+    # Seven pairs in batches of three: an epoch is three steps, a checkpoint two.
+    expected = sorted({*range(2, 61, 2), *range(3, 61, 3)})
+    assert [report["step"] for report in reports] == expected
+    assert reports[1]["epoch"] == 1.0
+    assert reports[-1]["loss"] < 0.5 * reports[0]["loss"]
+    for report in reports:
+        assert report["perplexity"] == pytest.approx(math.exp(report["loss"]))
+        assert report["learning_rate"] == pytest.approx(0.05)
+        assert report["gradient_norm"] > 0
+
+
+def test_stopped_again_and_again_is_uninterrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = write_pairs(tmp_path / "pairs.tsv")
+    settings = tiny_settings(corpus, num_layers=2, validation_corpus=str(corpus))
+    assert train(tmp_path / "whole", **settings) == 0
+    # Between two reports, at the end of an epoch, at a checkpoint.
+    for stopped_at in (1, 3, 4):
+        with monkeypatch.context() as patch:
+            stop_after_step(patch, stopped_at)
+            assert train(tmp_path / "parts", **settings) == 143
+        assert ModelDirectory(tmp_path / "parts").finished() is None
+    assert train(tmp_path / "parts", **settings) == 0
+    assert_same_weights(tmp_path / "whole", tmp_path / "parts")
+    assert read_metrics(tmp_path / "parts") == read_metrics(tmp_path / "whole")
+
+
+def test_a_stop_during_validation_loses_no_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = write_pairs(tmp_path / "pairs.tsv")
+    settings = tiny_settings(corpus, validation_corpus=str(corpus), max_steps=4)
+    assert train(tmp_path / "whole", **settings) == 0
+    measure = Trainer.measure
+
+    def measure_and_stop(self: Trainer, stop: StopRequest) -> Any:
+        return measure(self, StopAfter(lambda: self.step == 2))
+
+    with monkeypatch.context() as patch:
+        stop_after_step(patch, 2)
+        patch.setattr(Trainer, "measure", measure_and_stop)
+        assert train(tmp_path / "halves", **settings) == 143
+    assert not (tmp_path / "halves" / "metrics.jsonl").exists()
+    assert train(tmp_path / "halves", **settings) == 0
+    assert read_metrics(tmp_path / "halves") == read_metrics(tmp_path / "whole")
+    assert_same_weights(tmp_path / "whole", tmp_path / "halves")
+
+
+def test_patience_stops_a_training_that_no_longer_improves(tmp_path: Path) -> None:
+    corpus = write_pairs(tmp_path / "pairs.tsv")
+    other = write_pairs(tmp_path / "other.tsv", [("hello", "bye 再见 !"), ("bye", "fine you")])
+    settings = tiny_settings(
+        corpus, validation_corpus=str(other), patience=2, max_steps=400, learning_rate=0.1
+    )
+    assert train(tmp_path / "model", **settings) == 0
+    measured = [report["validation_perplexity"] for report in read_metrics(tmp_path / "model")]
+    assert len(measured) < 200
+    assert min(measured) == measured[-3]
+    finished = ModelDirectory(tmp_path / "model").finished()
+    assert finished is not None
+    assert "no better validation perplexity in 2 reports" in finished["reason"]
+    best, newest = (
+        getattr(ModelDirectory(tmp_path / "model"), name)() for name in ("best", "newest")
+    )
+    assert best.validation_perplexity == min(measured)
+    assert newest.step > best.step
+
+
+def test_validation_share_holds_pairs_out(tmp_path: Path) -> None:
+    corpus = write_pairs(tmp_path / "pairs.tsv", [(f"w{n} a", f"b w{n}") for n in range(30)])
+    settings = tiny_settings(corpus, validation_share=0.3, max_steps=2)
+    assert train(tmp_path / "model", **settings) == 0
+    assert read_metrics(tmp_path / "model")[-1]["validation_perplexity"] > 1

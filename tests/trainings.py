@@ -1,0 +1,110 @@
+"""Tiny trainings: a corpus, its flags, and what they leave behind."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from chatbot.checkpoint import ModelDirectory
+from chatbot.lifecycle import train_directory
+from chatbot.stopping import StopRequest
+from chatbot.training import Trainer
+
+PAIRS = [
+    ("hello", "hi there"),
+    ("how are you ?", "fine , thanks ."),
+    ("who are you ?", "a small program ."),
+    ("bye", "see you soon !"),
+    ("thank you", "you are welcome ."),
+    ("你好", "你好 !"),
+    ("再见", "下次 见 。"),
+]
+
+
+def write_pairs(path: Path, pairs: list[tuple[str, str]] = PAIRS) -> Path:
+    path.write_text("".join(f"{q}\t{r}\n" for q, r in pairs), encoding="utf-8")
+    return path
+
+
+def tiny_settings(corpus: Path, **changes: Any) -> dict[str, Any]:
+    settings = {
+        "corpus": str(corpus),
+        "rnn_size": 8,
+        "num_layers": 1,
+        "embedding_size": 6,
+        "attention": "luong",
+        "dropout": 0.2,
+        "embedding_dropout": 0.1,
+        "batch_size": 3,
+        "max_steps": 8,
+        "learning_rate": 0.01,
+        "steps_per_checkpoint": 2,
+        "precision": "float32",
+    }
+    return {**settings, **changes}
+
+
+def train(directory: Path, **settings: Any) -> int:
+    return train_directory(str(directory), settings, str(directory.parent / "encoded"))
+
+
+def read_metrics(directory: Path) -> list[dict[str, Any]]:
+    """The reports, without what depends on the clock."""
+    lines = (directory / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    reports = [json.loads(line) for line in lines]
+    for report in reports:
+        del report["tokens_per_second"]
+    return reports
+
+
+def read_weights(directory: Path) -> dict[str, Any]:
+    """Every tensor of the newest checkpoint, weights and slots, by its key."""
+    newest = ModelDirectory(directory).newest()
+    assert newest is not None
+    reader = tf.train.load_checkpoint(str(directory / newest.name))
+    keys = [
+        key for key in reader.get_variable_to_shape_map() if key != "_CHECKPOINTABLE_OBJECT_GRAPH"
+    ]
+    return {key: reader.get_tensor(key) for key in keys}
+
+
+def assert_same_weights(one: Path, other: Path) -> None:
+    here, there = read_weights(one), read_weights(other)
+    assert here.keys() == there.keys()
+    for key in here:
+        np.testing.assert_array_equal(here[key], there[key], err_msg=key)
+
+
+def digest_directory(directory: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+
+
+class StopAfter(StopRequest):
+    """Somebody who asks to stop once a condition holds."""
+
+    def __init__(self, condition: Any) -> None:
+        super().__init__()
+        self._condition = condition
+
+    @property
+    def requested(self) -> bool:
+        return bool(self._condition())
+
+
+def stop_after_step(monkeypatch: Any, step: int) -> None:
+    """Makes every training stop once it has taken this many steps, as by Ctrl-C."""
+    whole = Trainer.run
+
+    def run(self: Trainer, stop: StopRequest) -> Any:
+        return whole(self, StopAfter(lambda: self.step >= step))
+
+    monkeypatch.setattr(Trainer, "run", run)

@@ -67,6 +67,18 @@ def define_flags() -> None:
     show("Sizes", "max_length", "dropout")
 
 
+def make_config() -> ModelConfig:
+    """Returns the network's settings that the flags ask for."""
+    return ModelConfig(
+        rnn_size=FLAGS.rnn_size,
+        num_layers=FLAGS.num_layers,
+        embedding_size=FLAGS.embedding_size,
+        dropout=FLAGS.dropout,
+        attention="luong" if FLAGS.attention == "none" else FLAGS.attention,
+        use_attention=FLAGS.attention != "none",
+    )
+
+
 def count_operations(config: ModelConfig, vocab_size: int, batch: Batch) -> int:
     """Counts the operations that a training step needs, as the module's docstring says.
 
@@ -185,14 +197,7 @@ def main(_: Sequence[str]) -> int:
     """
     device = prepare_device()
     tf.get_logger().setLevel("ERROR")
-    config = ModelConfig(
-        rnn_size=FLAGS.rnn_size,
-        num_layers=FLAGS.num_layers,
-        embedding_size=FLAGS.embedding_size,
-        dropout=FLAGS.dropout,
-        attention="luong" if FLAGS.attention == "none" else FLAGS.attention,
-        use_attention=FLAGS.attention != "none",
-    )
+    config = make_config()
     with tempfile.TemporaryDirectory() as directory:
         if FLAGS.corpus:
             batches, vocab_size = read_batches(FLAGS.corpus, directory)

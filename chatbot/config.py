@@ -70,9 +70,11 @@ def check_value(item: dataclasses.Field[Any], value: Any) -> None:
         raise ChatbotError(f"--{item.name}={value!r} is not {_article(kind)}; give one")
     choices, low, high = (item.metadata.get(key) for key in ("choices", "low", "high"))
     if choices is not None and value not in choices:
-        raise ChatbotError(f"--{item.name}={value} is unknown; choose one of {', '.join(choices)}")
+        raise ChatbotError(
+            f"--{item.name}={value!r} is unknown; choose one of {', '.join(choices)}"
+        )
     if kind in (int, float):
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise ChatbotError(f"--{item.name}={value} is not a finite number; give one")
         if (low is not None and value < low) or (high is not None and value > high):
             raise ChatbotError(f"--{item.name}={value} is out of range; {_range(low, high)}")

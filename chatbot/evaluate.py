@@ -12,7 +12,7 @@ from typing import Any
 from absl import flags
 from tqdm import tqdm
 
-from chatbot.chatbot import Chatbot, start_sooner
+from chatbot.chatbot import Chatbot
 from chatbot.config import SearchConfig
 from chatbot.corpus import FORMATS, Pair, read_pairs
 from chatbot.files import write_json
@@ -136,7 +136,6 @@ def main(_: Sequence[str]) -> int:
         0.
     """
     hush()
-    start_sooner()
     settings = {k: v for k, v in given_settings().items() if not k.startswith("corpus")}
     bot = Chatbot.load(FLAGS.model_dir, settings)
     pairs = read_pairs(FLAGS.corpus, FLAGS.corpus_format)

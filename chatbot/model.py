@@ -10,6 +10,7 @@ from chatbot.config import ModelConfig
 from chatbot.decoder import Decoder
 from chatbot.encoder import Encoded, Encoder
 from chatbot.losses import gather_real, token_losses
+from chatbot.recurrence import multiply_rows
 from chatbot.rnn import draw_mask
 from chatbot.text import EOS, GO
 
@@ -132,8 +133,15 @@ class Seq2Seq(tf.Module):
         inputs = self.embed(tf.concat([starts, reply_ids[:, :-1]], axis=1))
         inputs = self._drop_embedded(inputs, dropout_seed, EMBEDDING_STREAM + 1)
         outputs = self.decoder.teacher_forced(encoded, inputs, reply_lengths, dropout_seed)
-        logits = self.projection(gather_real(outputs, reply_lengths))
+        logits = self._project(gather_real(outputs, reply_lengths))
         return token_losses(logits, gather_real(reply_ids, reply_lengths))
+
+    def _project(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Returns `[N, V]` logits for `[N, U]` outputs of the decoder."""
+        if not self.decoder.fast:
+            return self.projection(outputs)
+        kernel = tf.cast(self.projection.kernel, outputs.dtype)
+        return multiply_rows(outputs, kernel) + self.projection.bias
 
     def loss(
         self,

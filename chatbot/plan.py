@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-WINDOW_BATCHES = 64
+WINDOW_BATCHES = 256
 """Most batches whose pairs are sorted by length together."""
-LEAST_WINDOWS = 8
+REPLY_STEP = 2
+"""Replies whose lengths differ by less than this share batches, sorted by their queries."""
+LEAST_WINDOWS = 4
 """Windows in a training epoch, even in a small corpus: in one window of all pairs the same pairs
 would meet in a batch every time."""
 
@@ -172,7 +174,10 @@ def _sort(
     reply_lengths: npt.NDArray[np.integer[Any]],
 ) -> npt.NDArray[np.int64]:
     # The reply counts first: each of its tokens costs a projection onto the whole vocabulary.
-    order: npt.NDArray[np.int64] = np.lexsort((query_lengths[members], reply_lengths[members]))
+    # Queries go up and down in turn, so that neighbours are alike across the steps of the replies.
+    steps = reply_lengths[members] // REPLY_STEP
+    queries = query_lengths[members].astype(np.int64)
+    order: npt.NDArray[np.int64] = np.lexsort((np.where(steps % 2, queries, -queries), steps))
     return members[order]
 
 

@@ -68,17 +68,41 @@ def advance_lstm(gates: tf.Tensor, carry: tf.Tensor) -> tuple[tf.Tensor, tf.Tens
     return tf.sigmoid(leave) * tf.tanh(carry), carry
 
 
-def multiply(x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Multiplies by weights whose gradient is somebody else's business.
+class Matrix:
+    """Weights to multiply by in a loop, whose own gradient is somebody else's business.
 
-    Args:
-        x: `[B, X]`, of the weights' type.
-        weights: `[X, Y]`.
-
-    Returns:
-        `float32 [B, Y]`.
+    The transposed weights are laid out once, before the loop: for a few rows a product that
+    transposes on the way takes twice as long.
     """
-    return tf.cast(tf.matmul(x, tf.stop_gradient(weights)), tf.float32)
+
+    def __init__(self, weights: tf.Tensor) -> None:
+        """Lays the weights out.
+
+        Args:
+            weights: `[X, Y]`.
+        """
+        self.dtype, self.size = weights.dtype, weights.shape[0]
+        self._weights = tf.stop_gradient(weights)
+        self._transposed = tf.transpose(self._weights)
+
+    def multiply(self, x: tf.Tensor) -> tf.Tensor:
+        """Multiplies rows by the weights.
+
+        Args:
+            x: `[B, X]`, of any floating type.
+
+        Returns:
+            `float32 [B, Y]`, differentiable by `x` alone.
+        """
+
+        @tf.custom_gradient
+        def product(x: tf.Tensor) -> Any:
+            def gradient(upstream: tf.Tensor) -> tf.Tensor:
+                return tf.matmul(tf.cast(upstream, self.dtype), self._transposed)
+
+            return tf.cast(tf.matmul(x, self._weights), tf.float32), gradient
+
+        return product(tf.cast(x, self.dtype))
 
 
 def weights_gradient(inputs: tf.Tensor, slots: tf.Tensor) -> tf.Tensor:
@@ -93,7 +117,28 @@ def weights_gradient(inputs: tf.Tensor, slots: tf.Tensor) -> tf.Tensor:
     """
     rows = tf.reshape(inputs, [-1, inputs.shape[-1]])
     gradients = tf.cast(tf.reshape(slots, [-1, slots.shape[-1]]), inputs.dtype)
-    return tf.matmul(rows, gradients, transpose_a=True)
+    # The same product the other way round takes a quarter longer.
+    return tf.transpose(tf.matmul(gradients, rows, transpose_a=True))
+
+
+@tf.custom_gradient
+def multiply_rows(rows: tf.Tensor, weights: tf.Tensor) -> Any:
+    """Multiplies many rows by weights, and differentiates by both.
+
+    Args:
+        rows: `[N, X]`.
+        weights: `[X, Y]`, of the rows' type.
+
+    Returns:
+        `float32 [N, Y]`.
+    """
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        upstream = tf.cast(upstream, rows.dtype)
+        by_rows = tf.matmul(upstream, weights, transpose_b=True)
+        return by_rows, weights_gradient(rows, upstream)
+
+    return tf.cast(tf.matmul(rows, weights), tf.float32), gradient
 
 
 def run_lstm(
@@ -114,7 +159,7 @@ def run_lstm(
     """
     dtype, units = inputs.dtype, recurrent.shape[0]
     rows = tf.reshape(inputs, [-1, inputs.shape[-1]])
-    gates = tf.cast(tf.matmul(rows, tf.cast(kernel, dtype)), tf.float32) + bias
+    gates = multiply_rows(rows, tf.cast(kernel, dtype)) + bias
     gates = tf.reshape(gates, [*tf.unstack(tf.shape(inputs)[:2]), 4 * units])
     return _recur(gates, mask, tf.cast(recurrent, dtype))  # type: ignore[no-any-return]
 
@@ -124,12 +169,13 @@ def _recur(gates: tf.Tensor, mask: tf.Tensor, recurrent: tf.Tensor) -> Any:
     """Runs the recurrence; the gates are their own slots."""
     units = recurrent.shape[0]
     zeros = tf.zeros([tf.shape(gates)[1], units])
+    matrix = Matrix(recurrent)
     with tf.GradientTape() as tape:
         tape.watch(gates)
 
         def step(inputs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
             (gate, real), (hidden, carry) = inputs, state
-            gate += multiply(tf.cast(hidden, recurrent.dtype), recurrent)
+            gate += matrix.multiply(hidden)
             new_hidden, new_carry = advance_lstm(gate, carry)
             hidden = tf.where(real, new_hidden, hidden)
             carry = tf.where(real, new_carry, carry)

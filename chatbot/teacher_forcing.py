@@ -12,7 +12,14 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from chatbot.encoder import Encoded
-from chatbot.recurrence import Tensors, advance_lstm, multiply, run_steps, weights_gradient
+from chatbot.recurrence import (
+    Matrix,
+    Tensors,
+    advance_lstm,
+    multiply_rows,
+    run_steps,
+    weights_gradient,
+)
 
 
 class AttentionWeights(NamedTuple):
@@ -74,7 +81,7 @@ def _gates_before_loop(weights: DecoderWeights, words: tf.Tensor) -> Tensors:
     steps, rows = tf.unstack(tf.shape(words)[:2])
     shape = [steps, rows, weights.biases[0].shape[0]]
     flat = tf.reshape(words, [-1, words.shape[-1]])
-    first = tf.cast(tf.matmul(flat, tf.cast(weights.word_kernel, words.dtype)), tf.float32)
+    first = multiply_rows(flat, tf.cast(weights.word_kernel, words.dtype))
     first = tf.reshape(first, shape) + weights.biases[0]
     return [first] + [tf.broadcast_to(bias, shape) for bias in weights.biases[1:]]
 
@@ -113,7 +120,7 @@ class _Loop:
     def _run(
         self, gates: Tensors, start: Tensors, attended: Tensors, matrices: Tensors
     ) -> tuple[tf.Tensor, Any]:
-        self._attended, self._matrices = attended, matrices
+        self._attended, self._products = attended, [Matrix(matrix) for matrix in matrices]
         slots = [*gates, *self._more_slots(gates[0], attended)]
         watched = [*slots, *start, *(attended[1:] if self._additive else [])]
         state = [*start, tf.zeros_like(start[0])] if self._attends else start
@@ -160,7 +167,7 @@ class _Loop:
         for layer in range(self._layers):
             hidden, carry = state[2 * layer : 2 * layer + 2]
             joined = self._join(hidden) if outputs is None else self._join(outputs, hidden)
-            gates = inputs[layer] + multiply(joined, self._matrices[layer])
+            gates = inputs[layer] + self._products[layer].multiply(joined)
             hidden, carry = advance_lstm(gates, carry)
             outputs = hidden * tf.cast(masks[layer], tf.float32) if masks else hidden
             following += [hidden, carry]
@@ -177,18 +184,19 @@ class _Loop:
         """Computes the attention `float32 [B, U]`, the records of its products, alignments."""
         typed = tf.cast(query, self._dtype)
         if self._additive:
-            shift = multiply(typed, self._matrices[-1]) + slots[1]
+            shift = self._products[-1].multiply(typed) + slots[1]
             inner = tf.tanh(self._attended[1] + shift[:, tf.newaxis])
             scores = tf.linalg.matvec(inner, self._attended[2])
         else:
             keys = tf.stop_gradient(self._attended[1])
-            scores = tf.cast(tf.linalg.matvec(keys, typed), tf.float32) + slots[2]
+            scores = tf.matmul(typed[:, tf.newaxis], keys, transpose_b=True)[:, 0]
+            scores = tf.cast(scores, tf.float32) + slots[2]
         alignments = tf.cast(tf.nn.softmax(scores + self._padding), self._dtype)
         memory = tf.stop_gradient(self._attended[0])
-        context = tf.linalg.matvec(memory, alignments, transpose_a=True)
+        context = tf.matmul(alignments[:, tf.newaxis], memory)[:, 0]
         context = tf.cast(context, tf.float32) + slots[2 if self._additive else 1]
         joined = self._join(query, context)
-        attention = multiply(joined, self._matrices[self._layers]) + slots[0]
+        attention = self._products[self._layers].multiply(joined) + slots[0]
         return attention, [joined, *([typed] if self._additive else []), alignments]
 
     def _attended_gradients(self, results: Tensors, by_slot: Tensors, by_score: Tensors) -> Tensors:

@@ -4,6 +4,7 @@ import json
 from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,13 +72,15 @@ def test_every_setting_has_help_and_a_default_that_fits(name: str) -> None:
 )
 def test_limits_are_allowed_and_what_lies_beyond_is_not(name: str) -> None:
     low, high = ITEMS[name].metadata["low"], ITEMS[name].metadata["high"]
-    step = 1 if isinstance(ITEMS[name].default, int) else 1e-3 * abs(low or high)
+    beyond: tuple[Any, Any] = (low - 1, high + 1)
+    if isinstance(ITEMS[name].default, float):
+        beyond = (float(np.nextafter(low, -np.inf)), float(np.nextafter(high, np.inf)))
     for limit in (low, high):
         assert Config().replace({name: limit}).flat()[name] == limit
-    for beyond in (low - step, high + step):
+    for value in beyond:
         message = rf"^--{name}=\S+ is out of range; it must lie between \S+ and \S+$"
         with pytest.raises(ChatbotError, match=message):
-            Config().replace({name: beyond})
+            Config().replace({name: value})
 
 
 @pytest.mark.parametrize(

@@ -63,19 +63,25 @@ def test_epochs_and_seeds_differ() -> None:
     assert len({tuple(sorted(batch)) for order in orders for batch in order}) > 2 * len(orders[0])
 
 
+def sort_key(query: int, reply: int) -> tuple[int, int]:
+    """Replies by two, and within a step the queries now down, now up."""
+    return reply // 2, query if reply // 2 % 2 else -query
+
+
 def test_a_window_is_sorted_by_reply_then_query() -> None:
     query, reply = make_lengths(WINDOW_BATCHES * plan.LEAST_WINDOWS * 3)
     window = collect(BatchPlan(query, reply, 3, 5), 0)[:WINDOW_BATCHES]
-    batches = sorted([(reply[index], query[index]) for index in batch] for batch in window)
+    batches = sorted([sort_key(query[index], reply[index]) for index in batch] for batch in window)
     keys = list(itertools.chain(*batches))
     assert keys == sorted(keys)
 
 
 def test_little_is_padding() -> None:
     query, reply = make_lengths(20_000)
-    batches = BatchPlan(query, reply, 32, 0)
-    cells = sum(len(batch) * int(reply[batch].max()) for batch in collect(batches, 0))
-    assert reply.sum() / cells > 0.97  # in random order about half
+    batches = collect(BatchPlan(query, reply, 32, 0), 0)
+    for lengths in (query, reply):
+        cells = sum(len(batch) * int(lengths[batch].max()) for batch in batches)
+        assert lengths.sum() / cells > 0.88  # in random order about half
 
 
 def test_lengths_do_not_rise_through_the_epoch() -> None:
@@ -147,5 +153,5 @@ def test_measuring_takes_every_pair_once_window_by_window(pairs: int, batch_size
     for start in range(0, pairs, window):
         part = members[start : start + window]
         assert sorted(part) == list(range(start, min(start + window, pairs)))
-        keys = [(reply[index], query[index]) for index in part]
+        keys = [sort_key(query[index], reply[index]) for index in part]
         assert keys == sorted(keys)

@@ -1,0 +1,307 @@
+"""The whole Python interface: load a model directory, ask it for replies.
+
+    from chatbot import Chatbot
+
+    bot = Chatbot.load("model/smalltalk")
+    for reply in bot.reply("hello", beam_size=5):
+        print(reply.log_prob, reply)
+
+**What a query may cost.** Of a query the first 131,072 characters are looked at, and of their
+tokens the first `max_length` are read, so that any query, however long, takes less than a second
+and 100 MB besides the search for its reply. A search takes at most `max_reply_length` + 1 steps.
+Queries are searched together in batches of at most 128, and so few that the log probabilities of a
+step stay below 64 MB; a single query has beam_size * V of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from chatbot.checkpoint import ModelDirectory
+from chatbot.config import Config, SearchConfig
+from chatbot.device import computing_in, prepare_device
+from chatbot.errors import ChatbotError
+from chatbot.model import Seq2Seq
+from chatbot.search import BeamSearch, GreedySearch, Hypotheses
+from chatbot.text import PAD, UNK, Vocabulary, join, tokenize
+
+__all__ = ["Chatbot", "ReadQuery", "Reply"]
+
+MAX_CHARACTERS = 1 << 17
+"""Characters of a query that are looked at."""
+MAX_BATCH = 128
+"""Queries searched together, at most."""
+MAX_LOGITS = 1 << 24
+"""Log probabilities that a step of a search may have, V for each hypothesis of each query."""
+LIKELY = -1e30
+"""A hypothesis with a log probability below this is an empty place in the beam."""
+
+SIGNATURE = [
+    tf.TensorSpec([None, None], tf.int32, "query_ids"),
+    tf.TensorSpec([None], tf.int32, "query_lengths"),
+    tf.TensorSpec([], tf.int32, "max_reply_length"),
+    tf.TensorSpec([], tf.float32, "penalty"),
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reply:
+    """A reply to a query; `str` gives its text.
+
+    Attributes:
+        text: The reply.
+        log_prob: The model's log probability (nats) of the reply and its end token.
+        score: What replies are ranked by: log_prob / ((5 + tokens) / 6) ** length_penalty, where
+            tokens counts the end token.
+    """
+
+    text: str
+    log_prob: float
+    score: float
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class ReadQuery(NamedTuple):
+    """A query as the model reads it.
+
+    Attributes:
+        ids: At least one and at most `max_length` tokens; a query without any is one unknown token.
+        is_cut: Whether there was more than the model reads.
+    """
+
+    ids: list[int]
+    is_cut: bool
+
+
+class Chatbot:
+    """A trained model that replies; several threads may use it at once.
+
+    Attributes:
+        config: The settings of the model directory, with those that `load` was given.
+        vocabulary: The model's words.
+        model: The network.
+        device: What it computes on.
+    """
+
+    def __init__(
+        self, config: Config, vocabulary: Vocabulary, model: Seq2Seq, device: str = "unknown"
+    ) -> None:
+        """Takes a model as it is; `load` makes one from a directory.
+
+        Args:
+            config: All settings.
+            vocabulary: The model's words.
+            model: The network, in float32.
+            device: Name of what it computes on.
+        """
+        self.config = config
+        self.device = device
+        self.vocabulary = vocabulary
+        self.model = model
+        self._searches: dict[int, Any] = {}
+        # Tracing gives the attention its memory, so two traces at once would mix theirs up.
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(
+        cls, model_dir: str | os.PathLike[str], settings: Mapping[str, Any] | None = None
+    ) -> Chatbot:
+        """Loads the best checkpoint of a model directory, or the newest where none was measured.
+
+        Args:
+            model_dir: The directory that train.py made.
+            settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
+
+        Returns:
+            The chatbot.
+
+        Raises:
+            ChatbotError: The directory is missing, unfinished or damaged, or a value does not fit.
+        """
+        directory = ModelDirectory(model_dir)
+        config, vocabulary = directory.load()
+        config = config.replace(settings or {})
+        checkpoint = directory.best()
+        if checkpoint is None:
+            raise ChatbotError(
+                f"{directory.path} has no whole checkpoint; "
+                f"run train.py --model_dir={directory.path} until it has saved one"
+            )
+        device = _prepare_device()
+        with computing_in("float32"):
+            model = Seq2Seq(config.model, len(vocabulary))
+        model.compute_fast(not tf.config.list_physical_devices("GPU"))
+        directory.restore(tf.train.Checkpoint(model=model), checkpoint, whole=False)
+        return cls(config, vocabulary, model, device)
+
+    def reply(
+        self,
+        query: str,
+        beam_size: int | None = None,
+        max_reply_length: int | None = None,
+        length_penalty: float | None = None,
+    ) -> list[Reply]:
+        """Replies to one query.
+
+        Args:
+            query: Any text.
+            beam_size: Hypotheses that the beam keeps, W; 1 is greedy search. None takes the model
+                directory's setting, as for the other two.
+            max_reply_length: Most tokens in a reply, its end token not counted.
+            length_penalty: Exponent of the score's length penalty.
+
+        Returns:
+            At least one reply and at most `beam_size`, the best score first.
+
+        Raises:
+            ValueError: A value is out of range.
+            ChatbotError: The model's weights are not numbers.
+        """
+        return self.replies([query], beam_size, max_reply_length, length_penalty)[0]
+
+    def greedy(self, query: str) -> Reply:
+        """Replies to one query with the likeliest token at every step.
+
+        Args:
+            query: Any text.
+
+        Returns:
+            The reply.
+        """
+        return self.reply(query, beam_size=1)[0]
+
+    def replies(
+        self,
+        queries: Sequence[str],
+        beam_size: int | None = None,
+        max_reply_length: int | None = None,
+        length_penalty: float | None = None,
+    ) -> list[list[Reply]]:
+        """Replies to many queries, in batches of similar length.
+
+        Args:
+            queries: Any texts; the other arguments are those of `reply`.
+            beam_size: See `reply`.
+            max_reply_length: See `reply`.
+            length_penalty: See `reply`.
+
+        Returns:
+            For each query, in the queries' order, what `reply` returns.
+
+        Raises:
+            ValueError: A value is out of range.
+            ChatbotError: The model's weights are not numbers.
+        """
+        settings = self._settle(beam_size, max_reply_length, length_penalty)
+        read = [self.read(query).ids for query in queries]
+        order = sorted(range(len(read)), key=lambda place: len(read[place]))
+        size = self._limit_batch(settings.beam_size)
+        answers: list[list[Reply]] = [[] for _ in read]
+        for begin in range(0, len(order), size):
+            chosen = order[begin : begin + size]
+            found = self._search([read[place] for place in chosen], settings)
+            for place, ranked in zip(chosen, found):
+                answers[place] = ranked
+        return answers
+
+    def read(self, query: str) -> ReadQuery:
+        """Cuts a query into the tokens that the model reads.
+
+        Args:
+            query: Any text.
+
+        Returns:
+            The tokens' ids, and whether the query is longer than they.
+        """
+        tokens = tokenize(query[:MAX_CHARACTERS])
+        longest = self.config.corpus.max_length
+        ids = self.vocabulary.encode(tokens[:longest]) or [UNK]
+        return ReadQuery(ids, len(tokens) > longest or len(query) > MAX_CHARACTERS)
+
+    def warm_up(self, beam_size: int) -> None:
+        """Makes the graph of a search now, which takes a second or two, not at the first query.
+
+        Args:
+            beam_size: Hypotheses that the beam keeps; 1 is greedy search.
+        """
+        settings = self._settle(beam_size, 1, None)
+        self._search([[UNK]], settings)
+
+    def count_traces(self) -> int:
+        """Returns how many graphs have been made, one for each width of the beam."""
+        return sum(search.experimental_get_tracing_count() for search in self._searches.values())
+
+    def _settle(
+        self, beam_size: int | None, max_reply_length: int | None, length_penalty: float | None
+    ) -> SearchConfig:
+        """Checks the arguments of `replies` and fills in the rest."""
+        given = {
+            "beam_size": beam_size,
+            "max_reply_length": max_reply_length,
+            "length_penalty": length_penalty,
+        }
+        changes: dict[str, Any] = {name: x for name, x in given.items() if x is not None}
+        if not self.config.search.beam_search:
+            changes.setdefault("beam_size", 1)
+        try:
+            return dataclasses.replace(self.config.search, **changes)
+        except ChatbotError as error:
+            raise ValueError(str(error)) from None
+
+    def _limit_batch(self, beam_size: int) -> int:
+        logits = beam_size * len(self.vocabulary)
+        return max(1, min(MAX_BATCH, MAX_LOGITS // logits))
+
+    def _search(self, read: Sequence[Sequence[int]], settings: SearchConfig) -> list[list[Reply]]:
+        """Searches one batch."""
+        lengths = np.array([len(ids) for ids in read], np.int32)
+        padded = np.full([len(read), lengths.max()], PAD, np.int32)
+        for row, ids in zip(padded, read):
+            row[: len(ids)] = ids
+        with self._lock:
+            search = self._find_search(settings.beam_size)
+            found = search(padded, lengths, settings.max_reply_length, settings.length_penalty)
+        return self._write_replies(Hypotheses(*(tensor.numpy() for tensor in found)))
+
+    def _find_search(self, beam_size: int) -> Any:
+        """Returns the graph for a width, which serves batches of every shape."""
+        if beam_size not in self._searches:
+            greedy = beam_size == 1
+            search = GreedySearch(self.model) if greedy else BeamSearch(self.model, beam_size)
+            # No Python here needs converting to a graph, and trying to would take seconds.
+            self._searches[beam_size] = tf.function(
+                search.__call__, input_signature=SIGNATURE, autograph=False
+            )
+        return self._searches[beam_size]
+
+    def _write_replies(self, found: Hypotheses) -> list[list[Reply]]:
+        answers = []
+        for row in zip(*found):
+            ranked = [
+                Reply(self._write(ids[:length]), float(log_prob), float(score))
+                for ids, length, log_prob, score in zip(*row)
+                if log_prob > LIKELY
+            ]
+            if not ranked:
+                raise ChatbotError("the model's weights are not numbers; train it again")
+            answers.append(ranked)
+        return answers
+
+    def _write(self, ids: Sequence[int]) -> str:
+        return join(self.vocabulary.decode(ids))
+
+
+def _prepare_device() -> str:
+    try:
+        return prepare_device()
+    except RuntimeError:  # this process has used its GPU before, so its memory is settled
+        return "GPU"

@@ -1,0 +1,149 @@
+"""Replies to the lines of a file or pipe, one JSON object a line, in the same order.
+
+    {"query": str, "greedy": {"reply": str, "log_prob": float},
+     "beam": [{"reply": str, "log_prob": float, "score": float}, ...]}
+
+Lines are read and answered in windows (`chatbot.streams`): a window's queries are searched in
+batches of similar length and its answers written at once, so that memory does not grow with the
+number of lines. **The bound**: a window is at most 512 lines and, but for its last line, 1 MB. It
+costs at most 64 times its bytes (control characters among emoji, all escaped; 4 times is usual)
+besides the search. A line of more than 16 MB is refused. For what a query costs see
+`chatbot.chatbot`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import stat
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from chatbot.errors import ChatbotError
+from chatbot.startup import load_and_trace
+from chatbot.streams import MAX_LINE, LineReader, open_lines, replace_file
+from chatbot.terminal import UNSAFE, write_bytes
+
+if TYPE_CHECKING:
+    from chatbot.chatbot import Chatbot, Reply
+
+
+def answer_lines(
+    source: str, target: str, model_dir: str, settings: Mapping[str, Any] | None = None
+) -> int:
+    """Answers every line of a file.
+
+    Both files are opened before the model is loaded.
+
+    Args:
+        source: The file to read, or "-" for standard input.
+        target: The file to write, which appears when it is complete, or "-" for standard output.
+        model_dir: The model directory.
+        settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
+
+    Returns:
+        0.
+
+    Raises:
+        ChatbotError: A file or the model directory cannot be used, or a line is too long.
+    """
+    with open_lines(source) as reader, _open_output(target) as write:
+        bot = load_and_trace(model_dir, settings)
+        with _open_bar(source, target) as bar:
+            answer_windows(bot, reader, write, bar.update)
+    return 0
+
+
+def answer_windows(
+    bot: Chatbot,
+    reader: LineReader,
+    write: Callable[[bytes], object],
+    advance: Callable[[int], object],
+) -> None:
+    """Answers a reader's lines, window after window.
+
+    Args:
+        bot: Who answers.
+        reader: Where the lines come from.
+        write: Takes the answers of one window, as UTF-8.
+        advance: Told the bytes of the lines that were answered.
+
+    Raises:
+        ChatbotError: A line is too long, or one of the streams failed.
+    """
+    number = 0
+    for window in reader.windows():
+        for line in window:
+            number += 1
+            if line.is_cut:
+                raise ChatbotError(
+                    f"{reader.name}:{number} has more than {MAX_LINE:,} bytes; shorten that line"
+                )
+        write(b"".join(_answer(bot, [line.text for line in window])))
+        advance(sum(line.size for line in window))
+
+
+def _answer(bot: Chatbot, queries: Sequence[str]) -> Iterator[bytes]:
+    greedy = bot.replies(queries, beam_size=1)
+    search = bot.config.search
+    beams = bot.replies(queries) if search.beam_search else [[] for _ in queries]
+    for query, (best,), beam in zip(queries, greedy, beams):
+        yield write_answer(query, best, beam)
+
+
+def write_answer(query: str, greedy: Reply, beam: Sequence[Reply]) -> bytes:
+    r"""Writes one answer as a line of JSON.
+
+    Text stands in it as UTF-8; what cannot (lone surrogates) or had better not (control characters
+    and signs that change how a terminal shows the rest) is escaped as \uXXXX.
+
+    Args:
+        query: The whole line.
+        greedy: The greedy reply.
+        beam: The beam's replies, best first.
+
+    Returns:
+        The JSON object and a line end.
+    """
+    answer = {
+        "query": query,
+        "greedy": {"reply": greedy.text, "log_prob": greedy.log_prob},
+        "beam": [
+            {"reply": reply.text, "log_prob": reply.log_prob, "score": reply.score}
+            for reply in beam
+        ],
+    }
+    text = json.dumps(answer, ensure_ascii=False, allow_nan=False)
+    return UNSAFE.sub(_escape, text).encode() + b"\n"
+
+
+def _escape(match: re.Match[str]) -> str:
+    return json.dumps(match[0])[1:-1]
+
+
+@contextlib.contextmanager
+def _open_output(target: str) -> Iterator[Callable[[bytes], object]]:
+    if target == "-":
+        yield write_bytes
+        return
+    with replace_file(target) as file:
+
+        def write(content: bytes) -> None:
+            file.write(content)
+            file.flush()
+
+        yield write
+
+
+def _open_bar(source: str, target: str) -> tqdm[Any]:
+    """Makes a progress bar over the input's bytes where somebody sees it and nothing else."""
+    size = None
+    if source != "-" and stat.S_ISREG(os.stat(source).st_mode):
+        size = os.stat(source).st_size
+    hidden = target == "-" or not sys.stderr.isatty()
+    return tqdm(total=size, unit="B", unit_scale=True, desc="answering", disable=hidden)

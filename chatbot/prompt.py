@@ -1,0 +1,200 @@
+"""The chat on a terminal: line editing, history, colours, and a model that loads meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prompt_toolkit import PromptSession, print_formatted_text
+from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.history import History
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
+from prompt_toolkit.styles import Style
+
+from chatbot.repl import Chat, Row, note
+from chatbot.startup import load_and_trace
+from chatbot.terminal import make_visible
+
+if TYPE_CHECKING:
+    from chatbot.chatbot import Chatbot
+
+STYLE = Style.from_dict(
+    {
+        "prompt": "bold ansigreen",
+        "label": "ansicyan",
+        "reply": "bold",
+        "numbers": "ansibrightblack",
+        "note": "italic ansiyellow",
+    }
+)
+HOW_TO_LEAVE = "Ctrl-D or /quit leaves"
+HISTORY_LENGTH = 1000
+"""Lines that the history keeps."""
+LONGEST_REMEMBERED = 1000
+"""Characters of a line that the history keeps."""
+
+
+class Loading:
+    """A chatbot that is being loaded in a thread of its own.
+
+    Attributes:
+        future: Holds the chatbot, or why there is none.
+    """
+
+    def __init__(self, make: Callable[[], Chatbot]) -> None:
+        """Starts loading.
+
+        Args:
+            make: Loads the chatbot.
+        """
+        self.future: Future[Chatbot] = Future()
+        # A daemon, so that leaving the chat does not wait for it.
+        threading.Thread(target=self._run, args=(make,), daemon=True).start()
+
+    def _run(self, make: Callable[[], Chatbot]) -> None:
+        try:
+            self.future.set_result(make())
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that asks
+            self.future.set_exception(error)
+
+    def describe(self) -> str:
+        """Says how far it is, for the right edge of the prompt."""
+        if not self.future.done():
+            return "loading ..."
+        return "" if self.future.exception() else make_visible(self.future.result().device)
+
+
+class LineHistory(History):
+    """The lines of former chats in a file, as far as it can be read and written."""
+
+    def __init__(self, path: Path) -> None:
+        """Takes the file's place.
+
+        Args:
+            path: The file; it and its directory are made when the first line is said.
+        """
+        super().__init__()
+        self._path = path
+
+    def load_history_strings(self) -> Iterable[str]:
+        """Returns the lines of former chats, the newest first; shortens a file grown long."""
+        try:
+            lines = self._path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+            if len(lines) > 2 * HISTORY_LENGTH:
+                self._path.write_text(
+                    "".join(f"{line}\n" for line in lines[-HISTORY_LENGTH:]), encoding="utf-8"
+                )
+        except OSError:
+            return []
+        return lines[: -HISTORY_LENGTH - 1 : -1]
+
+    def store_string(self, string: str) -> None:
+        """Adds a line; where that fails, the history is this chat's alone."""
+        line = make_visible(string[:LONGEST_REMEMBERED])
+        with contextlib.suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # What somebody says to a chatbot is nobody else's business.
+            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(f"{line}\n")
+
+
+def find_history() -> Path:
+    """Returns where this user's history is kept: XDG_STATE_HOME, or ~/.local/state."""
+    state = os.environ.get("XDG_STATE_HOME", "")
+    # A relative one is to be ignored, says the XDG base directory specification.
+    base = Path(state) if os.path.isabs(state) else Path(os.path.expanduser("~/.local/state"))
+    return base / "chatbot" / "history"
+
+
+def chat_on_terminal(model_dir: str, settings: Mapping[str, Any] | None = None) -> int:
+    """Chats on a terminal; see `chatbot.repl.chat_through_pipe`.
+
+    The prompt appears at once, and the model is loaded and traced behind it.
+    """
+    if not Path(model_dir, "checkpoints.json").exists():
+        load_and_trace(model_dir, settings)  # says what is missing, before any prompt
+    loading = Loading(lambda: load_and_trace(model_dir, settings))
+    session = make_session(LineHistory(find_history()), loading.describe)
+    loading.future.add_done_callback(lambda future: _tell(session, future))
+    _show([note(f"{make_visible(model_dir)}: say something, or /help; {HOW_TO_LEAVE}")])
+    talk(session, Chat(lambda: _wait(loading)))
+    if not loading.future.done():
+        # Python cannot end while a thread is inside TensorFlow; nothing is left to be saved.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+    return 0
+
+
+def make_session(history: History, describe: Callable[[], str]) -> PromptSession[str]:
+    """Makes what asks for lines.
+
+    Args:
+        history: Former lines.
+        describe: Returns what to show at the right edge of the prompt.
+    """
+    bindings = KeyBindings()
+
+    @bindings.add(Keys.Vt100MouseEvent)
+    def _(event: KeyPressEvent) -> None:
+        """Ignores the mouse: the library's own handler fails on a typed or pasted ESC [ 3 1 m."""
+
+    return PromptSession(
+        [("class:prompt", "> ")],
+        style=STYLE,
+        history=history,
+        key_bindings=bindings,
+        rprompt=lambda: [("class:numbers", describe())],
+    )
+
+
+def talk(session: PromptSession[str], conversation: Chat) -> None:
+    """Prompts and answers until somebody leaves.
+
+    Args:
+        session: Asks for a line.
+        conversation: Answers it.
+    """
+    while not conversation.is_over:
+        try:
+            _show([*conversation.answer(session.prompt()), []])
+        except KeyboardInterrupt:
+            _show([note(f"stopped; {HOW_TO_LEAVE}")])
+        except EOFError:
+            break
+
+
+def _wait(loading: Loading) -> Chatbot:
+    if not loading.future.done():
+        _show([note("loading ...")])
+    return loading.future.result()
+
+
+def _tell(session: PromptSession[str], future: Future[Chatbot]) -> None:
+    """Shows a waiting prompt that loading has ended; ends it where that went wrong."""
+    app, error = session.app, future.exception()
+    loop = app.loop
+    if error is None or loop is None:
+        app.invalidate()
+        return
+
+    def end() -> None:
+        if app.is_running and not app.is_done:
+            app.exit(exception=error)
+
+    with contextlib.suppress(RuntimeError):  # the loop has just ended; the next answer will tell
+        loop.call_soon_threadsafe(end)
+
+
+def _show(rows: Iterable[Row]) -> None:
+    for row in rows:
+        parts = [(f"class:{part.style}", part.text) for part in row]
+        print_formatted_text(FormattedText(parts), style=STYLE)

@@ -1,0 +1,53 @@
+"""Loading a chatbot for a program that somebody is waiting for."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chatbot.chatbot import Chatbot
+
+
+def load_and_trace(model_dir: str, settings: Mapping[str, Any] | None = None) -> Chatbot:
+    """Loads a chatbot and makes the graphs that its first answer needs.
+
+    TensorFlow itself is imported here, so that what can go wrong without it is found before.
+
+    Args:
+        model_dir: The model directory.
+        settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
+
+    Returns:
+        The chatbot.
+
+    Raises:
+        ChatbotError: The model cannot be loaded.
+    """
+    # A million objects are made here that live to the end: looking for garbage among them takes a
+    # second now, and another at the end.
+    gc.disable()
+    try:
+        from chatbot.chatbot import Chatbot
+
+        _leave_graphs_alone()
+        bot = Chatbot.load(model_dir, settings)
+        bot.warm_up(1)
+        if bot.config.search.beam_search and bot.config.search.beam_size > 1:
+            bot.warm_up(bot.config.search.beam_size)
+        gc.freeze()
+    finally:
+        gc.enable()
+    return bot
+
+
+def _leave_graphs_alone() -> None:
+    """Switches TensorFlow's graph optimizer off in this process, where there is no GPU.
+
+    For a few replies one waits longer for it than it gains; on a GPU it chooses cuDNN's layers.
+    """
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})

@@ -1,0 +1,208 @@
+"""Lines in from files, pipes and terminals; a file out that is whole or absent.
+
+A line ends at byte 10 and nowhere else; the last one may lack it. Bytes that are not UTF-8 become
+U+FFFD. Reading holds a window of lines in memory, at most `WINDOW_LINES` of them and no more than
+`WINDOW_BYTES` but for its last line, and of any line at most `MAX_LINE` bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from chatbot.errors import ChatbotError
+
+WINDOW_LINES = 512
+WINDOW_BYTES = 1 << 20
+MAX_LINE = 1 << 24
+"""Bytes of a line that are kept."""
+_PIECE = 1 << 16
+
+
+class Line(NamedTuple):
+    """One line.
+
+    Attributes:
+        text: The line without its end.
+        size: Its bytes, its end counted.
+        is_cut: Whether it was longer than `MAX_LINE` and the rest was dropped.
+    """
+
+    text: str
+    size: int
+    is_cut: bool
+
+
+class LineReader:
+    """Reads lines from a file descriptor as they come."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        """Starts where the descriptor stands.
+
+        Args:
+            descriptor: What to read; nobody else may have read ahead in it.
+            name: Its name in messages.
+        """
+        self.name = name
+        self._descriptor = descriptor
+        self._pieces: list[bytes] = []  # of the line that has not ended yet
+        self._size = 0
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLIN)
+
+    def __iter__(self) -> Iterator[Line]:
+        """Yields one line after the other, waiting for each."""
+        for window in self.windows():
+            yield from window
+
+    def windows(self) -> Iterator[list[Line]]:
+        """Yields lines in groups; no line waits for one that is not there yet.
+
+        Yields:
+            At least one line.
+
+        Raises:
+            ChatbotError: Reading failed.
+        """
+        window: list[Line] = []
+        size = 0
+        while True:
+            if window and not self._is_ready():
+                yield window
+                window, size = [], 0
+            piece = self._read_piece()
+            for line in self._cut(piece):
+                window.append(line)
+                size += line.size
+                if len(window) >= WINDOW_LINES or size >= WINDOW_BYTES:
+                    yield window
+                    window, size = [], 0
+            if not piece:
+                break
+        if window:
+            yield window
+
+    def _is_ready(self) -> bool:
+        return bool(self._poll.poll(0))
+
+    def _read_piece(self) -> bytes:
+        try:
+            return os.read(self._descriptor, _PIECE)
+        except OSError as error:
+            raise ChatbotError(
+                f"{self.name} cannot be read ({error.strerror}); mend that"
+            ) from None
+
+    def _cut(self, piece: bytes) -> Iterator[Line]:
+        """Yields the lines that end in a piece, or at the end of everything, an empty piece."""
+        *ended, rest = piece.split(b"\n")
+        for part in ended:
+            self._keep(part)
+            yield self._finish(1)
+        self._keep(rest)
+        if not piece and self._size:
+            yield self._finish(0)
+
+    def _keep(self, part: bytes) -> None:
+        room = MAX_LINE - self._size
+        if part and room > 0:
+            self._pieces.append(part[:room])
+        self._size += len(part)
+
+    def _finish(self, end: int) -> Line:
+        text = b"".join(self._pieces).decode("utf-8", "replace")
+        line = Line(text, self._size + end, self._size > MAX_LINE)
+        self._pieces, self._size = [], 0
+        return line
+
+
+@contextlib.contextmanager
+def open_lines(path: str) -> Iterator[LineReader]:
+    """Opens a file for reading lines.
+
+    Args:
+        path: The file, or "-" for standard input.
+
+    Yields:
+        The reader.
+
+    Raises:
+        ChatbotError: It cannot be opened.
+    """
+    if path == "-":
+        yield LineReader(0, "standard input")
+        return
+    try:
+        file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed below
+    except (OSError, ValueError) as error:
+        raise ChatbotError(
+            f"--input={path} cannot be read ({_explain(error)}); "
+            "name a file, or - for standard input"
+        ) from None
+    with file:
+        yield LineReader(file.fileno(), path)
+
+
+@contextlib.contextmanager
+def replace_file(path: str) -> Iterator[BinaryIO]:
+    """Opens a file for writing that takes its place only when everything is in it.
+
+    A device or a named pipe is written directly.
+
+    Args:
+        path: The file; a link is followed.
+
+    Yields:
+        The file.
+
+    Raises:
+        ChatbotError: It cannot be written. What was there before is untouched.
+    """
+    try:
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise ChatbotError(f"--output={path} is a directory; name a file in it")
+        if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+            with target.open("wb") as file:
+                yield file
+            return
+        with _written_aside(target) as file:
+            yield file
+    except OSError as error:
+        raise ChatbotError(
+            f"--output={path} cannot be written ({_explain(error)}); "
+            "free space or name another file, or - for standard output"
+        ) from None
+
+
+@contextlib.contextmanager
+def _written_aside(target: Path) -> Iterator[BinaryIO]:
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(13, "it is read-only")
+    handle, aside = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            shutil.copymode(target, aside)
+        else:
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(aside, 0o666 & ~umask)  # mkstemp makes a private file
+        os.replace(aside, target)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+
+
+def _explain(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,126 @@
+"""What a terminal and a pipe ask of a program: safe characters, columns, and a polite end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import sys
+import unicodedata
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
+
+from chatbot.errors import ChatbotError
+
+# Control characters, which make terminals do things; lone surrogates, which cannot be written;
+# and signs that nobody sees but that turn or hide what stands beside them.
+UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
+
+
+def make_visible(text: str) -> str:
+    """Replaces every character that a terminal might obey by U+FFFD.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        One line of text, as long as before.
+    """
+    return UNSAFE.sub("\ufffd", text)
+
+
+def count_columns(text: str) -> int:
+    """Counts the columns that a text takes on a terminal, two for a wide (CJK) character.
+
+    Args:
+        text: A text of `make_visible`.
+    """
+    return sum(
+        0 if unicodedata.category(c) in ("Mn", "Me") else 2 if _is_wide(c) else 1 for c in text
+    )
+
+
+def _is_wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in ("W", "F")
+
+
+def pad_columns(text: str, width: int) -> str:
+    """Fills a text with blanks up to a width in columns; a longer one stays as it is."""
+    return text + " " * (width - count_columns(text))
+
+
+def is_terminal(descriptor: int) -> bool:
+    """Tells whether a file descriptor is open on a terminal."""
+    return os.isatty(descriptor)
+
+
+def write_output(text: str) -> None:
+    """Writes to standard output at once, whatever its encoding.
+
+    Args:
+        text: A text of `make_visible` and line ends.
+
+    Raises:
+        BrokenPipeError: Nobody reads any more.
+        ChatbotError: It cannot be written, as on a full disk.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    write_bytes(text.encode(encoding, "replace"))
+
+
+def write_bytes(content: bytes) -> None:
+    """Writes bytes to standard output at once; see `write_output`."""
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except (OSError, AttributeError) as error:  # no attributes: it was closed from the start
+        drop_output()
+        reason = getattr(error, "strerror", None) or "it is closed"
+        raise ChatbotError(
+            f"standard output cannot be written ({reason}); free space or name another file"
+        ) from None
+
+
+def drop_output() -> None:
+    """Leads standard output nowhere, so that Python's last flush of it cannot fail."""
+    with contextlib.suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.close(nowhere)
+
+
+def run_politely(work: Callable[[], int]) -> int:
+    """Runs a program's work so that Ctrl-C, SIGTERM and a closed pipe end it without a traceback.
+
+    Args:
+        work: Returns the exit status.
+
+    Returns:
+        The exit status: that of `work`, 0 when the reader of the output has gone (as `head` does),
+        130 after Ctrl-C and 143 after SIGTERM.
+    """
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        return work()
+    except BrokenPipeError:
+        drop_output()
+        return 0
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(TERMINATED)

@@ -97,7 +97,7 @@ def main(_: Sequence[str]) -> int:
     batches = list(draw_batches(FLAGS.batch_size, FLAGS.vocab_size, FLAGS.max_length))
     batch = batches[len(batches) // 2]
     with computing_in(precision):
-        model = Seq2Seq(make_config(), FLAGS.vocab_size)
+        model = Seq2Seq(make_config(FLAGS.dropout), FLAGS.vocab_size)
     model.compute_fast(not FLAGS.plain and not has_gpu())
     optimizer = make_optimizer(precision)
     step = make_train_step(model, optimizer, 5.0, 1)

@@ -49,31 +49,42 @@ LENGTHS = {
 
 def define_flags() -> None:
     """Defines the flags of `python -m benchmarks.training`."""
+    define_sizes()
+    flags.DEFINE_float("dropout", 0.0, "Fraction dropped.", 0.0, 0.99)
+    flags.DEFINE_string("precision", "auto", "auto, float32, bfloat16 or float16.")
+    flags.DEFINE_integer("steps", 20, "Timed steps.", 1)
+    flags.DEFINE_boolean("plain", False, "Run the libraries' loops, not our own.")
+    show("What to measure", "precision", "plain", "steps")
+    show("Sizes", "dropout")
+
+
+def define_sizes() -> None:
+    """Defines the flags that all benchmarks of the network share."""
     flags.DEFINE_integer("rnn_size", 512, "Units of each LSTM layer.", 1)
     flags.DEFINE_integer("embedding_size", 512, "Width of the word vectors.", 1)
     flags.DEFINE_integer("num_layers", 2, "LSTM layers a side.", 1)
     flags.DEFINE_integer("vocab_size", 20_000, "Words.", 6)
     flags.DEFINE_integer("batch_size", 128, "Pairs in a batch.", 1)
     flags.DEFINE_integer("max_length", 20, "Tokens a side; longer sides are cut.", 2)
-    flags.DEFINE_float("dropout", 0.0, "Fraction dropped.", 0.0, 0.99)
     flags.DEFINE_enum("attention", "luong", ["luong", "bahdanau", "none"], "Attention.")
-    flags.DEFINE_string("precision", "auto", "auto, float32, bfloat16 or float16.")
     flags.DEFINE_string("corpus", "", "Dialogues to take the pairs from; empty makes random ones.")
-    flags.DEFINE_integer("steps", 20, "Timed steps.", 1)
-    flags.DEFINE_boolean("plain", False, "Run the libraries' loops, not our own.")
     flags.DEFINE_boolean("json", False, "Print the figures as JSON, last.")
-    show("What to measure", "attention", "precision", "plain", "steps", "corpus", "json")
+    show("What to measure", "attention", "corpus", "json")
     show("Sizes", "rnn_size", "embedding_size", "num_layers", "vocab_size", "batch_size")
-    show("Sizes", "max_length", "dropout")
+    show("Sizes", "max_length")
 
 
-def make_config() -> ModelConfig:
-    """Returns the network's settings that the flags ask for."""
+def make_config(dropout: float = 0.0) -> ModelConfig:
+    """Returns the network's settings that the flags ask for.
+
+    Args:
+        dropout: Fraction dropped in training.
+    """
     return ModelConfig(
         rnn_size=FLAGS.rnn_size,
         num_layers=FLAGS.num_layers,
         embedding_size=FLAGS.embedding_size,
-        dropout=FLAGS.dropout,
+        dropout=dropout,
         attention="luong" if FLAGS.attention == "none" else FLAGS.attention,
         use_attention=FLAGS.attention != "none",
     )
@@ -115,10 +126,7 @@ def draw_batches(batch_size: int, vocab_size: int, max_length: int) -> Iterator[
         Batches of one epoch.
     """
     generator = np.random.default_rng(1)
-    lengths = {}
-    for side, shares in LENGTHS.items():
-        drawn = generator.choice(len(shares), 20_000, p=np.array(shares) / sum(shares)) + 1
-        lengths[side] = np.minimum(drawn, max_length).astype(np.int32)
+    lengths = {side: draw_lengths(generator, side, 20_000, max_length) for side in LENGTHS}
     plan = BatchPlan(lengths["query"], lengths["reply"], batch_size, 1)
     for n in range(plan.steps_per_epoch):
         indices = plan.indices(0, n)
@@ -126,6 +134,23 @@ def draw_batches(batch_size: int, vocab_size: int, max_length: int) -> Iterator[
         query, reply = (_draw_ids(generator, side, vocab_size) for side in sides)
         reply[np.arange(len(indices)), sides[1] - 1] = EOS
         yield Batch(query, sides[0], reply, sides[1])
+
+
+def draw_lengths(generator: np.random.Generator, side: str, count: int, max_length: int) -> Any:
+    """Draws lengths as DailyDialog has them.
+
+    Args:
+        generator: Where chance comes from.
+        side: "query" or "reply"; a reply's end token counts.
+        count: How many.
+        max_length: Longest side, in tokens.
+
+    Returns:
+        `int32 [count]`, in tokens.
+    """
+    shares = LENGTHS[side]
+    drawn = generator.choice(len(shares), count, p=np.array(shares) / sum(shares)) + 1
+    return np.minimum(drawn, max_length).astype(np.int32)
 
 
 def _draw_ids(generator: np.random.Generator, lengths: Any, vocab_size: int) -> Any:
@@ -197,7 +222,7 @@ def main(_: Sequence[str]) -> int:
     """
     device = prepare_device()
     tf.get_logger().setLevel("ERROR")
-    config = make_config()
+    config = make_config(FLAGS.dropout)
     with tempfile.TemporaryDirectory() as directory:
         if FLAGS.corpus:
             batches, vocab_size = read_batches(FLAGS.corpus, directory)

@@ -140,6 +140,13 @@ class ModelConfig(Settings):
     embedding_dropout: float = setting(
         0.0, "Fraction of the word vectors' elements dropped in training.", 0.0, 0.99
     )
+    word_dropout: float = setting(
+        0.0,
+        "Fraction of the queries' words that training replaces by the unknown token, so that a "
+        "word never seen does not derail the reply.",
+        0.0,
+        0.99,
+    )
     attention: str = setting(
         "bahdanau",
         "Attention mechanism: bahdanau (additive) or luong (multiplicative).",
@@ -187,6 +194,19 @@ class TrainingConfig(Settings):
         "Type of the matrix products; auto is bfloat16 where the processor has the instructions "
         "and float32 elsewhere. Weights and losses are float32 always.",
         choices=("auto", "float32", "bfloat16", "float16"),
+    )
+    max_minutes: float = setting(
+        0.0, "Save and stop after this many minutes of this run; 0 means no limit.", 0.0, 1e6
+    )
+    max_bad_steps: int = setting(
+        10,
+        "Stop after this many steps in a row whose loss or gradients are not finite; such a step "
+        "changes no weight.",
+        1,
+        1_000_000,
+    )
+    deterministic: bool = setting(
+        False, "Compute in one fixed order, bit for bit the same every time, but slower."
     )
     model_name: str = setting("ckpt", "Prefix of the checkpoint files' names.")
 

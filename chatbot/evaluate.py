@@ -19,6 +19,7 @@ from chatbot.files import write_json
 from chatbot.flags import FLAGS, define_settings, given_settings, run, show
 from chatbot.quiet import hush
 from chatbot.scoring import Scorer
+from chatbot.terminal import make_visible
 from chatbot.text import tokenize
 
 WINDOW = 512
@@ -97,6 +98,27 @@ def evaluate(bot: Chatbot, pairs: Sequence[Pair]) -> dict[str, Any]:
     return figures
 
 
+def list_examples(bot: Chatbot, pairs: Sequence[Pair]) -> str:
+    """Writes what the model says to queries, beside what the corpus says, as a Markdown table.
+
+    Args:
+        bot: The model.
+        pairs: The queries, and their replies in the corpus.
+
+    Returns:
+        A row a pair.
+    """
+    queries = [pair.query for pair in pairs]
+    greedy, beam = bot.replies(queries, 1), bot.replies(queries)
+    rows = [("query", "greedy", f"beam {bot.config.search.beam_size}", "corpus"), ("---",) * 4]
+    for pair, one, many in zip(pairs, greedy, beam):
+        rows.append((pair.query, one[0].text, many[0].text, pair.reply))
+    cells = [
+        [make_visible(" ".join(cell.split())).replace("|", "\\|") for cell in row] for row in rows
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+
+
 def format_table(figures: Mapping[str, Any]) -> str:
     """Writes figures as a table of two columns."""
     width = max(map(len, figures))
@@ -125,7 +147,9 @@ def define_flags() -> None:
     flags.DEFINE_enum("corpus_format", "auto", FORMATS, "Format of the corpus.")
     flags.DEFINE_integer("limit", 0, "Measure the first pairs only; 0 means all.", 0)
     flags.DEFINE_string("json_file", "", "File to write the figures to, as JSON.")
+    flags.DEFINE_integer("examples", 0, "Show what the model says to the first queries.", 0)
     show("What to measure", "model_dir", "corpus", "corpus_format", "limit", "json_file")
+    show("What to measure", "examples")
     define_settings("The search; what is not given here is the model directory's", SearchConfig)
 
 
@@ -138,11 +162,15 @@ def main(_: Sequence[str]) -> int:
     hush()
     settings = {k: v for k, v in given_settings().items() if not k.startswith("corpus")}
     bot = Chatbot.load(FLAGS.model_dir, settings)
-    pairs = read_pairs(FLAGS.corpus, FLAGS.corpus_format)
-    figures = evaluate(bot, list(itertools.islice(pairs, FLAGS.limit or None)))
+    pairs = list(
+        itertools.islice(read_pairs(FLAGS.corpus, FLAGS.corpus_format), FLAGS.limit or None)
+    )
+    figures = evaluate(bot, pairs)
     if FLAGS.json_file:
         write_json(Path(FLAGS.json_file), figures)
     print(format_table(figures))
+    if FLAGS.examples:
+        print(f"\n{list_examples(bot, pairs[: FLAGS.examples])}")
     return 0
 
 

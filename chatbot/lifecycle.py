@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import tensorflow as tf
 
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config, SearchConfig
@@ -25,6 +26,8 @@ CHANGEABLE = {
     "patience",
     "steps_per_checkpoint",
     "model_name",
+    "max_minutes",
+    "max_bad_steps",
     *(item.name for item in dataclasses.fields(SearchConfig)),
 }
 """Settings that may differ when a training goes on; all others would make it another training."""
@@ -54,7 +57,8 @@ def train_directory(model_dir: str, given: Mapping[str, Any], cache_dir: str = "
         cache_dir: Where encoded corpora are kept; empty means in the model directory.
 
     Returns:
-        0 when the training is finished, 128 + the signal's number when it was stopped.
+        0 when the training is finished or its minutes are over, 128 + the signal's number when it
+        was stopped.
 
     Raises:
         ChatbotError: Something that a person can fix.
@@ -76,6 +80,8 @@ def train_directory(model_dir: str, given: Mapping[str, Any], cache_dir: str = "
 
 
 def _train(directory: ModelDirectory, config: Config, cache_dir: Path) -> int:
+    if config.training.deterministic:
+        tf.config.experimental.enable_op_determinism()
     device, precision = prepare_device(), resolve_precision(config.training.precision)
     _say(f"computing on {device} in {precision}")
     corpora = open_corpora(config, cache_dir)
@@ -169,12 +175,11 @@ def _run(trainer: Trainer, directory: ModelDirectory) -> int:
     directory.unmark_finished()
     if trainer.step:
         _say(f"going on from step {trainer.step}")
-    with StopRequest() as stop:
+    with StopRequest(trainer.max_minutes) as stop:
         reason = trainer.run(stop)
     if reason is None:
-        number = stop.signal_number or signal.SIGTERM
         _say(f"stopped at step {trainer.step}, all saved; run the same command to go on")
-        return 128 + number
+        return 128 + stop.signal_number if stop.signal_number else 0
     directory.mark_finished(trainer.step, reason)
     _say(f"finished: {reason}; now run python predict.py --model_dir={directory.path}")
     return 0

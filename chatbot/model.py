@@ -11,11 +11,13 @@ from chatbot.decoder import Decoder
 from chatbot.encoder import Encoded, Encoder
 from chatbot.losses import gather_real, token_losses
 from chatbot.recurrence import multiply_rows
-from chatbot.rnn import draw_mask
-from chatbot.text import EOS, GO
+from chatbot.rnn import draw_kept, draw_mask
+from chatbot.text import EOS, GO, PAD, UNK
 
 EMBEDDING_STREAM = 2000
 """Dropout stream of the queries' word vectors; the replies' is the next."""
+WORD_STREAM = 3000
+"""Dropout stream of the queries' words."""
 
 
 class Seq2Seq(tf.Module):
@@ -102,6 +104,7 @@ class Seq2Seq(tf.Module):
         Returns:
             The encoded queries.
         """
+        query_ids = self.drop_words(query_ids, dropout_seed)
         embedded = self._drop_embedded(self.embed(query_ids), dropout_seed, EMBEDDING_STREAM)
         return self.encoder(embedded, query_lengths, dropout_seed)
 
@@ -162,6 +165,25 @@ class Seq2Seq(tf.Module):
             query_ids, query_lengths, reply_ids, reply_lengths, dropout_seed
         )
         return tf.reduce_mean(losses)
+
+    def drop_words(self, query_ids: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
+        """Replaces words of queries by the unknown token, as training does.
+
+        The word dropout of Iyyer et al. 2015, "Deep Unordered Composition Rivals Syntactic Methods
+        for Text Classification".
+
+        Args:
+            query_ids: `int32 [B, S]`, padded on the right.
+            seed: `int32 [2]` in training; None for no dropout.
+
+        Returns:
+            `int32 [B, S]`; padding stays padding.
+        """
+        rate = self.config.word_dropout
+        if seed is None or rate == 0:
+            return query_ids
+        kept = draw_kept(seed, WORD_STREAM, tf.shape(query_ids), rate)
+        return tf.where(tf.logical_or(kept, query_ids == PAD), query_ids, UNK)
 
     def _drop_embedded(self, embedded: tf.Tensor, seed: tf.Tensor | None, stream: int) -> tf.Tensor:
         rate = self.config.embedding_dropout

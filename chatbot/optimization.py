@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -67,7 +69,8 @@ def make_train_step(model: Seq2Seq, optimizer: Any, max_gradient_norm: float, se
 
     Returns:
         A `tf.function` of a batch's four tensors, the step `int32 []` and the learning rate
-        `float32 []` that updates the weights and returns the mean loss (nats a token) and the
+        `float32 []` that updates the weights, unless loss or norm
+        is not finite, and returns the mean loss (nats a token) and the
         global norm of the gradients before clipping.
     """
     scaling = isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer)
@@ -93,8 +96,17 @@ def make_train_step(model: Seq2Seq, optimizer: Any, max_gradient_norm: float, se
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         gradients, norm = tf.clip_by_global_norm(gradients, max_gradient_norm)
         optimizer.learning_rate.assign(learning_rate)
-        optimizer.apply_gradients(zip(gradients, variables))
+        apply = functools.partial(_apply, optimizer, gradients, variables)
+        if scaling:
+            apply()  # which looks for itself whether the numbers are finite
+        else:
+            tf.cond(tf.math.is_finite(loss + norm), apply, lambda: False)
         return loss, norm
 
     scalars = (tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32))
     return tf.function(train_step, input_signature=BATCH_SIGNATURE + scalars, autograph=False)
+
+
+def _apply(optimizer: Any, gradients: Sequence[tf.Tensor], variables: Sequence[Any]) -> bool:
+    optimizer.apply_gradients(zip(gradients, variables))
+    return True

@@ -32,9 +32,24 @@ def draw_mask(
     Returns:
         A tensor of `dtype` and `shape`.
     """
-    own = tf.random.experimental.stateless_fold_in(seed, stream)
-    kept = tf.random.stateless_uniform(shape, own) >= rate
+    kept = draw_kept(seed, stream, shape, rate)
     return tf.cast(kept, dtype) * tf.cast(1.0 / (1.0 - rate), dtype)
+
+
+def draw_kept(seed: tf.Tensor, stream: int, shape: Sequence[Any], rate: float) -> tf.Tensor:
+    """Draws what dropout keeps.
+
+    Args:
+        seed: See `draw_mask`, as for the other arguments.
+        stream: See `draw_mask`.
+        shape: See `draw_mask`.
+        rate: See `draw_mask`.
+
+    Returns:
+        `bool` of `shape`, false with probability `rate`.
+    """
+    own = tf.random.experimental.stateless_fold_in(seed, stream)
+    return tf.random.stateless_uniform(shape, own) >= rate
 
 
 def make_initializers(seeds: Random | None = None) -> dict[str, Any]:

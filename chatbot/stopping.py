@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import signal
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -10,7 +12,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """Turns the first Ctrl-C or SIGTERM inside a `with` block into a flag that the loop asks.
+    """Turns the first Ctrl-C or SIGTERM inside a `with` block, or the clock, into a flag.
 
     A second Ctrl-C raises KeyboardInterrupt as usual.
 
@@ -18,15 +20,20 @@ class StopRequest:
         signal_number: The signal that came, or None.
     """
 
-    def __init__(self) -> None:
-        """Makes a request that nobody has made yet."""
+    def __init__(self, max_minutes: float = 0.0) -> None:
+        """Makes a request that nobody has made yet.
+
+        Args:
+            max_minutes: Minutes from now after which it makes itself; 0 for never.
+        """
+        self._end = time.monotonic() + 60 * max_minutes if max_minutes else math.inf
         self.signal_number: int | None = None
         self._before: dict[int, Any] = {}
 
     @property
     def requested(self) -> bool:
-        """Whether somebody asked to stop."""
-        return self.signal_number is not None
+        """Whether somebody asked to stop, or the time is over."""
+        return self.signal_number is not None or time.monotonic() >= self._end
 
     def __enter__(self) -> StopRequest:
         for number in SIGNALS:
@@ -43,6 +50,6 @@ class StopRequest:
             signal.signal(number, handler)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        if self.signal_number is not None:
             raise KeyboardInterrupt
         self.signal_number = number

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config
 from chatbot.dataset import Batch, BatchPlan, EncodedCorpus, EvaluationPlan, prefetch
 from chatbot.errors import ChatbotError
+from chatbot.metrics import Progress, append_report, cut_reports, to_perplexity
 from chatbot.model import Seq2Seq
 from chatbot.optimization import (
     BATCH_SIGNATURE,
@@ -26,41 +26,6 @@ from chatbot.optimization import (
     scheduled_learning_rate,
 )
 from chatbot.stopping import StopRequest
-
-
-@dataclass
-class Progress:
-    """What the loop knows besides the weights; it travels in the checkpoint.
-
-    Attributes:
-        best: Lowest validation perplexity so far, or None.
-        waited: Reports since then.
-        losses: Sum of the tokens' losses (nats) since the last report.
-        tokens: Target tokens since the last report.
-        norms: Sum of the gradients' norms since the last report.
-        steps: Steps since the last report.
-        seconds: Time spent in them.
-    """
-
-    best: float | None = None
-    waited: int = 0
-    losses: float = 0.0
-    tokens: int = 0
-    norms: float = 0.0
-    steps: int = 0
-    seconds: float = 0.0
-
-    def add(self, losses: float, tokens: int, norm: float, seconds: float) -> None:
-        """Adds one step; arguments as the attributes of the same names."""
-        self.losses += losses
-        self.tokens += tokens
-        self.norms += norm
-        self.steps += 1
-        self.seconds += seconds
-
-    def reset(self) -> None:
-        """Starts a new report."""
-        self.losses, self.tokens, self.norms, self.steps, self.seconds = 0.0, 0, 0.0, 0, 0.0
 
 
 class Trainer:
@@ -127,7 +92,7 @@ class Trainer:
             self._directory.restore(self._tracked, checkpoint, whole=True)
             self.step = checkpoint.step
             self._progress = Progress(**checkpoint.progress)
-        _cut_metrics(self._directory, self.step)
+        cut_reports(self._directory.metrics_path, self.step)
 
     def run(self, stop: StopRequest) -> str | None:
         """Trains until the end, or until somebody asks to stop.
@@ -152,10 +117,10 @@ class Trainer:
             if self._progress.steps:
                 # The last process was stopped between this step and its report.
                 self._report_if_due(bar, stop)
-            for batch in prefetch(self._batches()):
+            for indices, batch in prefetch(self._batches()):
                 if stop.requested or self.is_finished():
                     break
-                self._advance(batch, bar)
+                self._advance(indices, batch, bar)
                 self._report_if_due(bar, stop)
         if self._out_of_patience():
             return f"no better validation perplexity in {self._config.patience} reports"
@@ -168,31 +133,59 @@ class Trainer:
         """Tells whether there is nothing left to do."""
         return self.step >= self.total_steps or self._out_of_patience()
 
-    def _batches(self) -> Iterator[Batch]:
+    @property
+    def max_minutes(self) -> float:
+        """Minutes that one run may take; 0 for no limit."""
+        return self._config.max_minutes
+
+    def _batches(self) -> Iterator[tuple[Any, Batch]]:
+        """Yields the numbers of each batch's pairs, and the batch."""
         for step in range(self.step, self.total_steps):
             epoch, n = divmod(step, self._plan.steps_per_epoch)
-            yield self._train.batch(self._plan.indices(epoch, n))
+            indices = self._plan.indices(epoch, n)
+            yield indices, self._train.batch(indices)
 
-    def _advance(self, batch: Batch, bar: Any) -> None:
+    def _advance(self, indices: Any, batch: Batch, bar: Any) -> None:
         """Takes one training step and shows it."""
         start = time.perf_counter()
         rate = scheduled_learning_rate(self._config, self.step, self.total_steps)
         loss, norm = (float(x) for x in self._train_step(*batch, self.step, rate))
         tokens = int(np.sum(batch.reply_lengths))
         self.step += 1
+        bar.update()
+        if not math.isfinite(loss + norm):
+            self._note_bad_step(indices)
+            return
+        self._progress.bad_steps = 0
         self._progress.add(loss * tokens, tokens, norm, time.perf_counter() - start)
         mean = self._progress.losses / self._progress.tokens
         speed = self._progress.tokens / self._progress.seconds
-        bar.set_postfix_str(
-            f"loss {mean:.3f}, perplexity {_exp(mean):.1f}, {speed:,.0f} tokens/s", refresh=False
-        )
-        bar.update()
+        shown = f"loss {mean:.3f}, perplexity {to_perplexity(mean):.1f}, {speed:,.0f} tokens/s"
+        bar.set_postfix_str(shown, refresh=False)
+
+    def _note_bad_step(self, indices: Any) -> None:
+        """Counts a step that changed nothing because its numbers were not finite."""
+        self._progress.bad_steps += 1
+        self._progress.all_bad_steps += 1
+        logging.warning("step %d: the loss or its gradients are not finite; skipped", self.step)
+        if self._progress.bad_steps >= self._config.max_bad_steps:
+            newest = self._directory.newest()
+            pairs = ", ".join(map(str, indices[:8]))
+            raise ChatbotError(
+                f"the loss or its gradients were not finite in the last {self._progress.bad_steps} "
+                f"steps, up to step {self.step} with the corpus' pairs {pairs}, ...; the last good "
+                f"checkpoint is {newest.name if newest else 'none'}; lower --learning_rate"
+            )
 
     def _report_if_due(self, bar: Any, stop: StopRequest) -> None:
         """Reports at the checkpoint steps, at each epoch's end and at the last step."""
         at_checkpoint = self.step % self._config.steps_per_checkpoint == 0
         at_end = self.step == self.total_steps
         if not (at_checkpoint or at_end or self.step % self._plan.steps_per_epoch == 0):
+            return
+        if not self._progress.steps:  # not one good step since the last report
+            if at_end:
+                self._save(None)
             return
         bar.refresh()
         perplexity = None
@@ -226,7 +219,7 @@ class Trainer:
             batch = self._validation.batch(indices)
             losses += float(tf.reduce_sum(self._token_losses(*batch)))
             tokens += int(np.sum(batch.reply_lengths))
-        return _exp(losses / tokens)
+        return to_perplexity(losses / tokens)
 
     def _note_validation(self, perplexity: float | None) -> bool:
         if perplexity is None:
@@ -247,21 +240,20 @@ class Trainer:
             "step": self.step,
             "epoch": round(self.step / self._plan.steps_per_epoch, 4),
             "loss": loss,
-            "perplexity": _exp(loss),
+            "perplexity": to_perplexity(loss),
             "tokens_per_second": progress.tokens / progress.seconds,
             "gradient_norm": progress.norms / progress.steps,
             "learning_rate": scheduled_learning_rate(self._config, self.step - 1, self.total_steps),
         }
+        if progress.all_bad_steps:
+            report["bad_steps"] = progress.all_bad_steps
         if validation_perplexity is not None:
             report["validation_perplexity"] = validation_perplexity
             bar.write(
                 f"step {self.step}: perplexity {report['perplexity']:.2f}, "
                 f"validation perplexity {validation_perplexity:.2f}"
             )
-        with self._directory.metrics_path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(report) + "\n")
-        for name, value in report.items():
-            tf.summary.scalar(name, value, step=self.step)
+        append_report(self._directory.metrics_path, report)
         progress.reset()
 
     def _save(self, validation_perplexity: float | None) -> None:
@@ -273,25 +265,3 @@ class Trainer:
             validation_perplexity,
         )
         logging.debug("wrote %s", made.name)
-
-
-def _exp(loss: float) -> float:
-    """Returns e to the loss, infinity instead of an overflow."""
-    return math.exp(loss) if loss < 700 else math.inf
-
-
-def _cut_metrics(directory: ModelDirectory, step: int) -> None:
-    """Drops the reports of steps that no checkpoint remembers, so that none stands there twice."""
-    path = directory.metrics_path
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line + "\n")
-        except (ValueError, KeyError):
-            continue  # half a line, from a process that was killed
-    aside = path.with_name(path.name + ".writing")
-    aside.write_text("".join(kept), encoding="utf-8")
-    aside.replace(path)

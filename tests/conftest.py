@@ -18,6 +18,10 @@ from chatbot.text import EOS
 hypothesis.settings.register_profile("chatbot", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("chatbot")
 
+# Graphs run a few times here: optimizing each would take longer than it saves. The tests that start
+# train.py and predict.py run them as users do.
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
 B, S, T, E, U, L, V, W = 3, 5, 4, 6, 8, 2, 11, 2
 ATTENTIONS = ("bahdanau", "luong", "none")
 # Seeds of weights whose greedy replies to the queries below differ in length, one of them endless.

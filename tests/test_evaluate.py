@@ -12,7 +12,13 @@ from conftest import make_config, make_pairs
 from chatbot.chatbot import Chatbot
 from chatbot.config import Config, CorpusConfig, SearchConfig
 from chatbot.corpus import Pair
-from chatbot.evaluate import evaluate, format_table, measure_perplexity, measure_recall
+from chatbot.evaluate import (
+    evaluate,
+    format_table,
+    list_examples,
+    measure_perplexity,
+    measure_recall,
+)
 from chatbot.model import Seq2Seq
 from chatbot.scoring import Scorer
 from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary
@@ -75,6 +81,16 @@ def test_recall_counts_a_query_once_and_takes_any_of_its_replies(bot: Chatbot) -
     assert measure_recall(bot, pairs, 1) == 0.5
     best = [replies[0].text for replies in bot.replies(queries, beam_size=3)]
     assert measure_recall(bot, [Pair(q, r, 0) for q, r in zip(queries, best)], 3) == 1.0
+
+
+def test_examples_stand_beside_the_corpus(bot: Chatbot) -> None:
+    lines = list_examples(
+        bot, [Pair("hello | you", "a\nb", 0), Pair("hello", "you", 0)]
+    ).splitlines()
+    assert lines[0] == "| query | greedy | beam 3 | corpus |"
+    assert lines[2].startswith("| hello \\| you | ")
+    assert lines[2].endswith(" | a b |")
+    assert lines[3] == f"| hello | {bot.greedy('hello')} | {bot.reply('hello')[0]} | you |"
 
 
 def test_every_figure_is_in_the_table(bot: Chatbot) -> None:

@@ -93,6 +93,17 @@ def test_clipped_gradients_keep_their_direction_and_have_the_greatest_norm(
     assert np.sqrt(sum(np.sum(x**2) for x in clipped)) == pytest.approx(greatest, rel=1e-3)
 
 
+def test_step_whose_numbers_are_bad_changes_nothing(changing: Seq2Seq, repeating: Pairs) -> None:
+    bias = changing.projection.bias
+    before = bias.numpy()
+    bias.assign(np.where(np.arange(len(before)) == EOS, np.nan, 0.0))
+    applied, loss, norm = take_step(changing, repeating, UNCLIPPED)
+    bias.assign(before)
+    assert not np.isfinite(loss)
+    assert not np.isfinite(norm)
+    assert all(np.all(np.nan_to_num(moved) == 0) for moved in applied)
+
+
 def test_first_step_of_adam_by_hand() -> None:
     # At its first step Adam moves every weight by the learning rate, against the gradient's sign.
     optimizer = make_optimizer("float32")

@@ -17,7 +17,8 @@ from trainings import (
 
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import TrainingConfig
-from chatbot.optimization import scheduled_learning_rate
+from chatbot.errors import ChatbotError
+from chatbot.optimization import make_train_step, scheduled_learning_rate
 from chatbot.stopping import StopRequest
 from chatbot.training import Trainer
 
@@ -66,7 +67,7 @@ def test_stopped_again_and_again_is_uninterrupted(
     for stopped_at in (1, 3, 4):
         with monkeypatch.context() as patch:
             stop_after_step(patch, stopped_at)
-            assert train(tmp_path / "parts", **settings) == 143
+            assert train(tmp_path / "parts", **settings) == 0
         assert ModelDirectory(tmp_path / "parts").finished() is None
     assert train(tmp_path / "parts", **settings) == 0
     assert_same_weights(tmp_path / "whole", tmp_path / "parts")
@@ -87,7 +88,8 @@ def test_a_stop_during_validation_loses_no_report(
     with monkeypatch.context() as patch:
         stop_after_step(patch, 2)
         patch.setattr(Trainer, "measure", measure_and_stop)
-        assert train(tmp_path / "halves", **settings) == 143
+        assert train(tmp_path / "halves", **settings) == 0
+        assert ModelDirectory(tmp_path / "halves").finished() is None
     assert not (tmp_path / "halves" / "metrics.jsonl").exists()
     assert train(tmp_path / "halves", **settings) == 0
     assert read_metrics(tmp_path / "halves") == read_metrics(tmp_path / "whole")
@@ -112,6 +114,62 @@ def test_patience_stops_a_training_that_no_longer_improves(tmp_path: Path) -> No
     )
     assert best.validation_perplexity == min(measured)
     assert newest.step > best.step
+
+
+class BadSteps:
+    """A training step that gives no number at some steps."""
+
+    def __init__(self, good: Any, bad: set[int]) -> None:
+        self._good = good
+        self._bad = bad
+
+    def get_concrete_function(self) -> Any:
+        return self
+
+    def __call__(self, *arguments: Any) -> Any:
+        if int(arguments[4]) in self._bad:
+            return math.nan, math.nan
+        return self._good(*arguments)
+
+
+def spoil(monkeypatch: pytest.MonkeyPatch, bad: set[int]) -> None:
+    monkeypatch.setattr(
+        "chatbot.training.make_train_step", lambda *a: BadSteps(make_train_step(*a), bad)
+    )
+
+
+def test_bad_steps_are_skipped_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil(monkeypatch, {1, 4, 5})
+    settings = tiny_settings(write_pairs(tmp_path / "pairs.tsv"), max_bad_steps=3)
+    assert train(tmp_path / "model", **settings) == 0
+    reports = read_metrics(tmp_path / "model")
+    counted = {report["step"]: report.get("bad_steps") for report in reports}
+    assert counted == {2: 1, 3: 1, 4: 1, 8: 3}
+
+
+def test_too_many_bad_steps_end_with_the_last_good_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(monkeypatch, {3, 4, 5, 6})
+    settings = tiny_settings(write_pairs(tmp_path / "pairs.tsv"), max_bad_steps=3)
+    message = r"up to step 6 with the corpus' pairs \d.*ckpt-2"
+    with pytest.raises(ChatbotError, match=message) as caught:
+        train(tmp_path / "model", **settings)
+    assert "\n" not in str(caught.value)
+    newest = ModelDirectory(tmp_path / "model").newest()
+    assert newest is not None
+    assert newest.step == 2
+
+
+def test_the_clock_stops_a_training_that_goes_on_later(tmp_path: Path) -> None:
+    corpus = write_pairs(tmp_path / "pairs.tsv")
+    settings = tiny_settings(corpus, max_steps=1_000_000, max_minutes=0.02)
+    assert train(tmp_path / "model", **settings) == 0
+    assert ModelDirectory(tmp_path / "model").finished() is None
+    newest = ModelDirectory(tmp_path / "model").newest()
+    assert newest is not None
+    assert train(tmp_path / "model", max_minutes=0.0, max_steps=newest.step + 1) == 0
+    assert read_metrics(tmp_path / "model")[-1]["step"] == newest.step + 1
 
 
 def test_validation_share_holds_pairs_out(tmp_path: Path) -> None:

@@ -1,0 +1,120 @@
+"""Times predict.py from outside, as a person or a program meets it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+PROGRAM = Path(__file__).resolve().parents[1] / "predict.py"
+PROMPT = b"> "
+PATIENCE = 120
+"""Seconds after which a program that shows nothing counts as stuck."""
+
+
+def time_prompt(model_dir: Path) -> float:
+    """Starts predict.py on a terminal and ends it once it prompts.
+
+    Args:
+        model_dir: The model directory.
+
+    Returns:
+        Seconds from the start to the prompt.
+    """
+    screen, terminal = pty.openpty()
+    variables = {
+        "TERM": "xterm",
+        "PROMPT_TOOLKIT_NO_CPR": "1",  # nobody here could say where the cursor is
+        "XDG_STATE_HOME": str(model_dir.parent),  # the history is not the user's own
+    }
+    begin = time.perf_counter()
+    with subprocess.Popen(
+        _command(model_dir),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        env={**os.environ, **variables},
+    ) as program:
+        os.close(terminal)
+        try:
+            read_until(screen, PROMPT)
+            return time.perf_counter() - begin
+        finally:
+            program.kill()
+            os.close(screen)
+
+
+def time_first_answer(model_dir: Path, query: str) -> float:
+    """Starts predict.py with a line in its pipe.
+
+    Args:
+        model_dir: The model directory.
+        query: The line.
+
+    Returns:
+        Seconds from the start to the end of the answer.
+    """
+    begin = time.perf_counter()
+    with subprocess.Popen(
+        _command(model_dir), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    ) as program:
+        if program.stdin is None or program.stdout is None:
+            raise RuntimeError("the program has no pipes")
+        program.stdin.write(query.encode() + b"\n")
+        read_until(program.stdout.fileno(), b"\n\n")
+        seconds = time.perf_counter() - begin
+        program.stdin.close()
+    return seconds
+
+
+def time_file(model_dir: Path, queries: Path, settings: Mapping[str, bool]) -> float:
+    """Answers a file with predict.py.
+
+    Args:
+        model_dir: The model directory.
+        queries: The file, a query a line.
+        settings: {flag: value} for predict.py's boolean flags.
+
+    Returns:
+        Seconds from the start to the end of the program.
+    """
+    flags = [f"--{name}={str(value).lower()}" for name, value in settings.items()]
+    files = [f"--input={queries}", f"--output={queries.with_suffix('.jsonl')}"]
+    begin = time.perf_counter()
+    subprocess.run([*_command(model_dir), *files, *flags], check=True)
+    return time.perf_counter() - begin
+
+
+def read_until(descriptor: int, sign: bytes) -> bytes:
+    """Reads until something is shown.
+
+    Args:
+        descriptor: Where to read.
+        sign: What to wait for.
+
+    Returns:
+        All that was read.
+
+    Raises:
+        TimeoutError: Nothing was shown for `PATIENCE` seconds.
+        EOFError: The program ended.
+    """
+    shown = b""
+    while sign not in shown:
+        if not select.select([descriptor], [], [], PATIENCE)[0]:
+            raise TimeoutError(f"no {sign!r} in {shown!r}")
+        piece = os.read(descriptor, 1 << 16)
+        if not piece:
+            raise EOFError(f"no {sign!r} in {shown!r}")
+        shown += piece
+    return shown
+
+
+def _command(model_dir: Path) -> list[str]:
+    return [sys.executable, str(PROGRAM), f"--model_dir={model_dir}"]

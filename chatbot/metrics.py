@@ -1,0 +1,89 @@
+"""What a training counts and reports."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+
+@dataclass
+class Progress:
+    """What the loop knows besides the weights; it travels in the checkpoint.
+
+    Attributes:
+        best: Lowest validation perplexity so far, or None.
+        waited: Reports since then.
+        losses: Sum of the tokens' losses (nats) since the last report.
+        tokens: Target tokens since the last report.
+        norms: Sum of the gradients' norms since the last report.
+        steps: Steps since the last report.
+        seconds: Time spent in them.
+        bad_steps: Steps in a row, up to the last, whose loss or gradients were not finite.
+        all_bad_steps: Such steps since the beginning.
+    """
+
+    best: float | None = None
+    waited: int = 0
+    losses: float = 0.0
+    tokens: int = 0
+    norms: float = 0.0
+    steps: int = 0
+    seconds: float = 0.0
+    bad_steps: int = 0
+    all_bad_steps: int = 0
+
+    def add(self, losses: float, tokens: int, norm: float, seconds: float) -> None:
+        """Adds one step; arguments as the attributes of the same names."""
+        self.losses += losses
+        self.tokens += tokens
+        self.norms += norm
+        self.steps += 1
+        self.seconds += seconds
+
+    def reset(self) -> None:
+        """Starts a new report."""
+        self.losses, self.tokens, self.norms, self.steps, self.seconds = 0.0, 0, 0.0, 0, 0.0
+
+
+def append_report(path: Path, report: dict[str, Any]) -> None:
+    """Appends one line to a file of reports, and the same figures to TensorBoard's events.
+
+    Args:
+        path: The file with one JSON object a line.
+        report: {figure: value}, the step among them.
+    """
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(report) + "\n")
+    for name, value in report.items():
+        tf.summary.scalar(name, value, step=report["step"])
+
+
+def to_perplexity(loss: float) -> float:
+    """Returns e to a mean loss in nats, at most e to the 700, which JSON can still hold."""
+    return math.exp(min(loss, 700.0))
+
+
+def cut_reports(path: Path, step: int) -> None:
+    """Drops the reports of steps that no checkpoint remembers, so that none stands there twice.
+
+    Args:
+        path: The file with one JSON object a line; it need not exist.
+        step: The last step that is remembered.
+    """
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+        except (ValueError, KeyError):
+            continue  # half a line, from a process that was killed
+    aside = path.with_name(path.name + ".writing")
+    aside.write_text("".join(kept), encoding="utf-8")
+    aside.replace(path)

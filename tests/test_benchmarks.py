@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from benchmarks.decoding import make_endless
+from benchmarks.memory import read_anonymous_memory
+from benchmarks.starting import read_until
+from benchmarks.texts import TURNS, draw_pairs, make_words
+from benchmarks.training import count_operations, draw_batches
+from chatbot.config import ModelConfig
+from chatbot.dataset import Batch
+from chatbot.model import Seq2Seq
+from chatbot.search import BeamSearch, GreedySearch
+from chatbot.text import EOS, PAD, SPECIAL_TOKENS, tokenize
+
+ROOT = Path(__file__).parents[1]
+E, U, L, V = 2, 3, 2, 17
+
+SIZES = "--rnn_size=8 --embedding_size=6 --num_layers=1 --vocab_size=40 --batch_size=4".split()
+FLAGS = {
+    "training": ["--steps=2", "--attention=bahdanau"],
+    "ablation": ["--steps=1"],
+    "decoding": "--queries=7 --repeats=1 --starts=1 --reply_length=3 --beam_size=2".split(),
+    "pipeline": "--pairs=900 --few=300 --batches=30 --steps=2".split(),
+}
+NAMES = {
+    "training": "step_milliseconds tokens_per_second product_gigaflops utilisation",
+    "ablation": (
+        "product_gigaflops encoder_milliseconds decoder_loop_milliseconds projection_milliseconds "
+        "clip_and_adam_milliseconds whole_step_milliseconds"
+    ),
+    "decoding": (
+        "product_gigaflops prompt_seconds first_answer_seconds replies_per_second "
+        "greedy_single_milliseconds greedy_batch_milliseconds "
+        "beam_single_milliseconds beam_batch_milliseconds "
+        "greedy_single_target_milliseconds beam_batch_target_milliseconds"
+    ),
+    "pipeline": (
+        "pairs few_pairs encoding_pairs_per_second open_seconds batch_tokens_per_second "
+        "step_tokens_per_second batches_over_step anonymous_megabytes few_anonymous_megabytes"
+    ),
+}
+# What makes large networks fast, or measures what they reach, takes seconds that nobody needs here.
+START = """
+import runpy, sys
+import tensorflow as tf
+from benchmarks import machine
+machine.PRODUCT = 256
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+runpy.run_module(f"benchmarks.{sys.argv.pop(1)}", run_name="__main__")
+"""
+
+
+@pytest.fixture(scope="module", name="running")
+def start_all() -> Iterator[dict[str, subprocess.Popen[str]]]:
+    """Starts all benchmarks at once: most of their time one core is enough for one."""
+    running = {
+        name: subprocess.Popen(
+            [sys.executable, "-c", START, name, *SIZES, *flags, "--json"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name, flags in FLAGS.items()
+    }
+    yield running
+    for process in running.values():
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_a_benchmark_prints_a_table_and_then_json(
+    name: str, running: dict[str, subprocess.Popen[str]]
+) -> None:
+    shown, errors = running[name].communicate(timeout=100)
+    assert running[name].returncode == 0, errors
+    *table, last = shown.splitlines()
+    figures = json.loads(last)
+    assert set(NAMES[name].split()) <= set(figures)
+    assert [line.split()[0] for line in table[1:]] == list(figures)
+    for key, value in figures.items():
+        if isinstance(value, (int, float)) and key != "extra_megabytes":
+            assert value > 0, key
+    assert 0 < figures.get("utilisation", 0.5) < 1.5
+
+
+def make_config(attention: str) -> ModelConfig:
+    return ModelConfig(
+        rnn_size=U,
+        num_layers=L,
+        embedding_size=E,
+        attention="luong" if attention == "none" else attention,
+        use_attention=attention != "none",
+    )
+
+
+def make_batch(query_lengths: list[int], reply_lengths: list[int]) -> Batch:
+    queries, replies = (np.array(x, np.int32) for x in (query_lengths, reply_lengths))
+    nothing = np.zeros([len(queries), 9], np.int32)  # padding must not count
+    return Batch(nothing, queries, nothing, replies)
+
+
+@pytest.mark.parametrize(
+    ("attention", "query", "reply", "place"),
+    [
+        # Two LSTM layers, (2 + 3) x 12 and (3 + 3) x 12; the keys, 3 x 3. In the decoder the first
+        # layer also takes the attention, (2 + 3 + 3) x 12; then 6 x 3 and the projection, 3 x 17.
+        ("luong", 60 + 72 + 9, 96 + 72 + 18 + 51, 3 + 3),
+        ("bahdanau", 60 + 72 + 9, 96 + 72 + 18 + 51 + 9, 3 + 3),
+        ("none", 60 + 72, 60 + 72 + 51, 0),
+    ],
+)
+def test_operations_are_those_counted_by_hand(
+    attention: str, query: int, reply: int, place: int
+) -> None:
+    config = make_config(attention)
+    assert count_operations(config, V, make_batch([1], [1])) == 6 * (query + reply + place)
+    places = 2 * 4 + 5 * 1  # (query token, reply token)
+    several = count_operations(config, V, make_batch([2, 5], [4, 1]))
+    assert several == 6 * (7 * query + 5 * reply + places * place)
+
+
+@pytest.mark.parametrize("attention", ["luong", "bahdanau", "none"])
+def test_operations_use_every_matrix_once(attention: str) -> None:
+    config = make_config(attention)
+    model = Seq2Seq(config, V)
+    sizes = [int(np.prod(x.shape)) for x in model.trainable_variables if len(x.shape) == 2]
+    matrices = sum(sizes) - V * E  # word vectors are looked up
+    places = 2 * U if config.use_attention else 0
+    assert count_operations(config, V, make_batch([1], [1])) == 6 * (matrices + places)
+
+
+def test_drawn_batches_are_pairs_as_training_has_them() -> None:
+    batches = list(draw_batches(128, V, 12))
+    assert sum(len(batch.query_ids) for batch in batches) == 20_000
+    for batch in batches:
+        assert len(batch.query_ids) <= 128
+        for ids, lengths in (batch[:2], batch[2:]):
+            assert ids.dtype == lengths.dtype == np.int32
+            assert lengths.min() >= 1
+            assert lengths.max() == ids.shape[1] <= 12
+            real = np.arange(ids.shape[1]) < lengths[:, None]
+            np.testing.assert_array_equal(ids != PAD, real)
+            assert ids.max() < V
+        assert not np.any(batch.query_ids == EOS)
+        ends = np.arange(batch.reply_ids.shape[1]) == batch.reply_lengths[:, None] - 1
+        np.testing.assert_array_equal(batch.reply_ids == EOS, ends)
+
+
+def test_drawn_lengths_are_dailydialogs() -> None:
+    batches = list(draw_batches(128, V, 20))
+    replies = np.concatenate([batch.reply_lengths for batch in batches])
+    assert replies.min() >= 3  # a token, a full stop and the end
+    assert np.mean(replies == 20) == pytest.approx(0.257, abs=0.012)  # four deviations
+
+
+def test_drawn_dialogues_go_on_from_reply_to_query() -> None:
+    pairs = list(draw_pairs(100, V))
+    assert len(pairs) == 100
+    words = set(make_words(V))
+    assert len(words) == V - len(SPECIAL_TOKENS)
+    for number, (query, reply) in enumerate(pairs):
+        assert 1 <= len(tokenize(query)) <= 20
+        assert set(tokenize(query)) <= words
+        if (number + 1) % (TURNS - 1) and number + 1 < len(pairs):
+            assert reply == pairs[number + 1][0]
+
+
+def test_an_endless_model_takes_every_step() -> None:
+    model = make_endless(make_config("luong"), V)
+    model.compute_fast(True)
+    queries, lengths = tf.constant([[5, 6, 7], [8, 9, 0]]), tf.constant([3, 2])
+    for search in (GreedySearch(model), BeamSearch(model, 4)):
+        found = tf.function(search.__call__, autograph=False)(
+            queries, lengths, tf.constant(10), tf.constant(1.0)
+        )
+        assert np.all(found.lengths.numpy() == 10)
+
+
+def test_memory_that_is_filled_is_counted() -> None:
+    before = read_anonymous_memory()
+    filled = np.ones(50_000_000, np.uint8)
+    assert 45e6 < read_anonymous_memory() - before < 75e6
+    del filled
+
+
+def test_a_program_that_ends_too_early_is_noticed() -> None:
+    source, sink = os.pipe()
+    os.write(sink, b"one\n> two")
+    assert read_until(source, b"> ").startswith(b"one\n> ")
+    os.close(sink)
+    with pytest.raises(EOFError):
+        read_until(source, b"> ")
+    os.close(source)

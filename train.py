@@ -9,6 +9,7 @@ from absl import flags
 from chatbot.config import CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.flags import FLAGS, define_settings, given_settings, run, settings_from_flags, show
 from chatbot.quiet import hush
+from chatbot.terminal import run_politely
 
 define_settings("What to learn from", CorpusConfig)
 define_settings("The network", ModelConfig)
@@ -41,4 +42,4 @@ def main(_: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    run(main, PURPOSE)
+    run(lambda rest: run_politely(lambda: main(rest)), PURPOSE)

@@ -17,7 +17,7 @@ from absl import logging
 from chatbot.errors import ChatbotError
 
 _BUILDING = ".building-"
-_LOCK = ".lock"
+_LOCK = ".encoding-lock"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

@@ -178,7 +178,11 @@ class TrainingConfig(Settings):
         5.0, "Gradients whose global norm is above this are scaled down to it.", 1e-9, 1e9
     )
     steps_per_checkpoint: int = setting(
-        100, "Steps between two reports, each with a validation and a checkpoint.", 1, 10**9
+        100,
+        "Steps between two checkpoints, each with a report and a validation; the end of an epoch "
+        "has a report and a validation too.",
+        1,
+        10**9,
     )
     patience: int = setting(
         0,

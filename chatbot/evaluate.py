@@ -15,11 +15,12 @@ from tqdm import tqdm
 from chatbot.chatbot import Chatbot
 from chatbot.config import SearchConfig
 from chatbot.corpus import FORMATS, Pair, read_pairs
+from chatbot.errors import ChatbotError
 from chatbot.files import write_json
 from chatbot.flags import FLAGS, define_settings, given_settings, run, show
 from chatbot.quiet import hush
 from chatbot.scoring import Scorer
-from chatbot.terminal import make_visible
+from chatbot.terminal import make_visible, run_politely
 from chatbot.text import tokenize
 
 WINDOW = 512
@@ -109,10 +110,12 @@ def list_examples(bot: Chatbot, pairs: Sequence[Pair]) -> str:
         A row a pair.
     """
     queries = [pair.query for pair in pairs]
-    greedy, beam = bot.replies(queries, 1), bot.replies(queries)
-    rows = [("query", "greedy", f"beam {bot.config.search.beam_size}", "corpus"), ("---",) * 4]
-    for pair, one, many in zip(pairs, greedy, beam):
-        rows.append((pair.query, one[0].text, many[0].text, pair.reply))
+    search = bot.config.search
+    columns = {"query": queries, "greedy": [found[0].text for found in bot.replies(queries, 1)]}
+    if search.beam_search:
+        columns[f"beam {search.beam_size}"] = [found[0].text for found in bot.replies(queries)]
+    columns["corpus"] = [pair.reply for pair in pairs]
+    rows = [tuple(columns), ("---",) * len(columns), *zip(*columns.values())]
     cells = [
         [make_visible(" ".join(cell.split())).replace("|", "\\|") for cell in row] for row in rows
     ]
@@ -166,14 +169,19 @@ def main(_: Sequence[str]) -> int:
         itertools.islice(read_pairs(FLAGS.corpus, FLAGS.corpus_format), FLAGS.limit or None)
     )
     figures = evaluate(bot, pairs)
-    if FLAGS.json_file:
-        write_json(Path(FLAGS.json_file), figures)
     print(format_table(figures))
     if FLAGS.examples:
         print(f"\n{list_examples(bot, pairs[: FLAGS.examples])}")
+    if FLAGS.json_file:
+        try:
+            write_json(Path(FLAGS.json_file), figures)
+        except OSError as error:
+            raise ChatbotError(
+                f"{FLAGS.json_file} cannot be written ({error.strerror}); name another file"
+            ) from None
     return 0
 
 
 if __name__ == "__main__":
     define_flags()
-    run(main, PURPOSE)
+    run(lambda rest: run_politely(lambda: main(rest)), PURPOSE)

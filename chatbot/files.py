@@ -21,10 +21,24 @@ def write_json(path: Path, values: Any) -> None:
     Raises:
         OSError: It cannot be written; the old file is untouched.
     """
+    replace_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Replaces a file, in one step, so that it holds the old text or the new, also after a crash.
+
+    Args:
+        path: The file.
+        text: What to write, as UTF-8.
+
+    Raises:
+        OSError: It cannot be written; the old file is untouched.
+    """
     aside = path.with_name(path.name + ".writing")
-    aside.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    aside.write_text(text, encoding="utf-8")
     flush_to_disk(aside)
     os.replace(aside, path)
+    flush_to_disk(path.parent)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -61,6 +75,9 @@ def hash_file(path: Path) -> str:
 
 
 def flush_to_disk(path: Path) -> None:
-    """Waits until a file's bytes are on the disk."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    """Waits until a file's bytes, or a directory's names, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

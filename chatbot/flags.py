@@ -94,7 +94,7 @@ def _parse(arguments: Sequence[str], purpose: str) -> list[str]:
         sys.exit(0)
     try:
         return list(FLAGS(list(arguments)))
-    except flags.Error as error:
+    except (flags.Error, UnicodeDecodeError) as error:
         message = " ".join(str(error).split())
         print(f"{_program()}: {message}; see --help", file=sys.stderr)
         sys.exit(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config, SearchConfig
+from chatbot.corpus import fingerprint
 from chatbot.dataset import EncodedCorpus, EncodingConfig, encode_corpus
 from chatbot.device import computing_in, has_gpu, prepare_device, resolve_precision
 from chatbot.errors import ChatbotError
@@ -26,7 +28,6 @@ CHANGEABLE = {
     "patience",
     "steps_per_checkpoint",
     "model_name",
-    "max_minutes",
     "max_bad_steps",
     *(item.name for item in dataclasses.fields(SearchConfig)),
 }
@@ -63,35 +64,43 @@ def train_directory(model_dir: str, given: Mapping[str, Any], cache_dir: str = "
     Raises:
         ChatbotError: Something that a person can fix.
     """
+    stop = StopRequest(given.get("max_minutes", 0.0))
     directory = ModelDirectory(model_dir)
     config = settle_config(directory, given)
     done = directory.finished()
     if done is not None and directory.load()[0] == config:
-        _say(f"{directory.path} is trained already ({done['reason']}); nothing to do")
+        _say(f"{directory.path} is trained already ({done.get('reason')}); nothing to do")
         return 0
     with directory.lock():
         try:
-            return _train(directory, config, Path(cache_dir or directory.path / "encoded"))
-        except OSError as error:
+            return _train(directory, config, Path(cache_dir or directory.path / "encoded"), stop)
+        except tf.errors.ResourceExhaustedError:
             raise ChatbotError(
-                f"{directory.path}: {error.strerror or error}; mend that and run the same "
-                "command to go on from the last checkpoint"
+                "there is not enough memory; lower --batch_size, --max_length or --rnn_size"
+            ) from None
+        except (OSError, tf.errors.OpError) as error:
+            reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
+            raise ChatbotError(
+                f"{directory.path}: {reason}; mend that and run the same command to go on from "
+                "the last checkpoint"
             ) from None
 
 
-def _train(directory: ModelDirectory, config: Config, cache_dir: Path) -> int:
+def _train(directory: ModelDirectory, config: Config, cache_dir: Path, stop: StopRequest) -> int:
     if config.training.deterministic:
         tf.config.experimental.enable_op_determinism()
     device, precision = prepare_device(), resolve_precision(config.training.precision)
     _say(f"computing on {device} in {precision}")
     corpora = open_corpora(config, cache_dir)
     _say(corpora.train.describe())
+    if corpora.validation is not None:
+        _say(f"to measure: {corpora.validation.describe()}")
     _enter_directory(directory, config, corpora.vocabulary)
     with computing_in(precision):
         model = Seq2Seq(config.model, len(corpora.vocabulary), config.training.seed)
     model.compute_fast(not has_gpu())
     trainer = Trainer(config, directory, model, precision, corpora.train, corpora.validation)
-    return _run(trainer, directory)
+    return _run(trainer, directory, stop)
 
 
 def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config:
@@ -107,6 +116,7 @@ def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config
     Raises:
         ChatbotError: There is no corpus, or `given` contradicts what the directory was begun with.
     """
+    given = {**given, "max_minutes": 0.0}  # of one run, not of the training
     if not directory.exists():
         config = Config().replace(given)
         config.check_together()
@@ -158,24 +168,31 @@ def open_corpora(config: Config, cache_dir: Path) -> Corpora:
 
 def _enter_directory(directory: ModelDirectory, config: Config, vocabulary: Vocabulary) -> None:
     """Writes the description of a new training, or checks that the old one's words still hold."""
+    paths = {
+        "corpus": config.corpus.corpus,
+        "validation_corpus": config.corpus.validation_corpus,
+    }
+    sources = {name: fingerprint(path) for name, path in paths.items() if path}
     if not directory.exists():
-        directory.create(config, vocabulary)
+        directory.create(config, vocabulary, sources)
         return
     _, saved = directory.load()
-    if saved.digest != vocabulary.digest:
-        raise ChatbotError(
-            f"{config.corpus.corpus} has changed since {directory.path} was begun; "
-            "restore the corpus, or name another --model_dir"
-        )
-    directory.write_config(config, vocabulary)
+    begun_with = directory.read_sources()
+    for name, print_now in sources.items():
+        if begun_with.get(name) != print_now or saved.digest != vocabulary.digest:
+            raise ChatbotError(
+                f"{paths[name]} has changed since {directory.path} was begun; restore it, or name "
+                "another --model_dir"
+            )
+    directory.write_config(config, vocabulary, sources)
 
 
-def _run(trainer: Trainer, directory: ModelDirectory) -> int:
+def _run(trainer: Trainer, directory: ModelDirectory, stop: StopRequest) -> int:
     """Runs the loop and says how it ended."""
     directory.unmark_finished()
     if trainer.step:
         _say(f"going on from step {trainer.step}")
-    with StopRequest(trainer.max_minutes) as stop:
+    with stop:
         reason = trainer.run(stop)
     if reason is None:
         _say(f"stopped at step {trainer.step}, all saved; run the same command to go on")
@@ -186,4 +203,5 @@ def _run(trainer: Trainer, directory: ModelDirectory) -> int:
 
 
 def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # nobody may be there to read it any more
+        print(message, file=sys.stderr, flush=True)

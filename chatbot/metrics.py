@@ -10,6 +10,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from chatbot.errors import ChatbotError
+from chatbot.files import replace_text
+
 
 @dataclass
 class Progress:
@@ -50,6 +53,28 @@ class Progress:
         self.losses, self.tokens, self.norms, self.steps, self.seconds = 0.0, 0, 0.0, 0, 0.0
 
 
+def restore_progress(values: Any, path: Path) -> Progress:
+    """Builds `Progress` back from a checkpoint.
+
+    Args:
+        values: What `dataclasses.asdict` gave.
+        path: The model directory, for messages.
+
+    Returns:
+        The progress.
+
+    Raises:
+        ChatbotError: The values are not those of a `Progress`.
+    """
+    try:
+        return Progress(**values)
+    except TypeError:
+        raise ChatbotError(
+            f"{path / 'checkpoints.json'} was written by another version; use that one, or train "
+            "again in another --model_dir"
+        ) from None
+
+
 def append_report(path: Path, report: dict[str, Any]) -> None:
     """Appends one line to a file of reports, and the same figures to TensorBoard's events.
 
@@ -78,12 +103,10 @@ def cut_reports(path: Path, step: int) -> None:
     if not path.exists():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             if json.loads(line)["step"] <= step:
                 kept.append(line + "\n")
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, TypeError):
             continue  # half a line, from a process that was killed
-    aside = path.with_name(path.name + ".writing")
-    aside.write_text("".join(kept), encoding="utf-8")
-    aside.replace(path)
+    replace_text(path, "".join(kept))

@@ -8,13 +8,15 @@ import time
 from types import FrameType, TracebackType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+IMPATIENCE = 1.0
+"""Seconds after which a second Ctrl-C is meant; make and shells pass one on twice."""
 
 
 class StopRequest:
-    """Turns the first Ctrl-C or SIGTERM inside a `with` block, or the clock, into a flag.
+    """Turns Ctrl-C, SIGTERM and SIGHUP inside a `with` block, or the clock, into a flag.
 
-    A second Ctrl-C raises KeyboardInterrupt as usual.
+    A second Ctrl-C, a second or more after the first, raises KeyboardInterrupt as usual.
 
     Attributes:
         signal_number: The signal that came, or None.
@@ -28,6 +30,7 @@ class StopRequest:
         """
         self._end = time.monotonic() + 60 * max_minutes if max_minutes else math.inf
         self.signal_number: int | None = None
+        self._first = 0.0
         self._before: dict[int, Any] = {}
 
     @property
@@ -50,6 +53,7 @@ class StopRequest:
             signal.signal(number, handler)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if self.signal_number is not None:
+        if self.signal_number is None:
+            self.signal_number, self._first = number, time.monotonic()
+        elif number == signal.SIGINT and time.monotonic() - self._first > IMPATIENCE:
             raise KeyboardInterrupt
-        self.signal_number = number

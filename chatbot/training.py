@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,13 @@ from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config
 from chatbot.dataset import Batch, BatchPlan, EncodedCorpus, EvaluationPlan, prefetch
 from chatbot.errors import ChatbotError
-from chatbot.metrics import Progress, append_report, cut_reports, to_perplexity
+from chatbot.metrics import (
+    Progress,
+    append_report,
+    cut_reports,
+    restore_progress,
+    to_perplexity,
+)
 from chatbot.model import Seq2Seq
 from chatbot.optimization import (
     BATCH_SIGNATURE,
@@ -70,6 +76,8 @@ class Trainer:
             self.total_steps = min(self.total_steps, self._config.max_steps)
         self.step = 0
         self._progress = Progress()
+        self._saved: tuple[int, Progress] | None = None
+        self._scales_losses = precision == "float16"
         self._create_slots(model)
         self._restore()
         # Traced here, so that the first report's speed is that of training alone.
@@ -91,8 +99,16 @@ class Trainer:
         if checkpoint is not None:
             self._directory.restore(self._tracked, checkpoint, whole=True)
             self.step = checkpoint.step
-            self._progress = Progress(**checkpoint.progress)
-        cut_reports(self._directory.metrics_path, self.step)
+            self._progress = restore_progress(checkpoint.progress, self._directory.path)
+            self._saved = (self.step, replace(self._progress))
+        if self.step > self.total_steps:
+            raise ChatbotError(
+                f"--max_steps and --num_epochs ask for {self.total_steps} steps, but {self.step} "
+                "are done; raise them, or name another --model_dir"
+            )
+        # A report that the checkpoint still owes is written again.
+        remembered = self.step - 1 if self._progress.steps else self.step
+        cut_reports(self._directory.metrics_path, remembered)
 
     def run(self, stop: StopRequest) -> str | None:
         """Trains until the end, or until somebody asks to stop.
@@ -114,14 +130,11 @@ class Trainer:
             dynamic_ncols=True,
         )
         with writer.as_default(), bar:
-            if self._progress.steps:
-                # The last process was stopped between this step and its report.
-                self._report_if_due(bar, stop)
-            for indices, batch in prefetch(self._batches()):
-                if stop.requested or self.is_finished():
-                    break
-                self._advance(indices, batch, bar)
-                self._report_if_due(bar, stop)
+            try:
+                self._loop(bar, stop)
+            except OSError:  # the terminal has gone, perhaps; the work should not go with it
+                self._save(None)
+                raise
         if self._out_of_patience():
             return f"no better validation perplexity in {self._config.patience} reports"
         if self.is_finished() and not self._progress.steps:
@@ -129,14 +142,19 @@ class Trainer:
         self._save(None)
         return None
 
+    def _loop(self, bar: Any, stop: StopRequest) -> None:
+        if self._progress.steps:
+            # The last process was stopped between this step and its report.
+            self._report_if_due(bar, stop)
+        for indices, batch in prefetch(self._batches()):
+            if stop.requested or self.is_finished():
+                break
+            self._advance(indices, batch, bar)
+            self._report_if_due(bar, stop)
+
     def is_finished(self) -> bool:
         """Tells whether there is nothing left to do."""
         return self.step >= self.total_steps or self._out_of_patience()
-
-    @property
-    def max_minutes(self) -> float:
-        """Minutes that one run may take; 0 for no limit."""
-        return self._config.max_minutes
 
     def _batches(self) -> Iterator[tuple[Any, Batch]]:
         """Yields the numbers of each batch's pairs, and the batch."""
@@ -153,6 +171,8 @@ class Trainer:
         tokens = int(np.sum(batch.reply_lengths))
         self.step += 1
         bar.update()
+        if self._scales_losses and not math.isfinite(norm):
+            norm = 0.0  # the scale was too large and is halved: no fault of the numbers
         if not math.isfinite(loss + norm):
             self._note_bad_step(indices)
             return
@@ -257,6 +277,9 @@ class Trainer:
         progress.reset()
 
     def _save(self, validation_perplexity: float | None) -> None:
+        """Writes a checkpoint, unless this very state is in one already."""
+        if self._saved == (self.step, self._progress):
+            return
         made = self._directory.save(
             self._tracked,
             self._config.model_name,
@@ -264,4 +287,5 @@ class Trainer:
             asdict(self._progress),
             validation_perplexity,
         )
+        self._saved = (self.step, replace(self._progress))
         logging.debug("wrote %s", made.name)

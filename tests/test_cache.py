@@ -79,12 +79,12 @@ def test_what_another_process_built_meanwhile_is_used(
 
 def test_the_lock_is_held_while_building(tmp_path: Path) -> None:
     def try_lock(directory: Path) -> None:
-        with open(tmp_path / ".lock", "ab") as file, pytest.raises(BlockingIOError):
+        with open(tmp_path / ".encoding-lock", "ab") as file, pytest.raises(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         build(directory)
 
     find_or_build(tmp_path, "key", is_whole, try_lock)
-    with open(tmp_path / ".lock", "ab") as file:
+    with open(tmp_path / ".encoding-lock", "ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 

@@ -82,6 +82,37 @@ def test_a_damaged_newest_gives_way_to_the_one_before(
     assert read(directory, "newest") == 1.0
 
 
+def test_after_damage_new_checkpoints_replace_the_damaged_future(
+    directory: ModelDirectory,
+) -> None:
+    for step, perplexity in [(10, 5.0), (20, 6.0), (30, 7.0)]:
+        directory.save(track(step), "ckpt", step, {}, perplexity)
+    for step in (20, 30):
+        (directory.path / f"ckpt-{step}.index").unlink()
+    assert read(directory, "newest") == 10.0
+    directory.save(track(15), "ckpt", 15, {}, 5.5)
+    assert read(directory, "newest") == 15.0
+    assert [checkpoint.step for checkpoint in directory.checkpoints()] == [10, 15]
+    assert not list(directory.path.glob("ckpt-30*"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", '{"checkpoints": [{}]}', '{"checkpoints": [5]}', '{"checkpoints": null}'],
+)
+def test_a_damaged_index_is_one_line_and_no_fresh_start(
+    directory: ModelDirectory, content: str
+) -> None:
+    directory.save(track(1), "ckpt", 1, {})
+    index = directory.path / "checkpoints.json"
+    index.write_text(content, encoding="utf-8")
+    with pytest.raises(ChatbotError, match=r"checkpoints\.json"):
+        directory.newest()
+    index.unlink()
+    with pytest.raises(ChatbotError, match=r"checkpoints\.json cannot be read"):
+        directory.newest()
+
+
 def test_half_written_checkpoints_do_not_count(directory: ModelDirectory) -> None:
     directory.save(track(1), "ckpt", 1, {})
     (directory.path / ".writing").mkdir()
@@ -134,6 +165,7 @@ def test_each_broken_description_is_one_line(directory: ModelDirectory) -> None:
     refused("{", "is not JSON")
     refused("[]", "is not a JSON object")
     refused({**whole, "vocabulary": {"words": 9, "sha256": "0"}}, "is not the vocabulary")
+    refused({**whole, "vocabulary": []}, "vocabulary is not an object")
 
 
 def test_directories_without_a_model_say_what_to_do(tmp_path: Path) -> None:
@@ -152,7 +184,7 @@ def test_an_unwritable_place_is_one_line_and_keeps_the_last_checkpoint(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("chatbot.checkpoint.flush_to_disk", fail)
+    monkeypatch.setattr("chatbot.checkpoint_store.flush_to_disk", fail)
     with pytest.raises(ChatbotError, match="No space left on device"):
         directory.save(track(2), "ckpt", 2, {})
     monkeypatch.undo()

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from trainings import digest_directory, read_metrics, tiny_settings, train, write_pairs
+from trainings import PAIRS, digest_directory, read_metrics, tiny_settings, train, write_pairs
 
 from chatbot.checkpoint import ModelDirectory
 from chatbot.errors import ChatbotError
@@ -56,9 +56,27 @@ def test_a_changed_corpus_is_refused(finished: Path, tmp_path: Path) -> None:
     corpus = write_pairs(tmp_path / "pairs.tsv")
     settings = tiny_settings(corpus, max_steps=2)
     assert train(tmp_path / "model", **settings) == 0
-    write_pairs(corpus, [("a new", "corpus")])
-    with pytest.raises(ChatbotError, match="has changed since"):
-        train(tmp_path / "model", max_steps=4)
+    queries, replies = zip(*PAIRS)
+    for changed in ([("a new", "corpus")], list(zip(queries, replies[1:] + replies[:1]))):
+        write_pairs(corpus, changed)  # other words, then the same words in other pairs
+        with pytest.raises(ChatbotError, match=r"pairs\.tsv has changed since"):
+            train(tmp_path / "model", max_steps=4)
+
+
+def test_fewer_steps_than_done_are_refused(finished: Path) -> None:
+    before = digest_directory(finished)
+    with pytest.raises(ChatbotError, match="ask for 2 steps, but 4 are done"):
+        train(finished / "model", max_steps=2)
+    after = digest_directory(finished)
+    assert {n: d for n, d in before.items() if "config" not in n} == {
+        n: d for n, d in after.items() if "config" not in n
+    }
+
+
+def test_the_clock_of_one_run_is_not_kept(finished: Path) -> None:
+    before = digest_directory(finished)
+    assert train(finished / "model", max_minutes=5.0) == 0
+    assert digest_directory(finished) == before
 
 
 def test_settings_and_words_are_written_before_the_first_step(

@@ -72,6 +72,11 @@ def test_stopped_again_and_again_is_uninterrupted(
     assert train(tmp_path / "parts", **settings) == 0
     assert_same_weights(tmp_path / "whole", tmp_path / "parts")
     assert read_metrics(tmp_path / "parts") == read_metrics(tmp_path / "whole")
+    whole, parts = (
+        [(kept.step, kept.validation_perplexity) for kept in ModelDirectory(path).checkpoints()]
+        for path in (tmp_path / "whole", tmp_path / "parts")
+    )
+    assert whole == parts
 
 
 def test_a_stop_during_validation_loses_no_report(
@@ -94,6 +99,25 @@ def test_a_stop_during_validation_loses_no_report(
     assert train(tmp_path / "halves", **settings) == 0
     assert read_metrics(tmp_path / "halves") == read_metrics(tmp_path / "whole")
     assert_same_weights(tmp_path / "whole", tmp_path / "halves")
+
+
+def test_a_stop_right_after_a_report_keeps_what_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = write_pairs(tmp_path / "pairs.tsv")
+    settings = tiny_settings(corpus, validation_corpus=str(corpus), max_steps=6)
+    measure = Trainer.measure
+    with monkeypatch.context() as patch:
+        stop_after_step(patch, 4)
+        patch.setattr(Trainer, "measure", lambda self, _: measure(self, StopRequest()))
+        train(tmp_path / "model", **settings)
+        # Asked to stop before its first step: nothing to do, nothing to forget.
+        train(tmp_path / "model", **settings)
+    measured = read_metrics(tmp_path / "model")[-1]["validation_perplexity"]
+    newest = ModelDirectory(tmp_path / "model").newest()
+    assert newest is not None
+    assert newest.step == 4
+    assert newest.validation_perplexity == measured
 
 
 def test_patience_stops_a_training_that_no_longer_improves(tmp_path: Path) -> None:

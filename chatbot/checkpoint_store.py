@@ -1,0 +1,216 @@
+"""Checkpoints that are whole or absent, with an index that says what each file must be.
+
+A checkpoint counts once `checkpoints.json` names it, and that file is replaced in one step after
+the checkpoint's own files are on the disk.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, Union
+
+import tensorflow as tf
+from absl import logging
+
+from chatbot.errors import ChatbotError
+from chatbot.files import flush_to_disk, hash_file, read_json, write_json
+
+PathLike = Union[str, "os.PathLike[str]"]
+Result = TypeVar("Result")
+KEPT = 2
+"""Newest checkpoints kept besides the best one."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One checkpoint on disk.
+
+    Attributes:
+        name: Prefix of its files.
+        step: Training steps behind it.
+        files: {file name: [bytes, SHA-256]}.
+        progress: What the training loop wants back when it goes on from here.
+        validation_perplexity: What was measured here, or None.
+    """
+
+    name: str
+    step: int
+    files: dict[str, tuple[int, str]]
+    progress: dict[str, Any] = field(default_factory=dict)
+    validation_perplexity: float | None = None
+
+
+def readable(method: Callable[..., Result]) -> Callable[..., Result]:
+    """Makes a method of a directory that may not be read say so in one line."""
+
+    @functools.wraps(method)
+    def guarded(self: CheckpointStore) -> Result:
+        try:
+            return method(self)
+        except OSError as error:
+            raise ChatbotError(
+                f"{self.path} cannot be read ({error.strerror}); mend its permissions"
+            ) from None
+
+    return guarded
+
+
+class CheckpointStore:
+    """Reads and writes the checkpoints of a directory.
+
+    Attributes:
+        path: The directory.
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        """Points at a directory, which need not exist yet.
+
+        Args:
+            path: The directory.
+        """
+        self.path = Path(path)
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Returns the kept checkpoints, the oldest first.
+
+        Raises:
+            ChatbotError: Their index is missing or damaged.
+        """
+        path = self.path / "checkpoints.json"
+        try:
+            made = [Checkpoint(**entry) for entry in read_json(path)["checkpoints"]]
+            return [
+                dataclasses.replace(c, files={n: (b, d) for n, (b, d) in c.files.items()})
+                for c in made
+            ]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise ChatbotError(
+                f"{path} is damaged; restore it from a copy or train again"
+            ) from None
+
+    def newest(self) -> Checkpoint | None:
+        """Returns the newest checkpoint that is whole, naming in the log any that is not."""
+        return self._first_whole(reversed(self.checkpoints()))
+
+    def best(self) -> Checkpoint | None:
+        """Returns the best checkpoint by validation perplexity, else the newest."""
+        measured = [c for c in self.checkpoints() if c.validation_perplexity is not None]
+        ordered = sorted(measured, key=lambda c: c.validation_perplexity or 0.0)
+        return self._first_whole(ordered) or self.newest()
+
+    def _first_whole(self, candidates: Any) -> Checkpoint | None:
+        for candidate in candidates:
+            damage = self._find_damage(candidate)
+            if damage is None:
+                return candidate  # type: ignore[no-any-return]
+            logging.warning("skipping checkpoint %s: %s", candidate.name, damage)
+        return None
+
+    def _find_damage(self, checkpoint: Checkpoint) -> str | None:
+        """Returns what is wrong with a checkpoint's files, or None."""
+        for name, (size, digest) in checkpoint.files.items():
+            path = self.path / name
+            try:
+                if path.stat().st_size != size or hash_file(path) != digest:
+                    return f"{path} is damaged"
+            except FileNotFoundError:
+                return f"{path} is missing"
+            except OSError as error:
+                return f"{path} cannot be read ({error.strerror})"
+        return None
+
+    def save(
+        self,
+        tracked: tf.train.Checkpoint,
+        prefix: str,
+        step: int,
+        progress: dict[str, Any],
+        validation_perplexity: float | None = None,
+    ) -> Checkpoint:
+        """Writes a checkpoint aside, moves it in, names it, and drops the ones not kept.
+
+        Args:
+            tracked: Model and optimizer.
+            prefix: First part of the file names.
+            step: Training steps so far.
+            progress: JSON values that the training loop wants back.
+            validation_perplexity: What was measured at this step, or None.
+
+        Returns:
+            The checkpoint.
+
+        Raises:
+            ChatbotError: It could not be written; the earlier ones are untouched.
+        """
+        name = f"{prefix}-{step}"
+        aside = self.path / ".writing"
+        try:
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir()
+            tracked.write(str(aside / name))
+            files = {}
+            for path in sorted(aside.iterdir()):
+                flush_to_disk(path)
+                files[path.name] = (path.stat().st_size, hash_file(path))
+                os.replace(path, self.path / path.name)
+            aside.rmdir()
+            flush_to_disk(self.path)
+            made = Checkpoint(name, step, files, progress, validation_perplexity)
+            self._remember(made)
+        except (OSError, tf.errors.OpError) as error:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise unwritable(self.path, error) from None
+        return made
+
+    def _remember(self, made: Checkpoint) -> None:
+        """Adds a checkpoint to the index and deletes what is no longer kept."""
+        before = self.checkpoints()
+        # Later ones are damaged, or the training would have gone on from them.
+        everything = [c for c in before if c.step < made.step] + [made]
+        measured = [c for c in everything if c.validation_perplexity is not None]
+        best = sorted(measured, key=lambda c: c.validation_perplexity or 0.0)[:1]
+        kept = [c for c in everything if c in everything[-KEPT:] or c in best]
+        entries = [dataclasses.asdict(c) for c in kept]
+        write_json(self.path / "checkpoints.json", {"checkpoints": entries})
+        needed = {name for c in kept for name in c.files}
+        for name in {name for c in before for name in c.files} - needed:
+            (self.path / name).unlink(missing_ok=True)
+
+    def restore(self, tracked: tf.train.Checkpoint, checkpoint: Checkpoint, whole: bool) -> None:
+        """Loads a checkpoint into variables that exist already.
+
+        Args:
+            tracked: What to load into.
+            checkpoint: What to load.
+            whole: Whether everything in the checkpoint must have found its place, as in training;
+                a chat leaves the optimizer's slots aside.
+
+        Raises:
+            ChatbotError: The checkpoint does not fit the variables.
+        """
+        try:
+            status = tracked.read(str(self.path / checkpoint.name))
+            status.assert_existing_objects_matched()
+            if whole:
+                status.assert_consumed()
+            else:
+                status.expect_partial()
+        except (AssertionError, ValueError, tf.errors.OpError):
+            raise ChatbotError(
+                f"{self.path / checkpoint.name} does not fit the sizes in "
+                f"{self.path / 'config.json'}; restore that file or train again"
+            ) from None
+
+
+def unwritable(path: Path, error: Exception) -> ChatbotError:
+    """Makes the error of a directory that cannot be written, with the system's reason."""
+    reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    return ChatbotError(
+        f"{path} cannot be written ({reason}); free space or name another directory"
+    )

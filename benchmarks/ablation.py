@@ -66,7 +66,7 @@ def list_parts(model: Seq2Seq, batch: Batch, optimizer: Any) -> dict[str, Callab
     gradients = [tf.ones_like(variable) for variable in model.trainable_variables]
 
     def project() -> tf.Tensor:
-        logits = model.projection(gather_real(outputs, reply_lengths))
+        logits = model.project(gather_real(outputs, reply_lengths))
         return token_losses(logits, gather_real(reply_ids, reply_lengths))
 
     @tf.function(autograph=False)

@@ -32,14 +32,10 @@ def time_prompt(model_dir: Path) -> float:
         "PROMPT_TOOLKIT_NO_CPR": "1",  # nobody here could say where the cursor is
         "XDG_STATE_HOME": str(model_dir.parent),  # the history is not the user's own
     }
+    environment = {**os.environ, **variables}
     begin = time.perf_counter()
     with subprocess.Popen(
-        _command(model_dir),
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        start_new_session=True,
-        env={**os.environ, **variables},
+        _command(model_dir), stdin=terminal, stdout=terminal, stderr=terminal, env=environment
     ) as program:
         os.close(terminal)
         try:

@@ -18,6 +18,7 @@ that of a 2048 x 2048 x 2048 product of the same precision in the same process.
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import tempfile
 import time
@@ -51,7 +52,9 @@ def define_flags() -> None:
     """Defines the flags of `python -m benchmarks.training`."""
     define_sizes()
     flags.DEFINE_float("dropout", 0.0, "Fraction dropped.", 0.0, 0.99)
-    flags.DEFINE_string("precision", "auto", "auto, float32, bfloat16 or float16.")
+    flags.DEFINE_enum(
+        "precision", "auto", ["auto", "float32", "bfloat16", "float16"], "Type of the products."
+    )
     flags.DEFINE_integer("steps", 20, "Timed steps.", 1)
     flags.DEFINE_boolean("plain", False, "Run the libraries' loops, not our own.")
     show("What to measure", "precision", "plain", "steps")
@@ -194,7 +197,7 @@ def measure(batches: Iterator[Batch], vocab_size: int, config: ModelConfig) -> d
     step = make_train_step(model, make_optimizer(precision), 5.0, 1)
     seconds, shares, tokens = [], [], 0
     rate = measure_product_rate(precision)
-    for n, batch in zip(range(FLAGS.steps + 2), batches):
+    for n, batch in zip(range(FLAGS.steps + 2), itertools.cycle(batches)):
         start = time.perf_counter()
         float(step(*batch, n, 1e-3)[0])
         if n < 2:

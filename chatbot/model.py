@@ -136,11 +136,18 @@ class Seq2Seq(tf.Module):
         inputs = self.embed(tf.concat([starts, reply_ids[:, :-1]], axis=1))
         inputs = self._drop_embedded(inputs, dropout_seed, EMBEDDING_STREAM + 1)
         outputs = self.decoder.teacher_forced(encoded, inputs, reply_lengths, dropout_seed)
-        logits = self._project(gather_real(outputs, reply_lengths))
+        logits = self.project(gather_real(outputs, reply_lengths))
         return token_losses(logits, gather_real(reply_ids, reply_lengths))
 
-    def _project(self, outputs: tf.Tensor) -> tf.Tensor:
-        """Returns `[N, V]` logits for `[N, U]` outputs of the decoder."""
+    def project(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Projects the decoder's outputs to the vocabulary.
+
+        Args:
+            outputs: `float [N, U]`.
+
+        Returns:
+            Logits, `float [N, V]`.
+        """
         if not self.decoder.fast:
             return self.projection(outputs)
         kernel = tf.cast(self.projection.kernel, outputs.dtype)

@@ -95,11 +95,13 @@ def _train(directory: ModelDirectory, config: Config, cache_dir: Path, stop: Sto
     _say(corpora.train.describe())
     if corpora.validation is not None:
         _say(f"to measure: {corpora.validation.describe()}")
-    _enter_directory(directory, config, corpora.vocabulary)
+    sources = _enter_directory(directory, config, corpora.vocabulary)
     with computing_in(precision):
         model = Seq2Seq(config.model, len(corpora.vocabulary), config.training.seed)
     model.compute_fast(not has_gpu())
     trainer = Trainer(config, directory, model, precision, corpora.train, corpora.validation)
+    # Only now: whoever asked for what cannot be done finds the old settings in place.
+    directory.write_config(config, corpora.vocabulary, sources)
     return _run(trainer, directory, stop)
 
 
@@ -166,8 +168,14 @@ def open_corpora(config: Config, cache_dir: Path) -> Corpora:
     return Corpora(train, validation, vocabulary)
 
 
-def _enter_directory(directory: ModelDirectory, config: Config, vocabulary: Vocabulary) -> None:
-    """Writes the description of a new training, or checks that the old one's words still hold."""
+def _enter_directory(
+    directory: ModelDirectory, config: Config, vocabulary: Vocabulary
+) -> dict[str, str]:
+    """Writes the description of a new training, or checks that the corpora are still the same.
+
+    Returns:
+        {setting: fingerprint} of the corpora.
+    """
     paths = {
         "corpus": config.corpus.corpus,
         "validation_corpus": config.corpus.validation_corpus,
@@ -175,16 +183,16 @@ def _enter_directory(directory: ModelDirectory, config: Config, vocabulary: Voca
     sources = {name: fingerprint(path) for name, path in paths.items() if path}
     if not directory.exists():
         directory.create(config, vocabulary, sources)
-        return
+        return sources
     _, saved = directory.load()
     begun_with = directory.read_sources()
-    for name, print_now in sources.items():
-        if begun_with.get(name) != print_now or saved.digest != vocabulary.digest:
+    for name, source in sources.items():
+        if begun_with.get(name) != source or saved.digest != vocabulary.digest:
             raise ChatbotError(
                 f"{paths[name]} has changed since {directory.path} was begun; restore it, or name "
                 "another --model_dir"
             )
-    directory.write_config(config, vocabulary, sources)
+    return sources
 
 
 def _run(trainer: Trainer, directory: ModelDirectory, stop: StopRequest) -> int:

@@ -67,10 +67,7 @@ def test_fewer_steps_than_done_are_refused(finished: Path) -> None:
     before = digest_directory(finished)
     with pytest.raises(ChatbotError, match="ask for 2 steps, but 4 are done"):
         train(finished / "model", max_steps=2)
-    after = digest_directory(finished)
-    assert {n: d for n, d in before.items() if "config" not in n} == {
-        n: d for n, d in after.items() if "config" not in n
-    }
+    assert digest_directory(finished) == before
 
 
 def test_the_clock_of_one_run_is_not_kept(finished: Path) -> None:

@@ -11,8 +11,9 @@ from typing import Any, Callable, NoReturn, cast
 
 from absl import app, flags
 
-from chatbot.config import SECTIONS, Config, Settings
+from chatbot.config import SECTIONS, Config
 from chatbot.errors import ChatbotError
+from chatbot.settings import Settings
 
 FLAGS = flags.FLAGS
 _SHOWN: dict[str, list[str]] = {}

@@ -36,14 +36,14 @@ FLAGS_PROGRAM = """
 import json, sys
 from dataclasses import asdict, dataclass
 from absl import flags
-from chatbot import config
+from chatbot import config, settings
 from chatbot.flags import FLAGS, define_settings, settings_from_flags
 
 @dataclass(frozen=True)
-class Example(config.Settings):
-    str_name: str = config.setting("def_v_1", "A text.")
-    int_name: int = config.setting(10, "A whole number.")
-    bool_name: bool = config.setting(False, "Yes or no.")
+class Example(settings.Settings):
+    str_name: str = settings.setting("def_v_1", "A text.")
+    int_name: int = settings.setting(10, "A whole number.")
+    bool_name: bool = settings.setting(False, "Yes or no.")
 
 define_settings("Example", Example)
 for name, kind in config.SECTIONS.items():

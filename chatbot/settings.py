@@ -1,0 +1,80 @@
+"""Groups of settings that check themselves: one declaration for flags and files alike."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from chatbot.errors import ChatbotError
+
+
+def setting(
+    default: Any,
+    description: str,
+    low: float | None = None,
+    high: float | None = None,
+    choices: Sequence[str] | None = None,
+) -> Any:
+    """Declares one setting: its default, one sentence of help, and the values it may take.
+
+    Args:
+        default: The value if nobody says otherwise; its type is the setting's type.
+        description: One sentence for `--help`.
+        low: Smallest number allowed, or None.
+        high: Largest number allowed, or None.
+        choices: The strings allowed, or None.
+
+    Returns:
+        A dataclass field.
+    """
+    limits = {"help": description, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata=limits)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A group of settings; a value of the wrong type or out of its range raises `ChatbotError`."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            check_value(item, getattr(self, item.name))
+
+
+def check_value(item: dataclasses.Field[Any], value: Any) -> None:
+    """Checks one value against its field's declared type, range and choices.
+
+    Args:
+        item: The dataclass field made by `setting`.
+        value: The value to check.
+
+    Raises:
+        ChatbotError: The value does not fit; the message says what would.
+    """
+    kind = type(item.default)
+    accepted = (int, float) if kind is float else (kind,)
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+        raise ChatbotError(f"--{item.name}={value!r} is not {_article(kind)}; give one")
+    choices, low, high = (item.metadata.get(key) for key in ("choices", "low", "high"))
+    if choices is not None and value not in choices:
+        raise ChatbotError(
+            f"--{item.name}={value!r} is unknown; choose one of {', '.join(choices)}"
+        )
+    if kind in (int, float):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ChatbotError(f"--{item.name}={value} is not a finite number; give one")
+        if (low is not None and value < low) or (high is not None and value > high):
+            raise ChatbotError(f"--{item.name}={value} is out of range; {_range(low, high)}")
+
+
+def _article(kind: type[Any]) -> str:
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+    return names[kind]
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if high is None:
+        return f"it must be at least {low}"
+    return f"it must lie between {low} and {high}"

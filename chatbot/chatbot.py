@@ -21,7 +21,6 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from chatbot.checkpoint import ModelDirectory
@@ -29,8 +28,9 @@ from chatbot.config import Config, SearchConfig
 from chatbot.device import computing_in, prepare_device
 from chatbot.errors import ChatbotError
 from chatbot.model import Seq2Seq
+from chatbot.padding import pad_rows
 from chatbot.search import BeamSearch, GreedySearch, Hypotheses
-from chatbot.text import PAD, UNK, Vocabulary, join, tokenize
+from chatbot.text import UNK, Vocabulary, join, tokenize
 
 __all__ = ["Chatbot", "ReadQuery", "Reply"]
 
@@ -263,10 +263,7 @@ class Chatbot:
 
     def _search(self, read: Sequence[Sequence[int]], settings: SearchConfig) -> list[list[Reply]]:
         """Searches one batch."""
-        lengths = np.array([len(ids) for ids in read], np.int32)
-        padded = np.full([len(read), lengths.max()], PAD, np.int32)
-        for row, ids in zip(padded, read):
-            row[: len(ids)] = ids
+        padded, lengths = pad_rows(read)
         with self._lock:
             search = self._find_search(settings.beam_size)
             found = search(padded, lengths, settings.max_reply_length, settings.length_penalty)

@@ -163,8 +163,7 @@ def main(_: Sequence[str]) -> int:
         0.
     """
     hush()
-    settings = {k: v for k, v in given_settings().items() if not k.startswith("corpus")}
-    bot = Chatbot.load(FLAGS.model_dir, settings)
+    bot = Chatbot.load(FLAGS.model_dir, given_settings(SearchConfig))
     pairs = list(
         itertools.islice(read_pairs(FLAGS.corpus, FLAGS.corpus_format), FLAGS.limit or None)
     )

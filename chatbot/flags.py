@@ -52,9 +52,13 @@ def show(heading: str, *names: str) -> None:
     _SHOWN.setdefault(heading, []).extend(names)
 
 
-def given_settings() -> dict[str, Any]:
-    """Returns {setting: value} for those that the command line or a flag file names."""
-    names = {item.name for kind in SECTIONS.values() for item in fields(kind)}
+def given_settings(*kinds: type[Settings]) -> dict[str, Any]:
+    """Returns {setting: value} for those that the command line or a flag file names.
+
+    Args:
+        *kinds: The sections to look at; none means all.
+    """
+    names = {item.name for kind in kinds or SECTIONS.values() for item in fields(kind)}
     return {name: FLAGS[name].value for name in names & set(FLAGS) if FLAGS[name].present}
 
 

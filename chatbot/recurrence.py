@@ -81,7 +81,7 @@ class Matrix:
         Args:
             weights: `[X, Y]`.
         """
-        self.dtype, self.size = weights.dtype, weights.shape[0]
+        self.dtype = weights.dtype
         self._weights = tf.stop_gradient(weights)
         self._transposed = tf.transpose(self._weights)
 

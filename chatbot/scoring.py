@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from chatbot.model import Seq2Seq
 from chatbot.optimization import BATCH_SIGNATURE
-from chatbot.text import EOS, PAD, UNK, Vocabulary, tokenize
+from chatbot.padding import pad_rows
+from chatbot.text import EOS, UNK, Vocabulary, tokenize
 
 BATCH = 64
 """Pairs that are scored together."""
@@ -64,7 +64,9 @@ class Scorer:
         for start in range(0, len(order), BATCH):
             chosen = order[start : start + BATCH]
             batch = [replies[place] for place in chosen]
-            losses = self._token_losses(*_pad([queries[place] for place in chosen]), *_pad(batch))
+            losses = self._token_losses(
+                *pad_rows([queries[place] for place in chosen]), *pad_rows(batch)
+            )
             ends = np.cumsum([len(reply) for reply in batch])[:-1]
             for place, reply, loss in zip(chosen, batch, np.split(losses.numpy(), ends)):
                 scores[place] = Score(-float(loss.sum()), len(reply), reply.count(UNK))
@@ -72,12 +74,3 @@ class Scorer:
 
     def _encode(self, text: str) -> list[int]:
         return self._vocabulary.encode(tokenize(text))
-
-
-def _pad(rows: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Pads rows of ids on the right; returns `int32 [B, S]` and `int32 [B]`."""
-    lengths = np.array([len(row) for row in rows], np.int32)
-    ids = np.full([len(rows), lengths.max()], PAD, np.int32)
-    for padded, row in zip(ids, rows):
-        padded[: len(row)] = row
-    return ids, lengths

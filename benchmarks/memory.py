@@ -1,86 +1,82 @@
-"""What one process needs to draw a corpus' batches; benchmarks.pipeline starts it.
-
-It prints one JSON object: `open_seconds`, the time to open the corpus, which should be encoded
-already, and `anonymous_bytes`, the most anonymous memory (RssAnon, which does not count the pages
-of mapped files) that it had while it planned and drew batches of two epochs.
-"""
+"""How much memory a training takes: train.py is started, and watched while it runs."""
 
 from __future__ import annotations
 
-import json
+import contextlib
 import re
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from absl import flags
-
-from chatbot.dataset import BatchPlan, EncodedCorpus, EncodingConfig, encode_corpus
-from chatbot.flags import FLAGS, run, show
-
-PURPOSE = "Draws batches of an encoded corpus and prints the memory that took, as JSON."
-STATUS = Path("/proc/self/status")
-EVERY = 20
-"""Batches between two looks at the memory."""
+ROOT = Path(__file__).resolve().parents[1]
+NETWORK = {"rnn_size": 32, "embedding_size": 32, "num_layers": 1, "batch_size": 16}
+"""A small one, so that what grows with the corpus shows beside what does not."""
+EVERY = 0.01
+"""Seconds between two looks at the memory."""
 
 
-def define_flags() -> None:
-    """Defines the flags of `python -m benchmarks.memory`."""
-    flags.DEFINE_string("corpus", "", "Dialogues.")
-    flags.DEFINE_string("cache_dir", "", "Directory of encoded corpora.")
-    flags.DEFINE_integer("max_length", 20, "Tokens a side.", 2)
-    flags.DEFINE_integer("vocab_size", 20_000, "Words.", 6)
-    flags.DEFINE_integer("batch_size", 128, "Pairs in a batch.", 1)
-    flags.DEFINE_integer("batches", 2_000, "Most batches of an epoch that are drawn.", 1)
-    show("What to draw", "corpus", "cache_dir", "max_length", "vocab_size")
-    show("What to draw", "batch_size", "batches")
+def read_anonymous_memory(process: str = "self") -> int:
+    """Reads a process's anonymous memory, in which the pages of mapped files do not count.
 
+    Args:
+        process: Its id.
 
-def read_anonymous_memory() -> int:
-    """Returns this process's anonymous memory, in bytes."""
-    found = re.search(r"^RssAnon:\s+(\d+) kB$", STATUS.read_text(encoding="ascii"), re.MULTILINE)
+    Returns:
+        Bytes, /proc's RssAnon.
+
+    Raises:
+        OSError: There is no such process any more, or no such figure.
+    """
+    status = Path("/proc", process, "status")
+    found = re.search(r"^RssAnon:\s+(\d+) kB$", status.read_text(encoding="ascii"), re.MULTILINE)
     if found is None:
-        raise OSError(f"{STATUS} has no RssAnon")
+        raise OSError(f"{status} has no RssAnon")
     return 1024 * int(found[1])
 
 
-def draw_batches(corpus: EncodedCorpus, batch_size: int, most: int) -> int:
-    """Plans two epochs and draws their batches.
+def watch_training(
+    corpus: Path, cache_dir: Path, settings: Mapping[str, int], steps: int
+) -> dict[str, float]:
+    """Trains a small network on a corpus with train.py.
 
     Args:
-        corpus: The pairs.
-        batch_size: Pairs in a batch.
-        most: Batches of each epoch that are drawn.
+        corpus: A file of tab-separated pairs, encoded already.
+        cache_dir: Where its encoded form is.
+        settings: {flag: value} that it was encoded with.
+        steps: Training steps.
 
     Returns:
-        The most anonymous memory that was seen, in bytes.
+        {figure: value}: the most `anonymous_bytes` that were seen, and the `seconds` in all.
+
+    Raises:
+        RuntimeError: The training failed, or it encoded the corpus for itself.
     """
-    plan = BatchPlan(corpus.query_lengths, corpus.reply_lengths, batch_size, 1)
+    values = {**NETWORK, **settings, "max_steps": steps, "steps_per_checkpoint": steps}
+    command = [sys.executable, "train.py", f"--corpus={corpus}", f"--cache_dir={cache_dir}"]
+    command += ["--corpus_format=tsv", "--precision=float32"]
+    command += [f"--{name}={value}" for name, value in values.items()]
+    encoded = set(cache_dir.iterdir())
+    with tempfile.TemporaryDirectory() as model_dir, tempfile.TemporaryFile("w+") as errors:
+        begin = time.perf_counter()
+        command.append(f"--model_dir={model_dir}/model")
+        with subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors
+        ) as process:
+            largest = _watch(process)
+        seconds = time.perf_counter() - begin
+        errors.seek(0)
+        if process.returncode or set(cache_dir.iterdir()) != encoded:
+            raise RuntimeError(f"train.py: status {process.returncode}\n{errors.read()}")
+    return {"anonymous_bytes": largest, "seconds": seconds}
+
+
+def _watch(process: subprocess.Popen[bytes]) -> int:
     largest = 0
-    for epoch in range(2):
-        for n in range(min(most, plan.steps_per_epoch)):
-            batch = corpus.batch(plan.indices(epoch, n))
-            if n % EVERY == 0:
-                largest = max(largest, read_anonymous_memory())
-            del batch
+    while process.poll() is None:
+        with contextlib.suppress(OSError):  # it may end just now
+            largest = max(largest, read_anonymous_memory(str(process.pid)))
+        time.sleep(EVERY)
     return largest
-
-
-def main(_: Sequence[str]) -> int:
-    """Prints the time and the memory.
-
-    Returns:
-        0.
-    """
-    settings = EncodingConfig(max_length=FLAGS.max_length, vocab_size=FLAGS.vocab_size)
-    begin = time.perf_counter()
-    opened = encode_corpus(FLAGS.corpus, "tsv", FLAGS.cache_dir, settings, progress=False)
-    seconds = time.perf_counter() - begin
-    largest = draw_batches(opened[0], FLAGS.batch_size, FLAGS.batches)
-    print(json.dumps({"open_seconds": seconds, "anonymous_bytes": largest}))
-    return 0
-
-
-if __name__ == "__main__":
-    define_flags()
-    run(main, PURPOSE)

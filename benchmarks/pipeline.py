@@ -4,22 +4,20 @@ Two files of tab-separated pairs are made by repeating a corpus, or random dialo
 `--pairs` pairs and a small one of `--few`. Of the large one is measured
 
     encoding_pairs_per_second   encoding it, from text to files on the disk
-    open_seconds                opening it a second time, in a new process
+    open_seconds                opening it a second time
     batch_tokens_per_second     target tokens in the batches that are planned and gathered from it,
                                 the permutation of the epoch (`permutation_seconds`) not counted
     step_tokens_per_second      target tokens that benchmarks.training takes of the same batches
     batches_over_step           their ratio
-    anonymous_megabytes         the most anonymous memory of a process that plans and draws batches
+    anonymous_megabytes         the most anonymous memory that train.py has while it trains a small
+                                network on it (see benchmarks.memory)
 
-and beside it `few_anonymous_megabytes`, the same of the small one. The epoch's permutation is all
-of the memory that grows: 4 bytes a pair.
+and beside the last `few_anonymous_megabytes`, the same of the small one, and what the large one
+takes more, `extra_megabytes`: the epoch's permutation, 4 bytes a pair, is all that grows.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -31,6 +29,7 @@ import numpy as np
 from absl import flags
 
 from benchmarks.machine import report
+from benchmarks.memory import watch_training
 from benchmarks.texts import draw_pairs
 from benchmarks.training import define_flags as define_training_flags
 from benchmarks.training import make_config, measure
@@ -39,24 +38,27 @@ from chatbot.dataset import Batch, BatchPlan, EncodedCorpus, EncodingConfig, enc
 from chatbot.device import prepare_device
 from chatbot.flags import FLAGS, run, show
 
-PURPOSE = "Measures encoding, batches and memory, and compares batches with the training step."
+PURPOSE = (
+    "Measures encoding, batches and memory, and compares batches with the training step. The "
+    "defaults take four minutes, and three gigabytes in the directory for temporary files (TMPDIR)."
+)
 TARGETS = {
     "encoding_pairs_per_second": 25_000.0,
     "open_seconds": 3.0,
     "batches_over_step": 20.0,
     "extra_megabytes": 150.0,
 }
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def define_flags() -> None:
     """Defines the flags of `python -m benchmarks.pipeline`."""
     define_training_flags()
     flags.FLAGS.set_default("steps", 5)
-    flags.DEFINE_integer("pairs", 1_000_000, "Pairs of the large corpus.", 1)
+    flags.DEFINE_integer("pairs", 10_000_000, "Pairs of the large corpus.", 1)
     flags.DEFINE_integer("few", 76_000, "Pairs of the small corpus.", 1)
     flags.DEFINE_integer("batches", 2_000, "Most batches of an epoch that are drawn.", 1)
-    show("What to measure", "pairs", "few", "batches")
+    flags.DEFINE_integer("training_steps", 300, "Steps while whose memory is watched.", 1)
+    show("What to measure", "pairs", "few", "batches", "training_steps")
 
 
 def write_pairs(path: Path, count: int) -> None:
@@ -73,24 +75,6 @@ def write_pairs(path: Path, count: int) -> None:
         pairs = list(draw_pairs(FLAGS.few, FLAGS.vocab_size))
     with path.open("w", encoding="utf-8") as file:
         file.writelines(f"{query}\t{reply}\n" for query, reply in islice(cycle(pairs), count))
-
-
-def draw_memory(corpus: Path, cache_dir: Path) -> dict[str, float]:
-    """Runs benchmarks.memory.
-
-    Args:
-        corpus: A file of pairs that is encoded already.
-        cache_dir: Where its encoded form is.
-
-    Returns:
-        What it prints.
-    """
-    names = ("max_length", "vocab_size", "batch_size", "batches")
-    command = [sys.executable, "-m", "benchmarks.memory"]
-    command += [f"--{name}={FLAGS[name].value}" for name in names]
-    command += [f"--corpus={corpus}", f"--cache_dir={cache_dir}"]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
-    return dict(json.loads(done.stdout))
 
 
 def measure_batches(corpus: EncodedCorpus) -> dict[str, float]:
@@ -155,20 +139,26 @@ def measure_corpora(directory: Path) -> dict[str, Any]:
     write_pairs(small, FLAGS.few)
     encode_corpus(small, "tsv", cache, settings, progress=False)
     begin = time.perf_counter()
+    encode_corpus(large, "tsv", cache, settings)
+    encoded = time.perf_counter()
     corpus, _, words = encode_corpus(large, "tsv", cache, settings)
-    seconds = time.perf_counter() - begin
-    much, few = (draw_memory(path, cache) for path in (large, small))
+    opened = time.perf_counter()
+    sizes = {"max_length": FLAGS.max_length, "vocab_size": FLAGS.vocab_size}
+    few, much = (
+        watch_training(path, cache, sizes, FLAGS.training_steps)["anonymous_bytes"] / 1e6
+        for path in (small, large)
+    )
     batches, step = measure_batches(corpus), measure_step(corpus, len(words))
     return {
         "vocab_size": len(words),
-        "encoding_pairs_per_second": len(corpus) / seconds,
-        "open_seconds": much["open_seconds"],
+        "encoding_pairs_per_second": len(corpus) / (encoded - begin),
+        "open_seconds": opened - encoded,
         **batches,
         **step,
         "batches_over_step": batches["batch_tokens_per_second"] / step["step_tokens_per_second"],
-        "anonymous_megabytes": much["anonymous_bytes"] / 1e6,
-        "few_anonymous_megabytes": few["anonymous_bytes"] / 1e6,
-        "extra_megabytes": (much["anonymous_bytes"] - few["anonymous_bytes"]) / 1e6,
+        "anonymous_megabytes": much,
+        "few_anonymous_megabytes": few,
+        "extra_megabytes": much - few,
     }
 
 

@@ -24,6 +24,7 @@ from chatbot import encoded_files as files
 from chatbot.cache import find_or_build
 from chatbot.corpus import fingerprint
 from chatbot.encoding import EncodingConfig, write_encoded
+from chatbot.errors import ChatbotError
 from chatbot.plan import BatchPlan, EvaluationPlan
 from chatbot.text import PAD, Vocabulary
 
@@ -60,6 +61,7 @@ class EncodedCorpus:
     """One part of an encoded corpus, mapped into memory.
 
     Attributes:
+        source: The fingerprint of the corpus that it was encoded from, "" where nobody said.
         query_lengths: `int32 [pairs]`, tokens of each query.
         reply_lengths: `int32 [pairs]`, tokens of each reply, the end token counted.
         summary: What the part holds, by name: `pairs`, `dialogues`, `query_tokens`, `reply_tokens`
@@ -68,13 +70,14 @@ class EncodedCorpus:
             `dropped` (how many by reason) and `first_dropped` (where each reason first applied).
     """
 
-    def __init__(self, directory: Path, part: str, vocabulary_size: int) -> None:
+    def __init__(self, directory: Path, part: str, vocabulary_size: int, source: str = "") -> None:
         """Maps the files.
 
         Args:
             directory: A whole encoded corpus.
             part: `train` or `validation`.
             vocabulary_size: Words in its vocabulary.
+            source: The fingerprint of its corpus.
 
         Raises:
             ValueError: The directory is not whole or has no such part.
@@ -84,6 +87,7 @@ class EncodedCorpus:
             raise ValueError(f"{directory} has no part {part!r}")
         self._query = _Side(directory, f"{part}.{files.QUERY}", meta["id_type"])
         self._reply = _Side(directory, f"{part}.{files.REPLY}", meta["id_type"])
+        self.source = source
         self.query_lengths = self._query.lengths
         self.reply_lengths = self._reply.lengths
         self.summary = _summarise(meta, part, vocabulary_size)
@@ -168,25 +172,27 @@ def encode_corpus(
     Raises:
         ChatbotError: The corpus cannot be read or is empty, or the cache cannot be written.
     """
-    source = [fingerprint(path), corpus_format]
+    source = fingerprint(path)
     cache = Path(cache_dir)
     digest = None if vocabulary is None else vocabulary.digest
-    directory = cache / _make_key(source, settings, None)
+    directory = cache / _make_key([source, corpus_format], settings, None)
     # The words that a model has learned are most often the ones counted in this very corpus.
     meta = None if digest is None else files.read_meta(directory)
     if digest is not None and (meta is None or meta["vocabulary"] != digest):
-        directory = cache / _make_key(source, settings, digest)
-    find_or_build(
-        cache,
-        directory.name,
-        lambda place: files.read_meta(place) is not None,
-        lambda place: write_encoded(path, corpus_format, place, settings, vocabulary, progress),
-    )
+        directory = cache / _make_key([source, corpus_format], settings, digest)
+
+    def build(place: Path) -> None:
+        write_encoded(path, corpus_format, place, settings, vocabulary, progress)
+        # Kept under the fingerprint of what was there before, other pairs would be found by it.
+        if fingerprint(path) != source:
+            raise ChatbotError(f"{path}: changed while it was read; run the same command again")
+
+    find_or_build(cache, directory.name, lambda place: files.read_meta(place) is not None, build)
     words = vocabulary or Vocabulary.load(directory / files.VOCABULARY_FILE)
-    train = EncodedCorpus(directory, files.TRAIN, len(words))
+    train = EncodedCorpus(directory, files.TRAIN, len(words), source)
     if not settings.validation_share:
         return train, None, words
-    return train, EncodedCorpus(directory, files.VALIDATION, len(words)), words
+    return train, EncodedCorpus(directory, files.VALIDATION, len(words), source), words
 
 
 def prefetch(items: Iterable[Item], depth: int = 2) -> Generator[Item, None, None]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -27,6 +28,10 @@ from chatbot.encoded_files import (
 )
 from chatbot.errors import ChatbotError
 from chatbot.text import SPECIAL_TOKENS, Vocabulary, tokenize
+
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}{unit} [{elapsed}<{remaining}, {rate_fmt}]"
+"""The percentage is one of the texts' bytes: how many pairs there are shows only at the end."""
+_PAIRS_SHOWN = 500  # at a time
 
 
 @dataclass(frozen=True)
@@ -96,8 +101,7 @@ def write_encoded(
     names = (TRAIN, VALIDATION) if settings.validation_share else (TRAIN,)
     parts = [PartWriter(directory, name, words, settings.max_length) for name in names]
     pairs = read_pairs(path, corpus_format, report)
-    with tqdm(pairs, "encoding", unit=" pairs", unit_scale=True, disable=not progress) as bar:
-        _divide(bar, parts, settings)
+    _divide(_show(pairs, report) if progress else pairs, parts, settings)
     _refuse_empty_parts(os.fspath(path), parts, settings)
     if vocabulary is None:
         counts = dict(words.count(parts[0].counts))
@@ -112,6 +116,39 @@ def write_encoded(
         "first_dropped": report.first,
     }
     write_meta(directory, meta)
+
+
+def _show(pairs: Iterable[Pair], report: ReadReport) -> Iterator[Pair]:
+    """Passes pairs on under a bar with the time that is left."""
+    before = None
+    shown = number = 0
+    with tqdm(desc="encoding", unit=" pairs", unit_scale=True) as bar:
+        for number, pair in enumerate(pairs, start=1):
+            if before is None:
+                before = report.share_read()  # by some formats much is read before the first pair
+            yield pair
+            if number - shown == _PAIRS_SHOWN:
+                _advance(bar, number, _estimate_pairs(number, before, report.share_read()))
+                shown = number
+        _advance(bar, number, number)
+
+
+def _advance(bar: Any, pairs: int, total: float | None) -> None:
+    bar.total = total
+    # Without a total the bar's own form has no time left, where this would say that it is 0.
+    bar.bar_format = BAR if total else None
+    bar.update(pairs - bar.n)
+
+
+def _estimate_pairs(pairs: int, before: float, now: float) -> float | None:
+    """Estimates how many pairs there will be, or None where that cannot be told.
+
+    Args:
+        pairs: How many there were.
+        before: The share of the texts that was read when the first of them came.
+        now: The share that is read.
+    """
+    return pairs * (1.0 - before) / (now - before) if now > before else None
 
 
 def _divide(pairs: Iterable[Pair], parts: Sequence[PartWriter], settings: EncodingConfig) -> None:

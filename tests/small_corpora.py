@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from chatbot import encoded_files as files
 from chatbot.dataset import EncodedCorpus, EncodingConfig, encode_corpus
 from chatbot.text import Vocabulary
 
@@ -47,3 +49,22 @@ def digest_files(cache: Path) -> dict[str, str]:
         entry.name: hashlib.sha256(entry.read_bytes()).hexdigest()
         for entry in (cache / key).iterdir()
     }
+
+
+def repeat_encoded(directory: Path, place: Path, times: int) -> Path:
+    """Writes the encoded form that a corpus would have if its pairs were repeated."""
+    meta = files.read_meta(directory)
+    assert meta is not None
+    place.mkdir()
+    shutil.copy(directory / files.VOCABULARY_FILE, place)
+    for side in (files.QUERY, files.REPLY):
+        name = f"{files.TRAIN}.{side}"
+        for kind in ("ids", "lengths"):
+            (place / f"{name}.{kind}").write_bytes(
+                (directory / f"{name}.{kind}").read_bytes() * times
+            )
+        lengths = np.fromfile(place / f"{name}.lengths", files.LENGTH_TYPE)
+        offsets = np.cumsum(lengths, dtype=files.OFFSET_TYPE) - lengths
+        offsets.tofile(place / f"{name}.offsets")
+    files.write_meta(place, meta)
+    return place

@@ -30,7 +30,7 @@ FLAGS = {
     "training": ["--steps=2", "--attention=bahdanau"],
     "ablation": ["--steps=1"],
     "decoding": "--queries=7 --repeats=1 --starts=1 --reply_length=3 --beam_size=2".split(),
-    "pipeline": "--pairs=900 --few=300 --batches=30 --steps=2".split(),
+    "pipeline": "--pairs=900 --few=300 --batches=30 --steps=2 --training_steps=3".split(),
 }
 NAMES = {
     "training": "step_milliseconds tokens_per_second product_gigaflops utilisation",

@@ -6,13 +6,15 @@ import resource
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from small_corpora import digest_files, encode, list_keys, write_corpus
+from small_corpora import SETTINGS, digest_files, encode, list_keys, write_corpus
 
-from chatbot import dataset
+from chatbot import dataset, encoding
+from chatbot.corpus import fingerprint
 from chatbot.dataset import EncodedCorpus
 from chatbot.errors import ChatbotError
 
@@ -123,7 +125,8 @@ def rename(old, new):
     if renamed and moment == "before the renaming":
         die()
     replace(old, new)
-    if renamed and moment == "after the renaming":
+    after = "between the renamings" if "damaged" in str(new) else "after the renaming"
+    if renamed and moment == after:
         die()
 
 def dump(content, file, **options):
@@ -163,6 +166,92 @@ def test_killed_half_way_and_run_again_is_as_if_never_killed(
     assert digest_files(cache) == digest_files(tmp_path / "uninterrupted")
     # An empty directory may stay until the next corpus is encoded; half-made files may not.
     assert not [entry for entry in cache.rglob(".building-*/**/*") if entry.is_file()]
+
+
+def test_killed_while_a_damaged_cache_is_replaced(source: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    encode(source, cache)
+    good = digest_files(cache)
+    cut_a_file(cache / list_keys(cache)[0])
+    command = [sys.executable, "-c", DIE, "between the renamings", str(source), str(cache)]
+    killed = subprocess.run(command, cwd=ROOT, check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert all(name.startswith(".building-") for name in list_keys(cache))
+    encode(source, cache)
+    assert digest_files(cache) == good
+
+
+WAIT = """
+import fcntl, sys, time
+from chatbot import dataset, encoding
+
+role, source, cache = sys.argv[1:]
+pairs, flock = encoding.read_pairs, fcntl.flock
+
+def read(*arguments):
+    yield from list(pairs(*arguments))[:200]
+    print("half-way", flush=True)
+    sys.stdin.read()  # until somebody kills it
+
+def wait(file, operation):
+    if not operation & fcntl.LOCK_NB:
+        print("waiting", flush=True)
+    flock(file, operation)
+
+if role == "builder":
+    encoding.read_pairs = read
+fcntl.flock = wait
+train, _, _ = dataset.encode_corpus(
+    source, "tsv", cache, dataset.EncodingConfig(max_length=6), progress=False
+)
+print(len(train))
+"""
+
+
+def test_who_waits_for_a_builder_that_is_killed_builds(source: Path, tmp_path: Path) -> None:
+    def start(role: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", WAIT, role, str(source), str(tmp_path / "cache")]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
+
+    with start("builder") as builder:
+        assert builder.stdout is not None
+        assert builder.stdout.readline() == "half-way\n"
+        with start("waiter") as waiter:
+            assert waiter.stdout is not None
+            assert waiter.stdout.readline() == "waiting\n"
+            builder.kill()
+            assert waiter.communicate(timeout=60)[0] == "300\n"
+    encode(source, tmp_path / "alone")
+    assert digest_files(tmp_path / "cache") == digest_files(tmp_path / "alone")
+    assert not [name for name in list_keys(tmp_path / "cache") if name.startswith(".building-")]
+
+
+def test_a_corpus_that_changes_while_it_is_read_leaves_nothing(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def change(*arguments: Any) -> None:
+        encoding.write_encoded(*arguments)
+        with source.open("a", encoding="utf-8") as file:
+            file.write("one\tmore\n")
+
+    cache = tmp_path / "cache"
+    with monkeypatch.context() as patched:
+        patched.setattr(dataset, "write_encoded", change)
+        with pytest.raises(ChatbotError, match="changed while it was read; run the same") as caught:
+            encode(source, cache)
+    assert str(source) in str(caught.value)
+    assert list_keys(cache) == []
+    train, _, _ = encode(source, cache)
+    assert len(train) == 301
+
+
+def test_a_part_knows_the_fingerprint_of_its_corpus(source: Path, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, validation_share=0.3)
+    for _ in range(2):  # encoded, and found
+        train, validation, _ = encode(source, tmp_path / "cache", settings)
+        assert validation is not None
+        assert train.source == validation.source == fingerprint(source)
 
 
 def test_two_processes_at_once_agree(source: Path, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
         ChatbotError: a file is too large, not YAML, asks for objects, or has no conversations.
     """
     for source in sources:
-        for line, conversation in _load_conversations(source):
+        for line, conversation in _load_conversations(source, report):
             where = f"{source.name}:{line}"
             if not isinstance(conversation, list):
                 report.drop("conversation that is not a list", where)
@@ -79,9 +79,9 @@ def _as_turn(item: object) -> str | None:
     return as_text(item)
 
 
-def _load_conversations(source: Source) -> Iterator[tuple[int, Any]]:
+def _load_conversations(source: Source, report: ReadReport) -> Iterator[tuple[int, Any]]:
     """Yields each entry of `conversations` with its line."""
-    with open_source(source) as file:
+    with open_source(source) as file, report.reading(file):
         content = file.read(MAX_FILE + 1)
     if len(content) > MAX_FILE:
         raise ChatbotError(f"{source.name}: YAML of more than {MAX_FILE:,} bytes; divide the file")

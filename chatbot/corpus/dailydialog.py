@@ -36,9 +36,10 @@ def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
         The dialogues.
     """
     top = min((source.depth for source in sources), default=0)
-    for source in sources:
-        if source.depth == top:
-            yield from _read_file(source, report)
+    chosen = [source for source in sources if source.depth == top]
+    report.bytes_expected = sum(source.size for source in chosen)
+    for source in chosen:
+        yield from _read_file(source, report)
 
 
 def _read_file(source: Source, report: ReadReport) -> Iterator[Dialogue]:

@@ -35,7 +35,7 @@ def read_lines(
         ChatbotError: the file cannot be read, or is UTF-16.
     """
     name = source.name
-    with open_source(source) as binary:
+    with open_source(source) as binary, report.reading(binary):
         text = io.TextIOWrapper(binary, encoding, errors="surrogateescape", newline=None)
         for number, line in enumerate(iter(lambda: text.readline(MAX_LINE + 1), ""), start=1):
             if number == 1 and line.startswith(_UTF_16_STARTS):

@@ -122,6 +122,7 @@ def _read(path: Path, corpus_format: str, report: ReadReport) -> Iterator[Dialog
             f"the formats are auto, {', '.join(READERS)}"
         )
     sources = find_files(_as_corpus(path) if name == "cornell" else path, name)
+    report.bytes_expected = sum(source.size for source in sources)
     return _read_counting(path, name, READERS[name].read(sources, report), report)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 
 class Pair(NamedTuple):
@@ -41,12 +43,17 @@ class ReadReport:
         pairs: (query, reply) pairs; 0 where only dialogues were asked for.
         dropped: how much was left out, by reason.
         first: `file:line` of the first thing left out, by reason.
+        bytes_expected: bytes of the texts that will be read, unpacked.
+        bytes_read: bytes of those of them that are read to their end.
     """
 
     dialogues: int = 0
     pairs: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     first: dict[str, str] = field(default_factory=dict)
+    bytes_expected: int = 0
+    bytes_read: int = 0
+    _open: IO[bytes] | None = field(default=None, repr=False, compare=False)
 
     def drop(self, reason: str, where: str, count: int = 1) -> None:
         """Counts something that is left out.
@@ -58,6 +65,28 @@ class ReadReport:
         """
         self.dropped[reason] = self.dropped.get(reason, 0) + count
         self.first.setdefault(reason, where)
+
+    @contextlib.contextmanager
+    def reading(self, file: IO[bytes]) -> Iterator[None]:
+        """Counts what is read of a text, while it is open, as read.
+
+        Args:
+            file: the text, at its beginning.
+        """
+        self._open = file
+        try:
+            yield
+        finally:
+            self._open = None
+            self.bytes_read += file.tell()
+
+    def share_read(self) -> float:
+        """Says which share of the texts' bytes is read, from 0 to 1."""
+        if not self.bytes_expected:
+            return 0.0
+        # Asked of the file now and then, which costs nothing; counting lines would.
+        here = 0 if self._open is None else self._open.tell()
+        return min(1.0, (self.bytes_read + here) / self.bytes_expected)
 
     def main_reason(self) -> str | None:
         """Names the reason for which most was left out, or None where nothing was."""

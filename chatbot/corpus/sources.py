@@ -29,10 +29,12 @@ class Source:
     Attributes:
         path: the file on the disk: the text itself, or the zip it is in.
         member: its name in the zip, "" for a file of its own.
+        size: its bytes, unpacked, as far as they are known.
     """
 
     path: Path
     member: str = ""
+    size: int = 0
 
     @property
     def name(self) -> str:
@@ -67,11 +69,11 @@ def find_sources(path: Path, reads: Callable[[str], bool]) -> list[Source]:
             zip bomb.
     """
     if os.path.isdir(path):
-        return [Source(found) for found in _walk(path) if reads(found.name)]
+        return [_measure(found) for found in _walk(path) if reads(found.name)]
     check_file(path)
     if is_zip(path):
         return _list_members(path, reads)
-    return [Source(path)]
+    return [_measure(path)]
 
 
 def check_file(path: Path) -> None:
@@ -144,6 +146,10 @@ def _open_member(archive: zipfile.ZipFile, source: Source) -> IO[bytes]:
         ) from error
 
 
+def _measure(path: Path) -> Source:
+    return Source(path, size=path.stat().st_size)
+
+
 def _walk(path: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
         raise ChatbotError(f"{error.filename}: cannot be read ({error.strerror}); check --corpus")
@@ -175,7 +181,7 @@ def _list_members(path: Path, reads: Callable[[str], bool]) -> list[Source]:
             f"{Source(path).name}: the zip would unpack to {unpacked:,} bytes, more than text can "
             "be packed; if you trust it, unpack it and give the directory"
         )
-    return [Source(path, member) for member in sorted(chosen)]
+    return [Source(path, member, size) for member, size in sorted(chosen.items())]
 
 
 def _is_wanted(member: str, reads: Callable[[str], bool]) -> bool:

@@ -100,7 +100,9 @@ class TrainingConfig(Settings):
     warmup_steps: int = setting(
         0, "Steps in which the learning rate climbs from zero.", 0, 10_000_000
     )
-    batch_size: int = setting(128, "Pairs in a batch.", 1, 1_000_000)
+    batch_size: int = setting(
+        128, "Pairs in a batch, those of all devices and workers together.", 1, 1_000_000
+    )
     num_epochs: int = setting(30, "Passes over the corpus.", 1, 1_000_000)
     max_steps: int = setting(
         0, "Stop after this many steps, even within an epoch; 0 means no limit.", 0, 10**12
@@ -139,6 +141,14 @@ class TrainingConfig(Settings):
         "changes no weight.",
         1,
         1_000_000,
+    )
+    distribute: str = setting(
+        "auto",
+        "Who shares each batch in this run: one device (none), all GPUs of this machine "
+        "(mirrored; without a GPU all logical processors), or the workers that TF_CONFIG names "
+        "(multiworker), which must all see --model_dir and the corpus on one file system; auto "
+        "takes the workers if there are several, else the GPUs if there are several.",
+        choices=("auto", "none", "mirrored", "multiworker"),
     )
     deterministic: bool = setting(
         False, "Compute in one fixed order, bit for bit the same every time, but slower."

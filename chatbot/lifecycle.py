@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from chatbot.checkpoint import ModelDirectory
-from chatbot.config import Config, SearchConfig
-from chatbot.corpus import fingerprint
+from chatbot.config import Config, SearchConfig, TrainingConfig
 from chatbot.dataset import EncodedCorpus, EncodingConfig, encode_corpus
 from chatbot.device import computing_in, has_gpu, prepare_device, resolve_precision
+from chatbot.distribution import Distribution, join_others
 from chatbot.errors import ChatbotError
 from chatbot.model import Seq2Seq
 from chatbot.stopping import StopRequest
@@ -32,6 +32,8 @@ CHANGEABLE = {
     *(item.name for item in dataclasses.fields(SearchConfig)),
 }
 """Settings that may differ when a training goes on; all others would make it another training."""
+OF_ONE_RUN = {"max_minutes": 0.0, "distribute": "auto"}
+"""Settings that are not kept, and what stands in their place."""
 
 
 class Corpora(NamedTuple):
@@ -66,43 +68,100 @@ def train_directory(model_dir: str, given: Mapping[str, Any], cache_dir: str = "
     """
     stop = StopRequest(given.get("max_minutes", 0.0))
     directory = ModelDirectory(model_dir)
-    config = settle_config(directory, given)
-    done = directory.finished()
-    if done is not None and directory.load()[0] == config:
-        _say(f"{directory.path} is trained already ({done.get('reason')}); nothing to do")
-        return 0
-    with directory.lock():
-        try:
-            return _train(directory, config, Path(cache_dir or directory.path / "encoded"), stop)
-        except tf.errors.ResourceExhaustedError:
-            raise ChatbotError(
-                "there is not enough memory; lower --batch_size, --max_length or --rnn_size"
-            ) from None
-        except (OSError, tf.errors.OpError) as error:
-            reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
-            raise ChatbotError(
-                f"{directory.path}: {reason}; mend that and run the same command to go on from "
-                "the last checkpoint"
-            ) from None
+    cache = Path(cache_dir or directory.path / "encoded")
+    device = prepare_device()  # before the workers are joined, as TensorFlow wants it
+    distribution = join_others(given.get("distribute", TrainingConfig.distribute), _say)
+    with _explaining(directory, distribution):
+        config = settle_config(directory, given)
+        done = directory.finished()
+        if done is not None and directory.load()[0] == config:
+            _say(f"{directory.path} is trained already ({done.get('reason')}); nothing to do")
+            return 0
+        precision = resolve_precision(config.training.precision)
+        # Until they all agree nothing is written that one of them might still read.
+        distribution.check_agreement({**config.flat(), "resolved": precision, "done": done})
+        if distribution.is_chief:
+            _say(f"computing on {device} in {precision}{_count_replicas(distribution)}")
+        with directory.lock() if distribution.is_chief else contextlib.nullcontext():
+            return _train(directory, config, cache, stop, precision, distribution)
 
 
-def _train(directory: ModelDirectory, config: Config, cache_dir: Path, stop: StopRequest) -> int:
+@contextlib.contextmanager
+def _explaining(directory: ModelDirectory, distribution: Distribution) -> Iterator[None]:
+    """Turns what goes wrong inside into one line for a person."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError:
+        raise ChatbotError(
+            "there is not enough memory; lower --batch_size, --max_length or --rnn_size"
+        ) from None
+    except tf.errors.OpError as error:
+        reason = str(error).split("\n")[0]
+        raise ChatbotError(distribution.explain(error) or _cure(directory, reason)) from None
+    except OSError as error:
+        reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
+        raise ChatbotError(_cure(directory, reason)) from None
+
+
+def _cure(directory: ModelDirectory, reason: str) -> str:
+    return (
+        f"{directory.path}: {reason}; mend that and run the same command to go on from the last "
+        "checkpoint"
+    )
+
+
+def _count_replicas(distribution: Distribution) -> str:
+    if distribution.strategy is None:
+        return ""
+    workers = "" if distribution.cluster is None else f", {distribution.cluster.describe()}"
+    return f", {distribution.replicas} replicas{workers}"
+
+
+def _train(
+    directory: ModelDirectory,
+    config: Config,
+    cache_dir: Path,
+    stop: StopRequest,
+    precision: str,
+    distribution: Distribution,
+) -> int:
     if config.training.deterministic:
         tf.config.experimental.enable_op_determinism()
-    device, precision = prepare_device(), resolve_precision(config.training.precision)
-    _say(f"computing on {device} in {precision}")
-    corpora = open_corpora(config, cache_dir)
-    _say(corpora.train.describe())
-    if corpora.validation is not None:
-        _say(f"to measure: {corpora.validation.describe()}")
-    sources = _enter_directory(directory, config, corpora.vocabulary)
-    with computing_in(precision):
+    corpora = _prepare(directory, config, cache_dir, distribution)
+    with computing_in(precision), distribution.scope():
         model = Seq2Seq(config.model, len(corpora.vocabulary), config.training.seed)
     model.compute_fast(not has_gpu())
-    trainer = Trainer(config, directory, model, precision, corpora.train, corpora.validation)
-    # Only now: whoever asked for what cannot be done finds the old settings in place.
-    directory.write_config(config, corpora.vocabulary, sources)
-    return _run(trainer, directory, stop)
+    trainer = Trainer(
+        config, directory, model, precision, corpora.train, corpora.validation, distribution
+    )
+    if distribution.is_chief:
+        # Only now: whoever asked for what cannot be done finds the old settings in place.
+        directory.write_config(config, corpora.vocabulary, directory.read_sources())
+        directory.unmark_finished()
+    status = _run(trainer, directory, stop, distribution.is_chief)
+    distribution.wait_for_all()  # so that no worker's success is told before all is written
+    return status
+
+
+def _prepare(
+    directory: ModelDirectory, config: Config, cache_dir: Path, distribution: Distribution
+) -> Corpora:
+    """Opens the corpora and enters the directory, the chief first, who writes what is missing."""
+    if not distribution.is_chief:
+        distribution.wait_for_all()
+        if not directory.exists():
+            raise ChatbotError(
+                f"{directory.path} is not what the chief has written; put --model_dir on a file "
+                "system that all workers see"
+            )
+    corpora = open_corpora(config, cache_dir)
+    _enter_directory(directory, config, corpora)
+    if distribution.is_chief:
+        _say(corpora.train.describe())
+        if corpora.validation is not None:
+            _say(f"to measure: {corpora.validation.describe()}")
+        distribution.wait_for_all()
+    return corpora
 
 
 def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config:
@@ -118,7 +177,7 @@ def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config
     Raises:
         ChatbotError: There is no corpus, or `given` contradicts what the directory was begun with.
     """
-    given = {**given, "max_minutes": 0.0}  # of one run, not of the training
+    given = {**given, **OF_ONE_RUN}
     if not directory.exists():
         config = Config().replace(given)
         config.check_together()
@@ -168,22 +227,18 @@ def open_corpora(config: Config, cache_dir: Path) -> Corpora:
     return Corpora(train, validation, vocabulary)
 
 
-def _enter_directory(
-    directory: ModelDirectory, config: Config, vocabulary: Vocabulary
-) -> dict[str, str]:
-    """Writes the description of a new training, or checks that the corpora are still the same.
-
-    Returns:
-        {setting: fingerprint} of the corpora.
-    """
+def _enter_directory(directory: ModelDirectory, config: Config, corpora: Corpora) -> None:
+    """Writes the description of a new training, or checks that the corpora are still the same."""
     paths = {
         "corpus": config.corpus.corpus,
         "validation_corpus": config.corpus.validation_corpus,
     }
-    sources = {name: fingerprint(path) for name, path in paths.items() if path}
+    parts = {"corpus": corpora.train, "validation_corpus": corpora.validation}
+    sources = {name: part.source for name, part in parts.items() if paths[name] and part}
+    vocabulary = corpora.vocabulary
     if not directory.exists():
         directory.create(config, vocabulary, sources)
-        return sources
+        return
     _, saved = directory.load()
     begun_with = directory.read_sources()
     for name, source in sources.items():
@@ -192,21 +247,20 @@ def _enter_directory(
                 f"{paths[name]} has changed since {directory.path} was begun; restore it, or name "
                 "another --model_dir"
             )
-    return sources
 
 
-def _run(trainer: Trainer, directory: ModelDirectory, stop: StopRequest) -> int:
-    """Runs the loop and says how it ended."""
-    directory.unmark_finished()
-    if trainer.step:
+def _run(trainer: Trainer, directory: ModelDirectory, stop: StopRequest, writes: bool) -> int:
+    """Runs the loop and, where this process `writes`, says and notes how it ended."""
+    if trainer.step and writes:
         _say(f"going on from step {trainer.step}")
     with stop:
         reason = trainer.run(stop)
     if reason is None:
         _say(f"stopped at step {trainer.step}, all saved; run the same command to go on")
         return 128 + stop.signal_number if stop.signal_number else 0
-    directory.mark_finished(trainer.step, reason)
-    _say(f"finished: {reason}; now run python predict.py --model_dir={directory.path}")
+    if writes:
+        directory.mark_finished(trainer.step, reason)
+        _say(f"finished: {reason}; now run python predict.py --model_dir={directory.path}")
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -73,7 +73,6 @@ def make_train_step(model: Seq2Seq, optimizer: Any, max_gradient_norm: float, se
         is not finite, and returns the mean loss (nats a token) and the
         global norm of the gradients before clipping.
     """
-    scaling = isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer)
     variables = model.trainable_variables
 
     def train_step(
@@ -84,29 +83,63 @@ def make_train_step(model: Seq2Seq, optimizer: Any, max_gradient_norm: float, se
         step: tf.Tensor,
         learning_rate: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            loss = model.loss(
-                query_ids, query_lengths, reply_ids, reply_lengths, tf.stack([seed, step])
-            )
-            scaled = optimizer.get_scaled_loss(loss) if scaling else loss
-        gradients = tape.gradient(scaled, variables)
-        if scaling:
-            gradients = optimizer.get_unscaled_gradients(gradients)
-        # Rows of the embedding that occur twice must be added before the norm is taken.
-        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        def find_loss() -> tf.Tensor:
+            dropout_seed = tf.stack([seed, step])
+            return model.loss(query_ids, query_lengths, reply_ids, reply_lengths, dropout_seed)
+
+        loss, gradients = find_gradients(find_loss, optimizer, variables)
         gradients, norm = tf.clip_by_global_norm(gradients, max_gradient_norm)
         optimizer.learning_rate.assign(learning_rate)
-        apply = functools.partial(_apply, optimizer, gradients, variables)
-        if scaling:
-            apply()  # which looks for itself whether the numbers are finite
-        else:
-            tf.cond(tf.math.is_finite(loss + norm), apply, lambda: False)
+        apply = functools.partial(optimizer.apply_gradients, list(zip(gradients, variables)))
+        apply_if_finite(optimizer, loss + norm, apply)
         return loss, norm
 
     scalars = (tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32))
     return tf.function(train_step, input_signature=BATCH_SIGNATURE + scalars, autograph=False)
 
 
-def _apply(optimizer: Any, gradients: Sequence[tf.Tensor], variables: Sequence[Any]) -> bool:
-    optimizer.apply_gradients(zip(gradients, variables))
-    return True
+def find_gradients(
+    find_loss: Callable[[], tf.Tensor], optimizer: Any, variables: Sequence[Any]
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Computes a loss and its gradients.
+
+    Args:
+        find_loss: Computes it.
+        optimizer: From `make_optimizer`; it may scale the loss on the way.
+        variables: What to differentiate by.
+
+    Returns:
+        The loss and, for each variable, a gradient of its shape.
+    """
+    scaling = _scales(optimizer)
+    with tf.GradientTape() as tape:
+        loss = find_loss()
+        scaled = optimizer.get_scaled_loss(loss) if scaling else loss
+    gradients = tape.gradient(scaled, variables)
+    if scaling:
+        gradients = optimizer.get_unscaled_gradients(gradients)
+    # Rows of the embedding that occur twice must be added before the norm is taken.
+    return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]
+
+
+def apply_if_finite(optimizer: Any, number: tf.Tensor, apply: Callable[[], Any]) -> None:
+    """Updates the weights, unless the loss or the gradients' norm is not finite.
+
+    Args:
+        optimizer: From `make_optimizer`.
+        number: `float32 []`, the sum of the two.
+        apply: Updates the weights.
+    """
+
+    def apply_and_tell() -> bool:
+        apply()
+        return True
+
+    if _scales(optimizer):
+        apply()  # which looks for itself whether the gradients are finite
+    else:
+        tf.cond(tf.math.is_finite(number), apply_and_tell, lambda: False)
+
+
+def _scales(optimizer: Any) -> bool:
+    return isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer)

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from absl import logging
 from tqdm import tqdm
 
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config
-from chatbot.dataset import Batch, BatchPlan, EncodedCorpus, EvaluationPlan, prefetch
+from chatbot.dataset import BatchPlan, EncodedCorpus, EvaluationPlan, prefetch
+from chatbot.distribution import Distribution
 from chatbot.errors import ChatbotError
 from chatbot.metrics import (
     Progress,
@@ -25,12 +25,8 @@ from chatbot.metrics import (
     to_perplexity,
 )
 from chatbot.model import Seq2Seq
-from chatbot.optimization import (
-    BATCH_SIGNATURE,
-    make_optimizer,
-    make_train_step,
-    scheduled_learning_rate,
-)
+from chatbot.optimization import make_optimizer, scheduled_learning_rate
+from chatbot.replicas import Work, make_computation
 from chatbot.stopping import StopRequest
 
 
@@ -45,16 +41,18 @@ class Trainer:
         precision: str,
         train: EncodedCorpus,
         validation: EncodedCorpus | None,
+        distribution: Distribution,
     ) -> None:
         """Makes the step functions and restores the newest checkpoint, if there is one.
 
         Args:
             config: All settings.
             directory: Where everything is written.
-            model: The network, made under the policy of `precision`.
+            model: The network, made under the policy of `precision` in the distribution's scope.
             precision: "float32", "bfloat16" or "float16".
             train: The pairs to learn.
             validation: The pairs to measure, or None.
+            distribution: Who computes; only its chief writes.
         """
         self._config = config.training
         self._directory = directory
@@ -63,14 +61,12 @@ class Trainer:
         self._plan = BatchPlan(
             train.query_lengths, train.reply_lengths, self._config.batch_size, self._config.seed
         )
-        self._optimizer = make_optimizer(precision)
-        self._tracked = tf.train.Checkpoint(model=model, optimizer=self._optimizer)
-        train_step = make_train_step(
-            model, self._optimizer, self._config.max_gradient_norm, self._config.seed
-        )
-        self._token_losses = tf.function(
-            model.token_log_losses, input_signature=BATCH_SIGNATURE, autograph=False
-        )
+        self._writes = distribution.is_chief
+        with distribution.scope():
+            optimizer = make_optimizer(precision)
+            _create_slots(optimizer, model)
+        self._tracked = tf.train.Checkpoint(model=model, optimizer=optimizer)
+        self._computation = make_computation(model, optimizer, self._config, distribution)
         self.total_steps = self._config.num_epochs * self._plan.steps_per_epoch
         if self._config.max_steps:
             self.total_steps = min(self.total_steps, self._config.max_steps)
@@ -78,16 +74,8 @@ class Trainer:
         self._progress = Progress()
         self._saved: tuple[int, Progress] | None = None
         self._scales_losses = precision == "float16"
-        self._create_slots(model)
         self._restore()
-        # Traced here, so that the first report's speed is that of training alone.
-        self._train_step = train_step.get_concrete_function()
-
-    def _create_slots(self, model: Seq2Seq) -> None:
-        """Makes Adam's slots now, so that a checkpoint finds them all."""
-        inner = getattr(self._optimizer, "inner_optimizer", self._optimizer)
-        _ = inner.iterations
-        inner._create_all_weights(model.trainable_variables)  # no public way before a first step
+        self._computation.trace()
 
     def _restore(self) -> None:
         checkpoint = self._directory.newest()
@@ -108,7 +96,8 @@ class Trainer:
             )
         # A report that the checkpoint still owes is written again.
         remembered = self.step - 1 if self._progress.steps else self.step
-        cut_reports(self._directory.metrics_path, remembered)
+        if self._writes:
+            cut_reports(self._directory.metrics_path, remembered)
 
     def run(self, stop: StopRequest) -> str | None:
         """Trains until the end, or until somebody asks to stop.
@@ -119,7 +108,9 @@ class Trainer:
         Returns:
             Why the training is finished, or None when it was stopped before.
         """
-        writer = tf.summary.create_file_writer(str(self._directory.path / "events"))
+        writer = tf.summary.create_noop_writer()
+        if self._writes:
+            writer = tf.summary.create_file_writer(str(self._directory.path / "events"))
         bar = tqdm(
             total=self.total_steps,
             initial=self.step,
@@ -128,6 +119,7 @@ class Trainer:
             mininterval=0.5,
             smoothing=0.05,
             dynamic_ncols=True,
+            disable=not self._writes,
         )
         with writer.as_default(), bar:
             try:
@@ -146,38 +138,36 @@ class Trainer:
         if self._progress.steps:
             # The last process was stopped between this step and its report.
             self._report_if_due(bar, stop)
-        for indices, batch in prefetch(self._batches()):
-            if stop.requested or self.is_finished():
+        for work in prefetch(self._work()):
+            if self._computation.must_stop(stop) or self.is_finished():
                 break
-            self._advance(indices, batch, bar)
+            self._advance(work, stop, bar)
             self._report_if_due(bar, stop)
 
     def is_finished(self) -> bool:
         """Tells whether there is nothing left to do."""
         return self.step >= self.total_steps or self._out_of_patience()
 
-    def _batches(self) -> Iterator[tuple[Any, Batch]]:
-        """Yields the numbers of each batch's pairs, and the batch."""
+    def _work(self) -> Iterator[Work]:
+        """Yields the batches."""
         for step in range(self.step, self.total_steps):
             epoch, n = divmod(step, self._plan.steps_per_epoch)
-            indices = self._plan.indices(epoch, n)
-            yield indices, self._train.batch(indices)
+            yield self._computation.gather(self._train, self._plan.indices(epoch, n))
 
-    def _advance(self, indices: Any, batch: Batch, bar: Any) -> None:
+    def _advance(self, work: Work, stop: StopRequest, bar: Any) -> None:
         """Takes one training step and shows it."""
         start = time.perf_counter()
         rate = scheduled_learning_rate(self._config, self.step, self.total_steps)
-        loss, norm = (float(x) for x in self._train_step(*batch, self.step, rate))
-        tokens = int(np.sum(batch.reply_lengths))
+        loss, norm = self._computation.advance(work, self.step, rate, stop)
         self.step += 1
         bar.update()
         if self._scales_losses and not math.isfinite(norm):
             norm = 0.0  # the scale was too large and is halved: no fault of the numbers
         if not math.isfinite(loss + norm):
-            self._note_bad_step(indices)
+            self._note_bad_step(work.indices)
             return
         self._progress.bad_steps = 0
-        self._progress.add(loss * tokens, tokens, norm, time.perf_counter() - start)
+        self._progress.add(loss * work.tokens, work.tokens, norm, time.perf_counter() - start)
         mean = self._progress.losses / self._progress.tokens
         speed = self._progress.tokens / self._progress.seconds
         shown = f"loss {mean:.3f}, perplexity {to_perplexity(mean):.1f}, {speed:,.0f} tokens/s"
@@ -233,12 +223,13 @@ class Trainer:
             self._validation.query_lengths, self._validation.reply_lengths, self._config.batch_size
         )
         losses, tokens = 0.0, 0
-        for indices in tqdm(plan, desc="validating", unit="batch", leave=False):
-            if stop.requested:
+        hidden = not self._writes
+        for indices in tqdm(plan, desc="validating", unit="batch", leave=False, disable=hidden):
+            if self._computation.must_stop(stop):
                 return None
-            batch = self._validation.batch(indices)
-            losses += float(tf.reduce_sum(self._token_losses(*batch)))
-            tokens += int(np.sum(batch.reply_lengths))
+            work = self._computation.gather(self._validation, indices)
+            losses += self._computation.sum_losses(work, stop)
+            tokens += work.tokens
         return to_perplexity(losses / tokens)
 
     def _note_validation(self, perplexity: float | None) -> bool:
@@ -269,16 +260,18 @@ class Trainer:
             report["bad_steps"] = progress.all_bad_steps
         if validation_perplexity is not None:
             report["validation_perplexity"] = validation_perplexity
-            bar.write(
+            _show(
+                bar,
                 f"step {self.step}: perplexity {report['perplexity']:.2f}, "
-                f"validation perplexity {validation_perplexity:.2f}"
+                f"validation perplexity {validation_perplexity:.2f}",
             )
-        append_report(self._directory.metrics_path, report)
+        if self._writes:
+            append_report(self._directory.metrics_path, report)
         progress.reset()
 
     def _save(self, validation_perplexity: float | None) -> None:
         """Writes a checkpoint, unless this very state is in one already."""
-        if self._saved == (self.step, self._progress):
+        if not self._writes or self._saved == (self.step, self._progress):
             return
         made = self._directory.save(
             self._tracked,
@@ -289,3 +282,16 @@ class Trainer:
         )
         self._saved = (self.step, replace(self._progress))
         logging.debug("wrote %s", made.name)
+
+
+def _create_slots(optimizer: Any, model: Seq2Seq) -> None:
+    """Makes Adam's slots now, so that a checkpoint finds them all."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    _ = inner.iterations
+    inner._create_all_weights(model.trainable_variables)  # no public way before a first step
+
+
+def _show(bar: Any, message: str) -> None:
+    """Writes a line above the progress bar, if there is one."""
+    if not bar.disable:
+        bar.write(message)

@@ -158,7 +158,7 @@ class BadSteps:
 
 def spoil(monkeypatch: pytest.MonkeyPatch, bad: set[int]) -> None:
     monkeypatch.setattr(
-        "chatbot.training.make_train_step", lambda *a: BadSteps(make_train_step(*a), bad)
+        "chatbot.replicas.make_train_step", lambda *a: BadSteps(make_train_step(*a), bad)
     )
 
 

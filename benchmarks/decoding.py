@@ -3,7 +3,8 @@
 The weights are untrained and the end token is masked, so that every search takes all its steps:
 `--reply_length` tokens and one more step for the end token. Everything is asked as users ask it,
 tokenizing and writing included: one query of median length and a batch of queries, greedy and with
-a beam, of a chatbot in this process, in float32; and predict.py as a process of its own,
+a beam, of a chatbot in this process (`--precision`: the type of its products); and predict.py as a
+process of its own,
 
     prompt_seconds              from its start on a terminal to its prompt
     first_answer_seconds        from its start to the answer to a line that waits in its pipe
@@ -35,10 +36,10 @@ from benchmarks.texts import draw_turns, make_words
 from benchmarks.training import define_sizes, make_config
 from chatbot.chatbot import Chatbot
 from chatbot.checkpoint import ModelDirectory
-from chatbot.config import Config, CorpusConfig, ModelConfig, SearchConfig
+from chatbot.config import Config, CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.corpus import read_pairs
 from chatbot.dataset import EncodingConfig, encode_corpus
-from chatbot.device import computing_in, prepare_device
+from chatbot.device import computing_in, prepare_device, resolve_precision
 from chatbot.flags import FLAGS, run, show
 from chatbot.model import Seq2Seq
 from chatbot.startup import load_and_trace
@@ -55,12 +56,13 @@ PROMPT_TARGET, ANSWER_TARGET = 3.0, 6.0
 def define_flags() -> None:
     """Defines the flags of `python -m benchmarks.decoding`."""
     define_sizes()
+    flags.DEFINE_enum("precision", "auto", ["auto", "float32"], "Type of the products.")
     flags.DEFINE_integer("beam_size", 5, "Hypotheses that the beam keeps.", 2)
     flags.DEFINE_integer("reply_length", 10, "Tokens of every reply.", 1)
     flags.DEFINE_integer("repeats", 10, "Timed searches of each kind.", 1)
     flags.DEFINE_integer("starts", 3, "Timed starts of predict.py of each kind.", 1)
     flags.DEFINE_integer("queries", 2_000, "Lines of the file that predict.py answers.", 1)
-    show("What to measure", "repeats", "starts", "queries")
+    show("What to measure", "precision", "repeats", "starts", "queries")
     show("Sizes", "beam_size", "reply_length")
 
 
@@ -110,6 +112,7 @@ def write_model(path: Path, vocabulary: Vocabulary) -> None:
     config = Config(
         corpus=CorpusConfig(max_length=FLAGS.max_length, vocab_size=max(6, len(vocabulary))),
         model=make_config(),
+        training=TrainingConfig(precision=FLAGS.precision),
         search=SearchConfig(beam_size=FLAGS.beam_size, max_reply_length=FLAGS.reply_length),
     )
     directory = ModelDirectory(path)
@@ -184,6 +187,7 @@ def main(_: Sequence[str]) -> int:
         write_model(model_dir, vocabulary)
         figures: dict[str, Any] = {
             "attention": FLAGS.attention,
+            "precision": resolve_precision(FLAGS.precision),
             "vocab_size": len(vocabulary),
             "batch_size": FLAGS.batch_size,
             "beam_size": FLAGS.beam_size,

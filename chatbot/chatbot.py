@@ -9,8 +9,12 @@
 **What a query may cost.** Of a query the first 131,072 characters are looked at, and of their
 tokens the first `max_length` are read, so that any query, however long, takes less than a second
 and 100 MB besides the search for its reply. A search takes at most `max_reply_length` + 1 steps.
-Queries are searched together in batches of at most 128, and so few that the log probabilities of a
-step stay below 64 MB; a single query has beam_size * V of them.
+Queries are searched together in batches of at most 128, and so few that the logits of a step, of
+which there are at most three copies, stay below 64 MB; a single query has beam_size * V of them.
+
+**In which precision.** On a processor with bfloat16 instructions the products are computed in
+bfloat16, unless the model was trained with `--precision=float32`; the logits of a step's likeliest
+tokens, and with them the log probabilities, are then computed again in float32.
 """
 
 from __future__ import annotations
@@ -25,11 +29,11 @@ import tensorflow as tf
 
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config, SearchConfig
-from chatbot.device import computing_in, prepare_device
+from chatbot.device import computing_in, prepare_device, resolve_precision
 from chatbot.errors import ChatbotError
 from chatbot.model import Seq2Seq
 from chatbot.padding import pad_rows
-from chatbot.search import BeamSearch, GreedySearch, Hypotheses
+from chatbot.search import Hypotheses, TracedSearches
 from chatbot.text import UNK, Vocabulary, join, tokenize
 
 __all__ = ["Chatbot", "ReadQuery", "Reply"]
@@ -39,16 +43,9 @@ MAX_CHARACTERS = 1 << 17
 MAX_BATCH = 128
 """Queries searched together, at most."""
 MAX_LOGITS = 1 << 24
-"""Log probabilities that a step of a search may have, V for each hypothesis of each query."""
+"""Logits that a step of a search may have, V for each hypothesis of each query."""
 LIKELY = -1e30
 """A hypothesis with a log probability below this is an empty place in the beam."""
-
-SIGNATURE = [
-    tf.TensorSpec([None, None], tf.int32, "query_ids"),
-    tf.TensorSpec([None], tf.int32, "query_lengths"),
-    tf.TensorSpec([], tf.int32, "max_reply_length"),
-    tf.TensorSpec([], tf.float32, "penalty"),
-]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +104,7 @@ class Chatbot:
         self.device = device
         self.vocabulary = vocabulary
         self.model = model
-        self._searches: dict[int, Any] = {}
+        self._searches = TracedSearches(model, _choose_precision(config.training.precision))
         # Tracing gives the attention its memory, so two traces at once would mix theirs up.
         self._lock = threading.Lock()
 
@@ -238,7 +235,7 @@ class Chatbot:
 
     def count_traces(self) -> int:
         """Returns how many graphs have been made, one for each width of the beam."""
-        return sum(search.experimental_get_tracing_count() for search in self._searches.values())
+        return self._searches.count_traces()
 
     def _settle(
         self, beam_size: int | None, max_reply_length: int | None, length_penalty: float | None
@@ -265,20 +262,9 @@ class Chatbot:
         """Searches one batch."""
         padded, lengths = pad_rows(read)
         with self._lock:
-            search = self._find_search(settings.beam_size)
+            search = self._searches.find(settings.beam_size)
             found = search(padded, lengths, settings.max_reply_length, settings.length_penalty)
         return self._write_replies(Hypotheses(*(tensor.numpy() for tensor in found)))
-
-    def _find_search(self, beam_size: int) -> Any:
-        """Returns the graph for a width, which serves batches of every shape."""
-        if beam_size not in self._searches:
-            greedy = beam_size == 1
-            search = GreedySearch(self.model) if greedy else BeamSearch(self.model, beam_size)
-            # No Python here needs converting to a graph, and trying to would take seconds.
-            self._searches[beam_size] = tf.function(
-                search.__call__, input_signature=SIGNATURE, autograph=False
-            )
-        return self._searches[beam_size]
 
     def _write_replies(self, found: Hypotheses) -> list[list[Reply]]:
         answers = []
@@ -295,6 +281,11 @@ class Chatbot:
 
     def _write(self, ids: Sequence[int]) -> str:
         return join(self.vocabulary.decode(ids))
+
+
+def _choose_precision(trained: str) -> str:
+    """Keeps to float32 what was trained in it; else replies as training would compute here."""
+    return trained if trained == "float32" else resolve_precision("auto")
 
 
 def _prepare_device() -> str:

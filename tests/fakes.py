@@ -9,6 +9,8 @@ import numpy as np
 import tensorflow as tf
 from oracles import Stepper
 
+from chatbot.text import GO
+
 NEVER = 1e-12
 """Stands for a probability of 0, whose logarithm the library cannot add up."""
 
@@ -64,6 +66,29 @@ class TableModel:
             return time + 1, self._log_probs[query, time, token]
 
         return advance
+
+
+class TableNetwork:
+    """Has of `InferenceNetwork` what a search uses, over the same table."""
+
+    is_exact = True
+
+    def __init__(self, model: TableModel) -> None:
+        self._model = model
+        self.vocab_size = model.decoder.cell.output_size
+
+    def start(self, query_ids: Any, query_lengths: Any) -> Any:
+        return None, self._model.decoder.start(self._model.encode(query_ids, query_lengths))
+
+    def first_ids(self, rows: Any) -> Any:
+        return tf.fill([rows], GO)
+
+    def advance(self, last_ids: Any, attended: Any, state: Any) -> Any:
+        del attended
+        return self._model.decoder.cell(self._model.embed(last_ids), state)
+
+    def project(self, outputs: Any) -> Any:
+        return outputs
 
 
 def draw_table(seed: int, queries: int, times: int, vocab_size: int) -> Any:

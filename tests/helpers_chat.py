@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from chatbot.chatbot import Chatbot, ReadQuery, Reply
 from chatbot.checkpoint import ModelDirectory
-from chatbot.config import Config, CorpusConfig, ModelConfig, SearchConfig
+from chatbot.config import Config, CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.model import Seq2Seq
 from chatbot.text import SPECIAL_TOKENS, Vocabulary
 
@@ -24,6 +24,7 @@ WORDS = (*SPECIAL_TOKENS, *"hello hi you are . , ? 你 好 pip".split())
 CONFIG = Config(
     corpus=CorpusConfig(max_length=8),
     model=ModelConfig(rnn_size=8, num_layers=2, embedding_size=6, attention="luong"),
+    training=TrainingConfig(precision="float32"),  # log probabilities are compared to 1e-4
     search=SearchConfig(beam_size=3, max_reply_length=4),
 )
 

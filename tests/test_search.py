@@ -6,24 +6,47 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import IDS, LENGTHS, QUERIES, B, Pairs, V, W, make_pairs, pad
-from fakes import TableModel, draw_table
+from conftest import IDS, LENGTHS, QUERIES, B, Pairs, V, W, make_pairs, pad, randomise
+from fakes import TableModel, TableNetwork, draw_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import (
     Network,
     count_replies,
+    list_variables,
     score_normalised,
     search_exhaustively,
     search_greedily,
     search_with_beam,
 )
 
+from chatbot.config import ModelConfig
+from chatbot.inference import GROUP, InferenceNetwork
 from chatbot.model import Seq2Seq
-from chatbot.search import BeamSearch, GreedySearch, Hypotheses
+from chatbot.search import BeamSearch, FastSearch, GreedySearch, Hypotheses
+from chatbot.search.fast import find_best
 from chatbot.text import EOS
 
 Reply = tuple[int, ...]
+MakeSearch = Callable[..., Any]
+
+
+def make_library_search(model: Any, beam_size: int | None = None) -> Any:
+    return GreedySearch(model) if beam_size is None else BeamSearch(model, beam_size)
+
+
+def make_own_search(model: Any, beam_size: int | None = None) -> Any:
+    own = TableNetwork(model) if isinstance(model, TableModel) else InferenceNetwork(model)
+    return FastSearch(own, beam_size or 1)
+
+
+@pytest.fixture(
+    scope="module", params=[make_library_search, make_own_search], ids=["libraries", "own"]
+)
+def make_search(request: pytest.FixtureRequest) -> MakeSearch:
+    """Runs a test with the library's searches and with our own; no width means greedy."""
+    make: MakeSearch = request.param
+    return make
 
 
 def read_row(found: Hypotheses, row: int) -> dict[Reply, float]:
@@ -59,36 +82,37 @@ def assert_ranked(found: Hypotheses, penalty: float) -> None:
 
 @pytest.mark.parametrize("max_reply_length", [1, 4, 8])
 def test_greedy_takes_the_likeliest_token_at_every_step(
-    model: Seq2Seq, network: Network, pairs: Pairs, max_reply_length: int
+    make_search: MakeSearch, model: Seq2Seq, network: Network, pairs: Pairs, max_reply_length: int
 ) -> None:
     expected = [search_greedily(network.stepper(query), max_reply_length) for query in QUERIES]
     if max_reply_length == 8:  # the weights show ended and cut replies side by side
         assert len({len(words) for words, _ in expected}) == B
         assert max(len(words) for words, _ in expected) == 8
-    found = GreedySearch(model)(*pairs[:2], max_reply_length, 1.0)
+    found = make_search(model)(*pairs[:2], max_reply_length, 1.0)
     for row, (words, log_prob) in enumerate(expected):
         assert_same(read_row(found, row), {words: log_prob}, atol=1e-4)
     assert_ranked(found, 1.0)
 
 
 def test_greedy_stops_at_its_end_tokens_however_long_a_reply_may_be(
+    make_search: MakeSearch,
     find_model: Callable[[str], Seq2Seq],
 ) -> None:
     model = find_model("luong")
     query_ids, query_lengths = pad([QUERIES[0]])
-    short = GreedySearch(model)(query_ids, query_lengths, 8, 1.0)
+    short = make_search(model)(query_ids, query_lengths, 8, 1.0)
     assert short.lengths[0, 0] < 8
-    long = GreedySearch(model)(query_ids, query_lengths, 500, 1.0)
+    long = make_search(model)(query_ids, query_lengths, 500, 1.0)
     assert long.ids.shape[-1] == short.lengths[0, 0] + 1
     np.testing.assert_array_equal(long.log_probs, short.log_probs)
 
 
 @pytest.mark.parametrize("max_reply_length", [1, 4, 8])
 def test_beam_of_width_one_equals_greedy(
-    model: Seq2Seq, pairs: Pairs, max_reply_length: int
+    make_search: MakeSearch, model: Seq2Seq, pairs: Pairs, max_reply_length: int
 ) -> None:
-    greedy = GreedySearch(model)(*pairs[:2], max_reply_length, 1.0)
-    beam = BeamSearch(model, 1)(*pairs[:2], max_reply_length, 1.0)
+    greedy = make_search(model)(*pairs[:2], max_reply_length, 1.0)
+    beam = make_search(model, 1)(*pairs[:2], max_reply_length, 1.0)
     np.testing.assert_array_equal(beam.lengths, greedy.lengths)
     for row in range(B):
         assert_same(read_row(beam, row), read_row(greedy, row), atol=1e-4)
@@ -96,9 +120,9 @@ def test_beam_of_width_one_equals_greedy(
 
 @pytest.mark.parametrize("beam_size", [2, 3, 7])
 def test_beam_equals_a_beam_search_by_hand(
-    model: Seq2Seq, network: Network, pairs: Pairs, beam_size: int
+    make_search: MakeSearch, model: Seq2Seq, network: Network, pairs: Pairs, beam_size: int
 ) -> None:
-    found = BeamSearch(model, beam_size)(*pairs[:2], 5, 1.0)
+    found = make_search(model, beam_size)(*pairs[:2], 5, 1.0)
     for row, query in enumerate(QUERIES):
         expected = search_with_beam(network.stepper(query), 5, beam_size)
         assert_same(read_row(found, row), expected, atol=1e-4)
@@ -107,10 +131,10 @@ def test_beam_equals_a_beam_search_by_hand(
 
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
 def test_a_wide_enough_beam_equals_exhaustive_search(
-    model: Seq2Seq, network: Network, pairs: Pairs, penalty: float
+    make_search: MakeSearch, model: Seq2Seq, network: Network, pairs: Pairs, penalty: float
 ) -> None:
     everything = count_replies(3, V)
-    found = BeamSearch(model, everything)(*pairs[:2], 3, penalty)
+    found = make_search(model, everything)(*pairs[:2], 3, penalty)
     for row, query in enumerate(QUERIES):
         expected = search_exhaustively(network.stepper(query), 3, V)
         assert len(expected) == everything
@@ -122,9 +146,9 @@ def test_a_wide_enough_beam_equals_exhaustive_search(
 
 @pytest.mark.parametrize("beam_size", [None, W, 7])
 def test_log_prob_is_the_replys_teacher_forced_score(
-    model: Seq2Seq, pairs: Pairs, beam_size: int | None
+    make_search: MakeSearch, model: Seq2Seq, pairs: Pairs, beam_size: int | None
 ) -> None:
-    search = GreedySearch(model) if beam_size is None else BeamSearch(model, beam_size)
+    search = make_search(model, beam_size)
     found = search(*pairs[:2], 6, 1.0)
     lengths = found.lengths.numpy()
     assert lengths.min() < 6
@@ -138,9 +162,9 @@ def test_log_prob_is_the_replys_teacher_forced_score(
 
 @pytest.mark.parametrize("beam_size", [None, W, 5])
 def test_query_alone_gets_the_replies_it_gets_in_a_padded_batch(
-    model: Seq2Seq, pairs: Pairs, beam_size: int | None
+    make_search: MakeSearch, model: Seq2Seq, pairs: Pairs, beam_size: int | None
 ) -> None:
-    search = GreedySearch(model) if beam_size is None else BeamSearch(model, beam_size)
+    search = make_search(model, beam_size)
     together = search(*pairs[:2], 8, 1.0)
     for row, query in enumerate(QUERIES):
         alone = search(*pad([query]), 8, 1.0)
@@ -154,10 +178,14 @@ def test_query_alone_gets_the_replies_it_gets_in_a_padded_batch(
     [("bahdanau", None), ("bahdanau", W), ("luong", W), ("none", W)],
 )
 def test_search_in_a_graph_equals_eager_for_every_size_from_one_trace(
-    find_model: Callable[[str], Seq2Seq], pairs: Pairs, attention: str, beam_size: int | None
+    make_search: MakeSearch,
+    find_model: Callable[[str], Seq2Seq],
+    pairs: Pairs,
+    attention: str,
+    beam_size: int | None,
 ) -> None:
     model = find_model(attention)
-    search = GreedySearch(model) if beam_size is None else BeamSearch(model, beam_size)
+    search = make_search(model, beam_size)
     scalars = (tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32))
     signature = (IDS, LENGTHS, *scalars)
     traced = tf.function(search, input_signature=signature, autograph=False)
@@ -173,10 +201,10 @@ def test_search_in_a_graph_equals_eager_for_every_size_from_one_trace(
 
 
 def test_a_beam_wider_than_all_replies_marks_those_that_do_not_exist(
-    find_model: Callable[[str], Seq2Seq], pairs: Pairs
+    make_search: MakeSearch, find_model: Callable[[str], Seq2Seq], pairs: Pairs
 ) -> None:
     existing = count_replies(1, V)
-    found = BeamSearch(find_model("luong"), existing + 4)(*pairs[:2], 1, 1.0)
+    found = make_search(find_model("luong"), existing + 4)(*pairs[:2], 1, 1.0)
     assert np.all(np.isfinite(found.log_probs[:, :existing]))
     assert np.all(found.log_probs[:, existing:] == -np.inf)
 
@@ -184,12 +212,12 @@ def test_a_beam_wider_than_all_replies_marks_those_that_do_not_exist(
 @settings(max_examples=20)
 @given(seed=st.integers(0, 10**6), beam_size=st.integers(1, 40), max_reply_length=st.integers(1, 4))
 def test_searches_over_a_table_equal_searches_by_hand(
-    seed: int, beam_size: int, max_reply_length: int
+    make_search: MakeSearch, seed: int, beam_size: int, max_reply_length: int
 ) -> None:
     model: Any = TableModel(draw_table(seed, queries=2, times=5, vocab_size=6))
     queries = (tf.constant([[0], [1]]), tf.constant([1, 1]))
-    greedy = GreedySearch(model)(*queries, max_reply_length, 0.5)
-    beam = BeamSearch(model, beam_size)(*queries, max_reply_length, 0.5)
+    greedy = make_search(model)(*queries, max_reply_length, 0.5)
+    beam = make_search(model, beam_size)(*queries, max_reply_length, 0.5)
     for row in range(2):
         advance = model.stepper(row)
         words, log_prob = search_greedily(advance, max_reply_length)
@@ -197,3 +225,36 @@ def test_searches_over_a_table_equal_searches_by_hand(
         expected = search_with_beam(advance, max_reply_length, beam_size)
         assert_same(read_row(beam, row), expected, atol=1e-4)
     assert np.all(beam.scores[:, :-1] >= beam.scores[:, 1:])
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10**6), count=st.integers(1, 12))
+def test_find_best_equals_looking_through_all_logits(seed: int, count: int) -> None:
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(0, 3, [4, 40 * GROUP]).astype(np.float32)
+    logits[1] = -np.inf
+    logits[1, generator.integers(40 * GROUP, size=15)] = generator.normal(size=15)
+    values, places = find_best(tf.constant(logits), count)
+    np.testing.assert_array_equal(values, -np.sort(-logits, axis=-1)[:, :count])
+    np.testing.assert_array_equal(np.take_along_axis(logits, places.numpy(), -1), values)
+    assert all(len(set(row)) == count for row in places.numpy().tolist())
+
+
+@pytest.mark.parametrize("beam_size", [1, 5])
+def test_bfloat16_products_find_the_replies_that_float32_finds(beam_size: int) -> None:
+    size = 40 * GROUP - 3  # so many words that the best are looked for in groups
+    config = ModelConfig(rnn_size=16, num_layers=2, embedding_size=12, attention="luong")
+    model = Seq2Seq(config, size)
+    randomise(list_variables(model), seed=5, scale=0.7)
+    queries = pad(np.random.default_rng(3).integers(4, size, [40, 6]).tolist())
+    found = []
+    for precision in ("float32", "bfloat16"):
+        search = FastSearch(InferenceNetwork(model, precision), beam_size)
+        traced = tf.function(search.__call__, autograph=False)
+        found.append(traced(*queries, tf.constant(6), tf.constant(1.0)))
+    exact, coarse = ([read_row(x, row) for row in range(40)] for x in found)
+    same = [next(iter(one)) == next(iter(other)) for one, other in zip(exact, coarse)]
+    assert np.mean(same) >= 0.9
+    for one, other in zip(exact, coarse):
+        for reply in set(one) & set(other):
+            assert other[reply] == pytest.approx(one[reply], rel=0.02)

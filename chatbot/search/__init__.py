@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from chatbot.search.beam import BeamSearch
+from chatbot.search.fast import FastSearch
 from chatbot.search.greedy import GreedySearch
 from chatbot.search.hypotheses import Hypotheses, length_normalised
+from chatbot.search.traced import SIGNATURE, TracedSearches
 
-__all__ = ["BeamSearch", "GreedySearch", "Hypotheses", "length_normalised"]
+__all__ = [
+    "SIGNATURE",
+    "BeamSearch",
+    "FastSearch",
+    "GreedySearch",
+    "Hypotheses",
+    "TracedSearches",
+    "length_normalised",
+]

@@ -1,0 +1,245 @@
+"""The network as replies need it: weights cast and laid out once, no gradients, few operations.
+
+The same sums as `Encoder` and `Decoder`, from the same weights. The decoder's state is one tensor
+`float32 [R, X]`, so that a search can reorder it at once: the last attention if there is one, then
+every layer's hidden state, then every layer's carry.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from chatbot.model import Seq2Seq
+from chatbot.products import Product
+from chatbot.teacher_forcing import AttentionWeights
+from chatbot.text import GO
+
+GROUP = 64
+"""Logits come in whole groups of so many: a vocabulary is filled up with impossible tokens."""
+
+
+class Layer(NamedTuple):
+    """An encoder layer's products, to its gates in the order input, forget, output, cell.
+
+    Attributes:
+        inputs: With the layer's inputs, bias included.
+        hidden: With its hidden state.
+    """
+
+    inputs: Product
+    hidden: Product
+
+
+class Attended(NamedTuple):
+    """What the decoder looks at, once a query whatever the beam's width.
+
+    Attributes:
+        memory: `[B, S, U]`.
+        keys: `[B, S, U]`; float32 for the additive score.
+        padding: `float32 [B, 1, S]`, added to the scores: 0, and float32's least on padding.
+    """
+
+    memory: tf.Tensor
+    keys: tf.Tensor
+    padding: tf.Tensor
+
+
+class InferenceNetwork:
+    """Encodes queries and takes the decoder's steps.
+
+    Attributes:
+        vocab_size: Words in the vocabulary, V.
+        is_exact: Whether all products are in float32.
+    """
+
+    def __init__(self, model: Seq2Seq, precision: str = "float32") -> None:
+        """Lays out the model's weights as they are now.
+
+        Args:
+            model: The network.
+            precision: Type of the matrix products; all else is float32.
+        """
+        self.vocab_size = model.vocab_size
+        self._units = model.config.rnn_size
+        self._dtype = tf.dtypes.as_dtype(precision)
+        self._embedding = tf.cast(model.embedding, self._dtype)
+        cells = [layer.cell for layer in model.encoder.stack.layers]
+        self._encoder = [
+            Layer(
+                self._lay_out(_order_gates(cell.kernel), _order_gates(cell.bias)),
+                self._lay_out(_order_gates(cell.recurrent_kernel)),
+            )
+            for cell in cells
+        ]
+        weights = model.decoder.weights()
+        kernels = list(weights.kernels)
+        kernels[0] = tf.concat([weights.word_kernel, kernels[0]], axis=0)
+        self._decoder = [
+            self._lay_out(_order_gates(kernel), _order_gates(bias))
+            for kernel, bias in zip(kernels, weights.biases)
+        ]
+        self._attention = weights.attention
+        if weights.attention is not None:
+            self._lay_out_attention(weights.attention)
+        missing = -self.vocab_size % GROUP
+        kernel = tf.pad(model.projection.kernel, [[0, 0], [0, missing]])
+        self._bias = tf.pad(model.projection.bias, [[0, missing]], constant_values=-math.inf)
+        self._projection = self._lay_out(kernel, self._bias)
+        self.is_exact = self._dtype == tf.float32
+        # For the few logits that are computed again a row each is needed, not a column.
+        self._rows = None if self.is_exact else tf.transpose(kernel)
+
+    def _lay_out(self, kernel: tf.Tensor, bias: tf.Tensor | None = None) -> Product:
+        return Product(kernel, bias, self._dtype)
+
+    def _lay_out_attention(self, weights: AttentionWeights) -> None:
+        self._memory_product = self._lay_out(weights.memory_kernel)
+        self._output_product = self._lay_out(weights.output_kernel)
+        self._query_product = None
+        if weights.query_kernel is not None:
+            self._query_product = self._lay_out(weights.query_kernel)
+            self._score_vector = tf.convert_to_tensor(weights.score_vector)
+
+    def start(
+        self, query_ids: tf.Tensor, query_lengths: tf.Tensor
+    ) -> tuple[Attended | None, tf.Tensor]:
+        """Encodes queries.
+
+        Args:
+            query_ids: `int32 [B, S]`, padded on the right.
+            query_lengths: `int32 [B]`, at least 1.
+
+        Returns:
+            What the decoder looks at, or None without attention, and its first state.
+        """
+        steps = tf.gather(self._embedding, tf.transpose(query_ids))
+        hiddens, carries = [], []
+        last = tf.stack([query_lengths - 1, tf.range(tf.size(query_lengths))], axis=1)
+        for layer in self._encoder:
+            outputs, layer_carries = self._encode(layer, steps)
+            # Padding is on the right, so what was computed there has touched nothing before it.
+            hiddens.append(tf.gather_nd(outputs, last))
+            carries.append(tf.gather_nd(layer_carries, last))
+            steps = tf.cast(outputs, self._dtype)
+        if self._attention is None:
+            return None, tf.concat([*hiddens, *carries], axis=1)
+        state = tf.concat([tf.zeros_like(hiddens[0]), *hiddens, *carries], axis=1)
+        return self._attend_to(tf.transpose(steps, [1, 0, 2]), query_lengths), state
+
+    def _encode(self, layer: Layer, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Runs one layer over `[S, B, X]`; returns all hidden states and carries `[S, B, U]`."""
+        shape = [*tf.unstack(tf.shape(steps)[:2]), 4 * self._units]
+        gates = layer.inputs(tf.reshape(steps, [-1, steps.shape[-1]]))
+        gates = tf.reshape(gates, shape)
+        source = tf.TensorArray(tf.float32, shape[0], element_shape=[None, shape[2]]).unstack(gates)
+        written = tf.TensorArray(tf.float32, shape[0], element_shape=[None, 2 * self._units])
+
+        def body(time: tf.Tensor, hidden: tf.Tensor, carry: tf.Tensor, written: Any) -> Any:
+            gates = source.read(time) + layer.hidden(hidden)
+            hidden, carry = _advance_lstm(gates, carry)
+            written = written.write(time, tf.concat([hidden, carry], axis=1))
+            return time + 1, hidden, carry, written
+
+        zeros = tf.zeros([shape[1], self._units])
+        *_, written = tf.while_loop(
+            lambda time, *_: time < shape[0], body, (tf.constant(0), zeros, zeros, written)
+        )
+        hiddens, carries = tf.split(written.stack(), 2, axis=-1)
+        return hiddens, carries
+
+    def _attend_to(self, memory: tf.Tensor, lengths: tf.Tensor) -> Attended:
+        keys = self._memory_product(tf.reshape(memory, [-1, self._units]))
+        keys = tf.reshape(keys, tf.shape(memory))
+        real = tf.sequence_mask(lengths, tf.shape(memory)[1])
+        padding = tf.where(real, 0.0, tf.float32.min)[:, tf.newaxis]
+        typed = keys if self._query_product else tf.cast(keys, self._dtype)
+        return Attended(memory, typed, padding)
+
+    def first_ids(self, rows: Any) -> tf.Tensor:
+        """Returns the start token for so many rows, `int32 [R]`."""
+        return tf.fill([rows], GO)
+
+    def advance(
+        self, last_ids: tf.Tensor, attended: Attended | None, state: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Takes one step of the decoder.
+
+        Args:
+            last_ids: `int32 [R]`, each row's last token; R is a multiple of the queries.
+            attended: From `start`; each query's rows stand in succession.
+            state: `float32 [R, X]`.
+
+        Returns:
+            What the projection is applied to, `float32 [R, U]`, and the next state.
+        """
+        layers = len(self._decoder)
+        parts = tf.split(state, state.shape[-1] // self._units, axis=1)
+        fed = [] if attended is None else parts[:1]
+        hiddens, carries = parts[len(fed) : len(fed) + layers], parts[len(fed) + layers :]
+        inputs = [tf.gather(self._embedding, last_ids), *(tf.cast(x, self._dtype) for x in fed)]
+        for place, layer in enumerate(self._decoder):
+            gates = layer(tf.concat([*inputs, tf.cast(hiddens[place], self._dtype)], axis=1))
+            hiddens[place], carries[place] = _advance_lstm(gates, carries[place])
+            inputs = [tf.cast(hiddens[place], self._dtype)]
+        output = hiddens[-1]
+        if attended is not None:
+            output = self._attend(attended, inputs[0])
+        following = [*([] if attended is None else [output]), *hiddens, *carries]
+        return output, tf.concat(following, axis=1)
+
+    def project(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Projects the decoder's outputs to the vocabulary.
+
+        Args:
+            outputs: `float32 [R, U]`.
+
+        Returns:
+            The logits `float32 [R, V']`, -inf behind the vocabulary.
+        """
+        return self._projection(outputs)
+
+    def project_exactly(self, outputs: tf.Tensor, tokens: tf.Tensor) -> tf.Tensor:
+        """Computes a few logits again, in float32.
+
+        Args:
+            outputs: `float32 [R, U]`.
+            tokens: `int32 [R, K]`.
+
+        Returns:
+            `float32 [R, K]`.
+        """
+        products = tf.linalg.matvec(tf.gather(self._rows, tokens), outputs)
+        return products + tf.gather(self._bias, tokens)
+
+    def _attend(self, attended: Attended, query: tf.Tensor) -> tf.Tensor:
+        """Computes the attention `float32 [R, U]` of the top layer's outputs `[R, U]`."""
+        memory, keys, padding = attended
+        queries, units = tf.shape(memory)[0], self._units
+        if self._query_product is not None:
+            shift = tf.reshape(self._query_product(query), [queries, -1, 1, units])
+            inner = tf.tanh(keys[:, tf.newaxis] + shift)
+            scores = tf.linalg.matvec(inner, self._score_vector)
+        else:
+            scores = tf.matmul(tf.reshape(query, [queries, -1, units]), keys, transpose_b=True)
+        alignments = tf.nn.softmax(tf.cast(scores, tf.float32) + padding)
+        context = tf.matmul(tf.cast(alignments, self._dtype), memory)
+        joined = tf.concat([query, tf.reshape(context, [-1, units])], axis=1)
+        return self._output_product(joined)
+
+
+def _order_gates(weights: Any) -> tf.Tensor:
+    """Reorders Keras' gates input, forget, cell, output so that the sigmoids are side by side."""
+    enter, forget, cell, leave = tf.split(tf.convert_to_tensor(weights), 4, axis=-1)
+    return tf.concat([enter, forget, leave, cell], axis=-1)
+
+
+def _advance_lstm(gates: tf.Tensor, carry: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Takes the elementwise part of an LSTM step."""
+    units = carry.shape[-1]
+    opening, cell = tf.split(gates, [3 * units, units], axis=1)
+    enter, forget, leave = tf.split(tf.sigmoid(opening), 3, axis=1)
+    carry = forget * carry + enter * tf.tanh(cell)
+    return leave * tf.tanh(carry), carry

@@ -1,0 +1,164 @@
+"""Greedy and beam search in one plain loop."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_addons as tfa
+
+from chatbot.inference import GROUP, InferenceNetwork
+from chatbot.search.hypotheses import Hypotheses, rank
+from chatbot.text import EOS
+
+SPARE = 3
+"""Tokens more than a search needs whose logits are computed again when the first were coarse."""
+
+
+def find_best(logits: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Finds the greatest logits of each row.
+
+    The best `count` stand in the `count` groups with the greatest greatest: only these are looked
+    through, which is five times as fast as looking through them all.
+
+    Args:
+        logits: `float32 [R, V']`, V' a multiple of `GROUP`.
+        count: How many, at most V'.
+
+    Returns:
+        The logits `float32 [R, count]`, the greatest first, and their places `int32`.
+    """
+    groups = logits.shape[-1] // GROUP
+    if groups <= 2 * count:
+        return tf.math.top_k(logits, count)
+    grouped = tf.reshape(logits, [-1, groups, GROUP])
+    _, chosen = tf.math.top_k(tf.reduce_max(grouped, axis=-1), count)
+    inside = tf.reshape(tf.gather(grouped, chosen, batch_dims=1), [-1, count * GROUP])
+    values, places = tf.math.top_k(inside, count)
+    return values, tf.gather(chosen, places // GROUP, batch_dims=1) * GROUP + places % GROUP
+
+
+class FastSearch:
+    """Beam search over an `InferenceNetwork`; a width of 1 is greedy search.
+
+    The beam goes by log probability; the finished hypotheses are then scored once, with their end
+    tokens counted, and sorted.
+    """
+
+    def __init__(self, network: InferenceNetwork, beam_size: int) -> None:
+        """Makes the search.
+
+        Args:
+            network: What takes the steps.
+            beam_size: Hypotheses kept at each step, W.
+        """
+        self._network = network
+        self._beam_size = beam_size
+        self._count = min(beam_size, network.vocab_size)
+
+    def __call__(
+        self, query_ids: tf.Tensor, query_lengths: tf.Tensor, max_reply_length: Any, penalty: Any
+    ) -> Hypotheses:
+        """Replies to a batch of queries; call it inside a traced function.
+
+        Args:
+            query_ids: `int32 [B, S]`, padded on the right.
+            query_lengths: `int32 [B]`, at least 1.
+            max_reply_length: `int32 []`, most tokens in a reply, its end token not counted; a
+                longer one is cut and closed with the end token.
+            penalty: `float32 []`, exponent of the length penalty in the scores.
+
+        Returns:
+            `beam_size` hypotheses a query.
+        """
+        attended, state = self._network.start(query_ids, query_lengths)
+        width, queries = self._beam_size, tf.shape(query_lengths)[0]
+        shape = [queries, width]
+        log_probs = tf.where(tf.range(width) == 0, 0.0, -math.inf) + tf.zeros(shape)
+        finished = tf.fill(shape, False)
+        last = self._network.first_ids(queries * width)
+        state = tf.repeat(state, width, axis=0)
+        arrays = [
+            tf.TensorArray(tf.int32, 0, dynamic_size=True, element_shape=[None, width])
+            for _ in range(2)
+        ]
+
+        def goes_on(time: tf.Tensor, finished: tf.Tensor, log_probs: tf.Tensor, *_: Any) -> Any:
+            going = tf.logical_not(tf.logical_or(finished, log_probs == -math.inf))
+            return tf.logical_and(time <= max_reply_length, tf.reduce_any(going))
+
+        def body(
+            time: tf.Tensor,
+            finished: tf.Tensor,
+            log_probs: tf.Tensor,
+            last: tf.Tensor,
+            state: tf.Tensor,
+            arrays: Any,
+        ) -> Any:
+            outputs, state = self._network.advance(last, attended, state)
+            only_end = tf.logical_or(finished, time >= max_reply_length)
+            values, tokens = self._continue(outputs, finished, only_end)
+            ids, parents, log_probs = self._choose(log_probs[:, :, tf.newaxis] + values, tokens)
+            if width > 1:
+                rows = parents + tf.range(queries)[:, tf.newaxis] * width
+                state = tf.gather(state, tf.reshape(rows, [-1]))
+                finished = tf.gather(finished, parents, batch_dims=1)
+            finished = tf.logical_or(finished, ids == EOS)
+            arrays = [array.write(time, x) for array, x in zip(arrays, (ids, parents))]
+            return time + 1, finished, log_probs, tf.reshape(ids, [-1]), state, arrays
+
+        start = (tf.constant(0), finished, log_probs, last, state, arrays)
+        _, _, log_probs, _, _, arrays = tf.while_loop(goes_on, body, start)
+        return rank(self._trace_back(*arrays, queries), log_probs, penalty)
+
+    def _continue(
+        self, outputs: tf.Tensor, finished: tf.Tensor, only_end: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns each hypothesis' likeliest continuations, `[B, W, K]`: log probs and tokens."""
+        values, tokens, end = self._find_likeliest(outputs)
+        shape = [*tf.unstack(tf.shape(finished)), self._count]
+        end = tf.where(finished, 0.0, tf.reshape(end, shape[:2]))[:, :, tf.newaxis]
+        if self._count > 1:
+            end = tf.pad(end, [[0, 0], [0, 0], [0, self._count - 1]], constant_values=-math.inf)
+        only_end = only_end[:, :, tf.newaxis]
+        tokens = tf.where(only_end, EOS, tf.reshape(tokens, shape))
+        return tf.where(only_end, end, tf.reshape(values, shape)), tokens
+
+    def _find_likeliest(self, outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns K tokens' log probs and ids, `[R, K]`, and the end token's log prob, `[R]`."""
+        network, count = self._network, self._count
+        spare = 0 if network.is_exact else SPARE
+        logits = network.project(outputs)
+        values, tokens = find_best(logits, min(count + spare, network.vocab_size))
+        greatest = tf.gather(tf.nn.softmax(logits), tokens[:, :1], batch_dims=1)
+        # Of the softmax' denominator the greatest probability tells, and that is never too small.
+        normalizer = values[:, :1] - tf.math.log(greatest)
+        if network.is_exact:
+            return values - normalizer, tokens, logits[:, EOS] - normalizer[:, 0]
+        ended = tf.pad(tokens, [[0, 0], [0, 1]], constant_values=EOS)
+        log_probs = network.project_exactly(outputs, ended) - normalizer
+        exact, end = log_probs[:, :-1], log_probs[:, -1]
+        gained = tf.reduce_sum(tf.exp(exact) - tf.exp(values - normalizer), axis=1)
+        change = tf.math.log1p(gained)
+        exact, order = tf.math.top_k(exact - change[:, tf.newaxis], count)
+        return exact, tf.gather(tokens, order, batch_dims=1), end - change
+
+    def _choose(
+        self, log_probs: tf.Tensor, tokens: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Keeps the W likeliest of `[B, W, K]`: their tokens, parents and log probs `[B, W]`."""
+        if self._beam_size == 1:
+            return tokens[:, :, 0], tf.zeros_like(tokens[:, :, 0]), log_probs[:, :, 0]
+        flat = [-1, self._beam_size * self._count]
+        log_probs, places = tf.math.top_k(tf.reshape(log_probs, flat), self._beam_size)
+        ids = tf.gather(tf.reshape(tokens, flat), places, batch_dims=1)
+        return ids, places // self._count, log_probs
+
+    def _trace_back(self, ids: Any, parents: Any, queries: tf.Tensor) -> tf.Tensor:
+        """Follows the parents back from the last step; returns `int32 [B, W, T]`."""
+        steps = ids.stack()
+        if self._beam_size > 1:
+            lengths = tf.fill([queries], tf.shape(steps)[0])
+            steps = tfa.seq2seq.gather_tree(steps, parents.stack(), lengths, EOS)
+        return tf.transpose(steps, [1, 2, 0])

@@ -15,7 +15,7 @@ from benchmarks.training import define_flags, draw_batches, make_config
 from chatbot.dataset import Batch
 from chatbot.device import computing_in, has_gpu, prepare_device, resolve_precision
 from chatbot.flags import FLAGS, run
-from chatbot.losses import gather_real, token_losses
+from chatbot.losses import gather_real
 from chatbot.model import Seq2Seq
 from chatbot.optimization import make_optimizer, make_train_step
 
@@ -66,8 +66,8 @@ def list_parts(model: Seq2Seq, batch: Batch, optimizer: Any) -> dict[str, Callab
     gradients = [tf.ones_like(variable) for variable in model.trainable_variables]
 
     def project() -> tf.Tensor:
-        logits = model.project(gather_real(outputs, reply_lengths))
-        return token_losses(logits, gather_real(reply_ids, reply_lengths))
+        targets = gather_real(reply_ids, reply_lengths)
+        return model.project_losses(gather_real(outputs, reply_lengths), targets)
 
     @tf.function(autograph=False)
     def update() -> None:

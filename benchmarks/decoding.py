@@ -49,6 +49,8 @@ PURPOSE = "Measures how long replies take and compares it with the machine's pro
 TARGETS = {"greedy_single": 25, "greedy_batch": 300, "beam_single": 50, "beam_batch": 1100}
 """Milliseconds, at `TARGET_RATE`."""
 TARGET_RATE = 180e9
+SINGLES = 4
+"""Times as many searches for a single query, which are short, as for a batch."""
 PROMPT_TARGET, ANSWER_TARGET = 3.0, 6.0
 """Seconds from the start of predict.py."""
 
@@ -59,7 +61,7 @@ def define_flags() -> None:
     flags.DEFINE_enum("precision", "auto", ["auto", "float32"], "Type of the products.")
     flags.DEFINE_integer("beam_size", 5, "Hypotheses that the beam keeps.", 2)
     flags.DEFINE_integer("reply_length", 10, "Tokens of every reply.", 1)
-    flags.DEFINE_integer("repeats", 10, "Timed searches of each kind.", 1)
+    flags.DEFINE_integer("repeats", 10, "Timed searches of a batch of each kind.", 1)
     flags.DEFINE_integer("starts", 3, "Timed starts of predict.py of each kind.", 1)
     flags.DEFINE_integer("queries", 2_000, "Lines of the file that predict.py answers.", 1)
     show("What to measure", "precision", "repeats", "starts", "queries")
@@ -164,7 +166,8 @@ def measure_searches(bot: Chatbot, queries: Sequence[str]) -> dict[str, float]:
     for search, width in (("greedy", 1), ("beam", FLAGS.beam_size)):
         for size, chosen in asked.items():
             answer = partial(bot.replies, chosen, width)
-            seconds[f"{search}_{size}"] = time_calls(answer, FLAGS.repeats)
+            repeats = FLAGS.repeats * (SINGLES if size == "single" else 1)
+            seconds[f"{search}_{size}"] = time_calls(answer, repeats)
     rates.append(measure_product_rate("float32"))
     rate = statistics.mean(rates)
     figures = {"product_gigaflops": rate / 1e9}

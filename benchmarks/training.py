@@ -55,9 +55,10 @@ def define_flags() -> None:
     flags.DEFINE_enum(
         "precision", "auto", ["auto", "float32", "bfloat16", "float16"], "Type of the products."
     )
-    flags.DEFINE_integer("steps", 20, "Timed steps.", 1)
+    flags.DEFINE_integer("steps", 20, "Timed steps of a run.", 1)
+    flags.DEFINE_integer("runs", 3, "Runs; the figures are the runs' medians.", 1)
     flags.DEFINE_boolean("plain", False, "Run the libraries' loops, not our own.")
-    show("What to measure", "precision", "plain", "steps")
+    show("What to measure", "precision", "plain", "steps", "runs")
     show("Sizes", "dropout")
 
 
@@ -180,7 +181,7 @@ def read_batches(corpus: str, directory: str) -> tuple[Iterator[Batch], int]:
 
 
 def measure(batches: Iterator[Batch], vocab_size: int, config: ModelConfig) -> dict[str, Any]:
-    """Trains for a few steps.
+    """Trains for a few steps, in several runs.
 
     Args:
         batches: The pairs.
@@ -188,32 +189,51 @@ def measure(batches: Iterator[Batch], vocab_size: int, config: ModelConfig) -> d
         config: The network's settings.
 
     Returns:
-        {figure: value}.
+        {figure: value}, each the median of the runs'.
     """
     precision = resolve_precision(FLAGS.precision)
     with computing_in(precision):
         model = Seq2Seq(config, vocab_size)
     model.compute_fast(not FLAGS.plain and not has_gpu())
     step = make_train_step(model, make_optimizer(precision), 5.0, 1)
-    seconds, shares, tokens = [], [], 0
+    endless = itertools.cycle(batches)
+    for _ in range(2):  # traced, and its memory found
+        float(step(*next(endless), 0, 1e-3)[0])
+    runs = [time_run(step, endless, precision, vocab_size, config) for _ in range(FLAGS.runs)]
+    figures = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+    names = {"attention": FLAGS.attention, "precision": precision, "vocab_size": vocab_size}
+    return {**names, **figures}
+
+
+def time_run(
+    step: Any, batches: Iterator[Batch], precision: str, vocab_size: int, config: ModelConfig
+) -> dict[str, float]:
+    """Times one run, with the machine's product rate before and after it.
+
+    Args:
+        step: The training step.
+        batches: Pairs without end.
+        precision: Type of the products.
+        vocab_size: Words in the vocabulary.
+        config: The network's settings.
+
+    Returns:
+        {figure: value}.
+    """
+    seconds, operations, tokens = [], [], 0
     rate = measure_product_rate(precision)
-    for n, batch in zip(range(FLAGS.steps + 2), itertools.cycle(batches)):
+    for n, batch in zip(range(FLAGS.steps), batches):
         start = time.perf_counter()
         float(step(*batch, n, 1e-3)[0])
-        if n < 2:
-            continue  # traced, and its memory found
         seconds.append(time.perf_counter() - start)
-        shares.append(count_operations(config, vocab_size, batch) / rate / seconds[-1])
+        operations.append(count_operations(config, vocab_size, batch))
         tokens += int(np.sum(batch.reply_lengths))
-    again = measure_product_rate(precision)
+    rate = (rate + measure_product_rate(precision)) / 2
     return {
-        "attention": FLAGS.attention,
-        "precision": precision,
-        "vocab_size": vocab_size,
         "step_milliseconds": 1000 * statistics.median(seconds),
         "tokens_per_second": tokens / sum(seconds),
-        "product_gigaflops": (rate + again) / 2e9,
-        "utilisation": statistics.median(shares) * rate / ((rate + again) / 2),
+        "product_gigaflops": rate / 1e9,
+        "utilisation": statistics.median(x / y for x, y in zip(operations, seconds)) / rate,
     }
 
 

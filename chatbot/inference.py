@@ -15,7 +15,6 @@ import tensorflow as tf
 from chatbot.model import Seq2Seq
 from chatbot.products import Product
 from chatbot.teacher_forcing import AttentionWeights
-from chatbot.text import GO
 
 GROUP = 64
 """Logits come in whole groups of so many: a vocabulary is filled up with impossible tokens."""
@@ -157,10 +156,6 @@ class InferenceNetwork:
         padding = tf.where(real, 0.0, tf.float32.min)[:, tf.newaxis]
         typed = keys if self._query_product else tf.cast(keys, self._dtype)
         return Attended(memory, typed, padding)
-
-    def first_ids(self, rows: Any) -> tf.Tensor:
-        """Returns the start token for so many rows, `int32 [R]`."""
-        return tf.fill([rows], GO)
 
     def advance(
         self, last_ids: tf.Tensor, attended: Attended | None, state: tf.Tensor

@@ -9,8 +9,7 @@ import tensorflow as tf
 from chatbot.config import ModelConfig
 from chatbot.decoder import Decoder
 from chatbot.encoder import Encoded, Encoder
-from chatbot.losses import gather_real, token_losses
-from chatbot.recurrence import multiply_rows
+from chatbot.losses import gather_real, project_losses, token_losses
 from chatbot.rnn import draw_kept, draw_mask
 from chatbot.text import EOS, GO, PAD, UNK
 
@@ -136,22 +135,23 @@ class Seq2Seq(tf.Module):
         inputs = self.embed(tf.concat([starts, reply_ids[:, :-1]], axis=1))
         inputs = self._drop_embedded(inputs, dropout_seed, EMBEDDING_STREAM + 1)
         outputs = self.decoder.teacher_forced(encoded, inputs, reply_lengths, dropout_seed)
-        logits = self.project(gather_real(outputs, reply_lengths))
-        return token_losses(logits, gather_real(reply_ids, reply_lengths))
+        targets = gather_real(reply_ids, reply_lengths)
+        return self.project_losses(gather_real(outputs, reply_lengths), targets)
 
-    def project(self, outputs: tf.Tensor) -> tf.Tensor:
-        """Projects the decoder's outputs to the vocabulary.
+    def project_losses(self, outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """Projects the decoder's outputs to the vocabulary and takes the cross entropy.
 
         Args:
             outputs: `float [N, U]`.
+            targets: `int32 [N]`, ids of the right tokens.
 
         Returns:
-            Logits, `float [N, V]`.
+            `float32 [N]` in nats.
         """
         if not self.decoder.fast:
-            return self.projection(outputs)
+            return token_losses(self.projection(outputs), targets)
         kernel = tf.cast(self.projection.kernel, outputs.dtype)
-        return multiply_rows(outputs, kernel) + self.projection.bias
+        return project_losses(outputs, kernel, tf.identity(self.projection.bias), targets)
 
     def loss(
         self,

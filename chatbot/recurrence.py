@@ -1,10 +1,9 @@
-"""LSTM steps in loops that leave the weights' gradients for afterwards.
+"""LSTM steps in loops, forwards and backwards, with everything large outside the loops.
 
-Differentiating a loop adds up, at every step, a gradient as large as each weight matrix, from a
-product over one step's few rows. Here a product inside the loop adds a `slot`, a tensor of zeros
-with a place for every step. The gradient that arrives in the slots is the gradient of the
-products, and one product over all steps at once turns it into the weights' gradient. The sums are
-the same; the order of the additions is not.
+A loop that is differentiated step by step adds up, at every step, a gradient as large as each
+weight matrix. Here the way back is a loop of its own that computes the gradients of the gates
+alone; one product over all its steps then gives the weights' gradient. The sums are the same; the
+order of the additions is not.
 """
 
 from __future__ import annotations
@@ -15,178 +14,228 @@ from typing import Any, Callable
 import tensorflow as tf
 
 Tensors = list[tf.Tensor]
+Shapes = list[tuple[tf.DType, list[Any]]]
+
+RECORDS = 6
+"""Tensors that a step of an LSTM leaves for its way back."""
 
 
 def run_steps(
     step: Callable[[Tensors, Tensors], tuple[Tensors, Tensors]],
-    inputs: Sequence[tf.Tensor],
+    inputs: Sequence[Any],
     state: Sequence[tf.Tensor],
-    output_shapes: Sequence[tuple[tf.DType, Sequence[Any]]],
-) -> tuple[Tensors, Tensors]:
+    shapes: Shapes,
+    backwards: bool = False,
+) -> tuple[list[Any], Tensors]:
     """Runs a step over the leading dimension of its inputs.
 
     Args:
-        step: Takes the inputs of one step and the state, returns the outputs and the next state.
-        inputs: `[steps, ...]`, at least one.
+        step: Takes the inputs of one step and the state, returns the results and the next state.
+        inputs: Tensors `[steps, ...]`, at least the first one; the others may be arrays that came
+            out of another loop.
         state: The state before the first step.
-        output_shapes: (type, shape) of each output of `step`.
+        shapes: (type, shape) of each result of `step`.
+        backwards: Whether to begin with the last step.
 
     Returns:
-        The outputs, each `[steps, ...]`, and the last state.
+        The results, an array of all steps each, and the last state. Reading an array step by
+        step copies nothing; `stack` makes a tensor of it.
     """
     count = tf.shape(inputs[0])[0]
-    sources = [tf.TensorArray(x.dtype, count, element_shape=x.shape[1:]).unstack(x) for x in inputs]
-    results = [tf.TensorArray(dtype, count, element_shape=shape) for dtype, shape in output_shapes]
+    results = [
+        tf.TensorArray(dtype, count, element_shape=shape, clear_after_read=False)
+        for dtype, shape in shapes
+    ]
 
-    def body(time: tf.Tensor, results: Any, state: Any) -> Any:
-        outputs, following = step([source.read(time) for source in sources], list(state))
+    def body(done: tf.Tensor, results: Any, state: Any) -> Any:
+        time = count - 1 - done if backwards else done
+        outputs, following = step([_read(source, time) for source in inputs], list(state))
         written = [result.write(time, x) for result, x in zip(results, outputs)]
-        return time + 1, written, following
+        return done + 1, written, following
 
     _, results, state = tf.while_loop(
-        lambda time, *_: time < count,
-        body,
-        (tf.constant(0), results, list(state)),
-        maximum_iterations=count,
+        lambda done, *_: done < count, body, (tf.constant(0), results, list(state))
     )
-    return [result.stack() for result in results], list(state)
+    return list(results), list(state)
 
 
-def advance_lstm(gates: tf.Tensor, carry: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _read(source: Any, time: tf.Tensor) -> tf.Tensor:
+    return source.read(time) if isinstance(source, tf.TensorArray) else source[time]
+
+
+def list_record_shapes(units: int) -> Shapes:
+    """Returns (type, shape) of what `advance_lstm` records."""
+    return [(tf.float32, [None, units])] * RECORDS
+
+
+def advance_lstm(gates: tf.Tensor, carry: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, Tensors]:
     """Takes the elementwise part of an LSTM step, in the order of Keras' weights.
 
+    With i, f, g, o = sigmoid, sigmoid, tanh, sigmoid of the gates, c' = f c + i g and
+    h = o tanh(c') (Hochreiter and Schmidhuber 1997, "Long Short-Term Memory", with the forget
+    gate of Gers et al. 2000, "Learning to Forget").
+
     Args:
-        gates: `float32 [B, 4 * U]`: input, forget, cell and output gate before their
+        gates: `float [B, 4 * U]`: input, forget, cell and output gate before their
             nonlinearities.
-        carry: `float32 [B, U]`.
+        carry: `float32 [B, U]`, c.
 
     Returns:
-        The new hidden state and the new carry, each `float32 [B, U]`.
+        h and c', each `float32 [B, U]`, and the record: i, f, g, o, tanh(c') and c.
     """
-    enter, forget, cell, leave = tf.split(gates, 4, axis=-1)
-    carry = tf.sigmoid(forget) * carry + tf.sigmoid(enter) * tf.tanh(cell)
-    return tf.sigmoid(leave) * tf.tanh(carry), carry
+    enter, forget, cell, leave = tf.split(tf.cast(gates, tf.float32), 4, axis=-1)
+    enter, forget, leave = tf.sigmoid(enter), tf.sigmoid(forget), tf.sigmoid(leave)
+    cell = tf.tanh(cell)
+    following = forget * carry + enter * cell
+    squashed = tf.tanh(following)
+    return leave * squashed, following, [enter, forget, cell, leave, squashed, carry]
 
 
-class Matrix:
-    """Weights to multiply by in a loop, whose own gradient is somebody else's business.
+def reverse_lstm(
+    record: Tensors, by_hidden: tf.Tensor, by_carry: tf.Tensor
+) -> tuple[Tensors, tf.Tensor]:
+    """Takes the way back of `advance_lstm`.
 
-    The transposed weights are laid out once, before the loop: for a few rows a product that
-    transposes on the way takes twice as long.
-    """
-
-    def __init__(self, weights: tf.Tensor) -> None:
-        """Lays the weights out.
-
-        Args:
-            weights: `[X, Y]`.
-        """
-        self.dtype = weights.dtype
-        self._weights = tf.stop_gradient(weights)
-        self._transposed = tf.transpose(self._weights)
-
-    def multiply(self, x: tf.Tensor) -> tf.Tensor:
-        """Multiplies rows by the weights.
-
-        Args:
-            x: `[B, X]`, of any floating type.
-
-        Returns:
-            `float32 [B, Y]`, differentiable by `x` alone.
-        """
-
-        @tf.custom_gradient
-        def product(x: tf.Tensor) -> Any:
-            def gradient(upstream: tf.Tensor) -> tf.Tensor:
-                return tf.matmul(tf.cast(upstream, self.dtype), self._transposed)
-
-            return tf.cast(tf.matmul(x, self._weights), tf.float32), gradient
-
-        return product(tf.cast(x, self.dtype))
-
-
-def weights_gradient(inputs: tf.Tensor, slots: tf.Tensor) -> tf.Tensor:
-    """Multiplies all steps' inputs by all steps' gradients.
+    With s = tanh(c') and d for "the gradient by": dc' grows by dh o (1 - s^2); then the gates get
+    di = dc' g i (1 - i), df = dc' c f (1 - f), dg = dc' i (1 - g^2) and do = dh s o (1 - o), and
+    the carry before the step dc = dc' f.
 
     Args:
-        inputs: `[steps, B, X]`, what was multiplied by the weights.
-        slots: `float32 [steps, B, Y]`, the gradient of the products.
+        record: What `advance_lstm` recorded.
+        by_hidden: `float32 [B, U]`, dh.
+        by_carry: `float32 [B, U]`, dc' without what comes through h.
 
     Returns:
-        `[X, Y]`, of the inputs' type.
+        The gradients by each gate and by the carry before, each `float32 [B, U]`.
+    """
+    enter, forget, cell, leave, squashed, carry = record
+    by_sigmoid, by_tanh = tf.raw_ops.SigmoidGrad, tf.raw_ops.TanhGrad
+    by_carry += by_tanh(y=squashed, dy=by_hidden * leave)
+    by_gates = [
+        by_sigmoid(y=enter, dy=by_carry * cell),
+        by_sigmoid(y=forget, dy=by_carry * carry),
+        by_tanh(y=cell, dy=by_carry * enter),
+        by_sigmoid(y=leave, dy=by_hidden * squashed),
+    ]
+    return by_gates, by_carry * forget
+
+
+def join(parts: Sequence[tf.Tensor], dtype: tf.DType) -> tf.Tensor:
+    """Puts columns side by side, in another type; narrow ones are moved in half the time."""
+    return tf.concat([tf.cast(part, dtype) for part in parts], axis=-1)
+
+
+def multiply(x: tf.Tensor, weights: tf.Tensor, bias: tf.Tensor | None = None) -> tf.Tensor:
+    """Multiplies rows by weights and adds a bias, all of one type; TensorFlow makes it one call.
+
+    Args:
+        x: `[..., X]`.
+        weights: `[X, Y]`.
+        bias: `[Y]`, or None.
+
+    Returns:
+        `[..., Y]`.
+    """
+    product = tf.matmul(tf.reshape(x, [-1, weights.shape[0]]), weights)
+    product = product if bias is None else tf.nn.bias_add(product, bias)
+    return tf.reshape(product, tf.concat([tf.shape(x)[:-1], weights.shape[1:]], axis=0))
+
+
+def weights_gradient(inputs: tf.Tensor, by_products: tf.Tensor) -> tf.Tensor:
+    """Returns the gradient of weights: inputs times gradients, summed over all rows.
+
+    Args:
+        inputs: `[..., X]`, what was multiplied by the weights.
+        by_products: `[..., Y]`, the gradient by the products, of the same type.
+
+    Returns:
+        `[X, Y]`.
     """
     rows = tf.reshape(inputs, [-1, inputs.shape[-1]])
-    gradients = tf.cast(tf.reshape(slots, [-1, slots.shape[-1]]), inputs.dtype)
-    # The same product the other way round takes a quarter longer.
-    return tf.transpose(tf.matmul(gradients, rows, transpose_a=True))
+    gradients = tf.reshape(by_products, [-1, by_products.shape[-1]])
+    return tf.matmul(rows, gradients, transpose_a=True)
 
 
-@tf.custom_gradient
-def multiply_rows(rows: tf.Tensor, weights: tf.Tensor) -> Any:
-    """Multiplies many rows by weights, and differentiates by both.
+def bias_gradient(by_products: tf.Tensor) -> tf.Tensor:
+    """Sums rows by a product, which adds up in float32 whatever the type.
 
     Args:
-        rows: `[N, X]`.
-        weights: `[X, Y]`, of the rows' type.
+        by_products: `[..., Y]`.
 
     Returns:
-        `float32 [N, Y]`.
+        `[Y]`.
     """
-
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        upstream = tf.cast(upstream, rows.dtype)
-        by_rows = tf.matmul(upstream, weights, transpose_b=True)
-        return by_rows, weights_gradient(rows, upstream)
-
-    return tf.cast(tf.matmul(rows, weights), tf.float32), gradient
+    rows = tf.reshape(by_products, [-1, by_products.shape[-1]])
+    return tf.matmul(tf.ones([1, tf.shape(rows)[0]], rows.dtype), rows)[0]
 
 
 def run_lstm(
-    inputs: tf.Tensor, mask: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor
+    inputs: tf.Tensor, lengths: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Runs one LSTM layer over padded sequences, from a state of zeros.
 
     Args:
         inputs: `float [S, B, X]`; its type is that of the matrix products.
-        mask: `bool [S, B, 1]`, true on real steps and false on padding, which is on the right.
+        lengths: `int32 [B]`, at least 1; padding is on the right.
         kernel: `float32 [X, 4 * U]`.
         recurrent: `float32 [U, 4 * U]`.
         bias: `float32 [4 * U]`.
 
     Returns:
-        The hidden states `float32 [S, B, U]`, repeated over the padding, and the last hidden state
-        and carry, each `float32 [B, U]`.
+        The hidden states, of the inputs' type `[S, B, U]`, on padding whatever the loop gives
+        there, and hidden state and carry after the last real step, each `float32 [B, U]`.
     """
-    dtype, units = inputs.dtype, recurrent.shape[0]
-    rows = tf.reshape(inputs, [-1, inputs.shape[-1]])
-    gates = multiply_rows(rows, tf.cast(kernel, dtype)) + bias
-    gates = tf.reshape(gates, [*tf.unstack(tf.shape(inputs)[:2]), 4 * units])
-    return _recur(gates, mask, tf.cast(recurrent, dtype))  # type: ignore[no-any-return]
+    dtype = inputs.dtype
+    joined = tf.concat([tf.cast(kernel, dtype), tf.cast(recurrent, dtype)], axis=0)
+    hiddens, carries = _recur(inputs, joined, tf.cast(bias, dtype))
+    # What comes after the last real step is computed and not used: no step has to ask.
+    last = tf.stack([lengths - 1, tf.range(tf.size(lengths))], axis=1)
+    return hiddens, tf.cast(tf.gather_nd(hiddens, last), tf.float32), tf.gather_nd(carries, last)
 
 
 @tf.custom_gradient
-def _recur(gates: tf.Tensor, mask: tf.Tensor, recurrent: tf.Tensor) -> Any:
-    """Runs the recurrence; the gates are their own slots."""
-    units = recurrent.shape[0]
-    zeros = tf.zeros([tf.shape(gates)[1], units])
-    matrix = Matrix(recurrent)
-    with tf.GradientTape() as tape:
-        tape.watch(gates)
+def _recur(inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> Any:
+    """Returns the hidden states `[S, B, U]` and the carries `float32 [S, B, U]` of all steps."""
+    dtype, size, units = inputs.dtype, inputs.shape[-1], bias.shape[0] // 4
+    zeros = tf.zeros([tf.shape(inputs)[1], units])
 
-        def step(inputs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
-            (gate, real), (hidden, carry) = inputs, state
-            gate += matrix.multiply(hidden)
-            new_hidden, new_carry = advance_lstm(gate, carry)
-            hidden = tf.where(real, new_hidden, hidden)
-            carry = tf.where(real, new_carry, carry)
-            return [hidden], [hidden, carry]
+    def step(inputs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
+        joined = tf.concat([*inputs, state[0]], axis=-1)
+        hidden, carry, record = advance_lstm(multiply(joined, kernel, bias), state[1])
+        hidden = tf.cast(hidden, dtype)
+        return [hidden, carry, *record], [hidden, carry]
 
-        shapes = [(tf.float32, [None, units])]
-        (hiddens,), (hidden, carry) = run_steps(step, [gates, mask], [zeros, zeros], shapes)
+    start = [tf.cast(zeros, dtype), zeros]
+    shapes = [(dtype, [None, units]), (tf.float32, [None, units]), *list_record_shapes(units)]
+    (hiddens, carries, *records), _ = run_steps(step, [inputs], start, shapes)
+    hiddens, carries = hiddens.stack(), carries.stack()
 
-    def gradient(*upstream: tf.Tensor) -> tuple[Any, ...]:
-        slots = tape.gradient((hiddens, hidden, carry), gates, upstream)
-        before = tf.concat([zeros[tf.newaxis], hiddens[:-1]], axis=0)
-        return slots, None, weights_gradient(tf.cast(before, recurrent.dtype), slots)
+    def gradient(by_hiddens: tf.Tensor, by_carries: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        by_gates = _recur_back(by_hiddens, by_carries, records, kernel[size:])
+        before = tf.concat([start[0][tf.newaxis], hiddens[:-1]], axis=0)
+        by_kernel = weights_gradient(tf.concat([inputs, before], axis=-1), by_gates)
+        by_inputs = multiply(by_gates, tf.transpose(kernel[:size]))
+        return by_inputs, by_kernel, bias_gradient(by_gates)
 
-    return (hiddens, hidden, carry), gradient
+    return (hiddens, carries), gradient
+
+
+def _recur_back(
+    by_hiddens: tf.Tensor, by_carries: tf.Tensor, records: list[Any], recurrent: tf.Tensor
+) -> tf.Tensor:
+    """Returns the gradients by all steps' gates, of the weights' type, `[S, B, 4 * U]`."""
+    # Laid out once: for a few rows a product that transposes on the way takes longer.
+    transposed = tf.transpose(recurrent)
+
+    def step(inputs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
+        by_hidden, by_carry = inputs[0] + state[0], inputs[1] + state[1]
+        by_gates, by_carry = reverse_lstm(inputs[2:], by_hidden, by_carry)
+        by_gates = join(by_gates, recurrent.dtype)
+        by_hidden = tf.cast(tf.matmul(by_gates, transposed), tf.float32)
+        return [by_gates], [by_hidden, by_carry]
+
+    inputs = [tf.cast(by_hiddens, tf.float32), by_carries, *records]
+    zeros = tf.zeros_like(by_carries[0])
+    shapes = [(recurrent.dtype, [None, recurrent.shape[1]])]
+    (by_gates,), _ = run_steps(step, inputs, [zeros, zeros], shapes, backwards=True)
+    return by_gates.stack()

@@ -128,7 +128,7 @@ class LSTMEncoderStack(tf.Module):
         mask = tf.sequence_mask(lengths, tf.shape(inputs)[1])
         outputs, states = inputs, []
         for index, layer in enumerate(self.layers):
-            outputs, *state = self._run(layer, outputs, mask)
+            outputs, *state = self._run(layer, outputs, lengths)
             states.append(state)
             if dropout_seed is not None and self._dropout > 0:
                 outputs *= draw_mask(
@@ -138,21 +138,20 @@ class LSTMEncoderStack(tf.Module):
         return outputs, tuple(states)
 
     def _run(
-        self, layer: tf.keras.layers.LSTM, inputs: tf.Tensor, mask: tf.Tensor
+        self, layer: tf.keras.layers.LSTM, inputs: tf.Tensor, lengths: tf.Tensor
     ) -> list[tf.Tensor]:
         """Returns a layer's outputs `[B, S, U]`, its last hidden state and its last carry."""
         if not self.fast:
-            return list(layer(inputs, mask=mask))
+            return list(layer(inputs, mask=tf.sequence_mask(lengths, tf.shape(inputs)[1])))
         cell = layer.cell
         outputs, hidden, carry = run_lstm(
             tf.transpose(inputs, [1, 0, 2]),
-            tf.transpose(mask)[:, :, tf.newaxis],
+            lengths,
             cell.kernel,
             cell.recurrent_kernel,
             cell.bias,
         )
-        outputs = tf.cast(tf.transpose(outputs, [1, 0, 2]), inputs.dtype)
-        return [outputs, hidden, carry]
+        return [tf.transpose(outputs, [1, 0, 2]), hidden, carry]
 
 
 class LSTMCellStack(tf.keras.layers.AbstractRNNCell):

@@ -1,8 +1,8 @@
 """The attending decoder over given replies, as fast as the processor allows.
 
 The same sums as `AttentionWrapper` under `BasicDecoder` with a `TrainingSampler`, from the same
-weights, in one plain loop: the word vectors' part of the first layer's product stands before the
-loop, every matrix' gradient behind it (see `recurrence`), and each matrix is cast once.
+weights, in one plain loop and another one back; what is large stands outside both (see
+`recurrence`), and each matrix is cast once.
 """
 
 from __future__ import annotations
@@ -11,12 +11,18 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from chatbot.attending import Attention
 from chatbot.encoder import Encoded
 from chatbot.recurrence import (
-    Matrix,
+    RECORDS,
+    Shapes,
     Tensors,
     advance_lstm,
-    multiply_rows,
+    bias_gradient,
+    join,
+    list_record_shapes,
+    multiply,
+    reverse_lstm,
     run_steps,
     weights_gradient,
 )
@@ -63,156 +69,163 @@ def force(
         weights: The variables.
         encoded: The encoded queries; the memory's type is that of the matrix products.
         words: `float [B, T, E]`, word vectors of the start token and of the replies without their
-            last tokens.
+            last tokens, of the memory's type.
         masks: `float [B, T, L * U]`, dropout masks of all layers, or None.
 
     Returns:
         `float [B, T, U]`: the attention, or the top layer's output where there is none.
     """
-    loop = _Loop(weights, encoded, None if masks is None else tf.transpose(masks, [1, 0, 2]))
-    gates = _gates_before_loop(weights, tf.transpose(words, [1, 0, 2]))
-    start = [tf.cast(x, tf.float32) for layer in encoded.state for x in layer]
-    outputs = loop.run(gates, start)
-    return tf.cast(tf.transpose(outputs, [1, 0, 2]), words.dtype)
+    dtype = encoded.memory.dtype
+    word_kernel, *kernels = (tf.cast(x, dtype) for x in (weights.word_kernel, *weights.kernels))
+    kernels[0] = tf.concat([word_kernel, kernels[0]], axis=0)
+    biases = [tf.cast(bias, dtype) for bias in weights.biases]
+    start = [tf.cast(x, kind) for layer in encoded.state for x, kind in zip(layer, _kinds(dtype))]
+    attended = _list_attended(weights.attention, encoded.memory)
+    loop = _Loop(encoded.lengths, None if masks is None else tf.transpose(masks, [1, 0, 2]))
+    run = tf.custom_gradient(loop.run)
+    outputs = run(tf.transpose(words, [1, 0, 2]), start, kernels, biases, attended)
+    return tf.transpose(outputs, [1, 0, 2])
 
 
-def _gates_before_loop(weights: DecoderWeights, words: tf.Tensor) -> Tensors:
-    """Computes what each layer's gates do not owe to the loop, `float32 [T, B, 4 * U]` each."""
-    steps, rows = tf.unstack(tf.shape(words)[:2])
-    shape = [steps, rows, weights.biases[0].shape[0]]
-    flat = tf.reshape(words, [-1, words.shape[-1]])
-    first = multiply_rows(flat, tf.cast(weights.word_kernel, words.dtype))
-    first = tf.reshape(first, shape) + weights.biases[0]
-    return [first] + [tf.broadcast_to(bias, shape) for bias in weights.biases[1:]]
+def _kinds(dtype: tf.DType) -> tuple[tf.DType, tf.DType]:
+    """Types of a hidden state, which is only ever multiplied, and of a carry."""
+    return dtype, tf.float32
+
+
+def _list_attended(attention: AttentionWeights | None, memory: tf.Tensor) -> Tensors:
+    """Returns memory, the output's kernel and what the score is made of; nothing for None."""
+    if attention is None:
+        return []
+    keys = multiply(memory, tf.cast(attention.memory_kernel, memory.dtype))
+    attended = [memory, tf.cast(attention.output_kernel, memory.dtype)]
+    if attention.query_kernel is None:
+        return [*attended, keys]
+    query_kernel = tf.cast(attention.query_kernel, memory.dtype)
+    score = [tf.cast(keys, tf.float32), tf.identity(attention.score_vector), query_kernel]
+    return [*attended, *score]
 
 
 class _Loop:
-    """The decoding loop of one batch.
+    """The decoding loop of one batch, forwards and backwards.
 
-    Its products are numbered: one a layer, then the attention's output and, for the additive
-    score, the query. Each has its matrix, and in every step its slot and its recorded input.
+    A step records each layer's product's input and LSTM record, then what the attention records; a
+    step back leaves the gradient by each layer's gates, then what the attention leaves.
     """
 
-    def __init__(self, weights: DecoderWeights, encoded: Encoded, masks: tf.Tensor | None) -> None:
-        memory, attention = encoded.memory, weights.attention
-        self._dtype = memory.dtype
-        self._units = weights.biases[0].shape[0] // 4
-        self._layers = len(weights.kernels)
-        self._attends = attention is not None
-        self._additive = attention is not None and attention.query_kernel is not None
+    def __init__(self, lengths: tf.Tensor, masks: tf.Tensor | None) -> None:
+        self._lengths = lengths
         self._masks = [] if masks is None else [masks]
-        self._matrices = [tf.cast(kernel, self._dtype) for kernel in weights.kernels]
-        self._attended: Tensors = []
-        if attention is not None:
-            keys = _project(memory, tf.cast(attention.memory_kernel, self._dtype))
-            self._attended = [memory, keys]
-            self._matrices.append(tf.cast(attention.output_kernel, self._dtype))
-            real = tf.sequence_mask(encoded.lengths, tf.shape(memory)[1])
-            self._padding = tf.where(real, 0.0, tf.float32.min)
-        if attention is not None and self._additive:
-            self._attended[1:] = [tf.cast(keys, tf.float32), attention.score_vector]
-            self._matrices.append(tf.cast(attention.query_kernel, self._dtype))
 
-    def run(self, gates: Tensors, start: Tensors) -> tf.Tensor:
-        """Runs all steps; returns `float32 [T, B, U]`."""
-        return tf.custom_gradient(self._run)(gates, start, self._attended, self._matrices)
-
-    def _run(
-        self, gates: Tensors, start: Tensors, attended: Tensors, matrices: Tensors
+    def run(
+        self, words: tf.Tensor, start: Tensors, kernels: Tensors, biases: Tensors, attended: Tensors
     ) -> tuple[tf.Tensor, Any]:
-        self._attended, self._products = attended, [Matrix(matrix) for matrix in matrices]
-        slots = [*gates, *self._more_slots(gates[0], attended)]
-        watched = [*slots, *start, *(attended[1:] if self._additive else [])]
-        state = [*start, tf.zeros_like(start[0])] if self._attends else start
-        with tf.GradientTape() as tape:
-            tape.watch(watched)
-            results, _ = run_steps(self._step, slots + self._masks, state, self._result_shapes())
-            outputs = results[0]
+        """Runs all steps.
 
-        def gradient(upstream: tf.Tensor) -> tuple[Any, ...]:
-            found = tape.gradient(outputs, watched, upstream)
-            by_slot, found = found[: len(slots)], found[len(slots) :]
-            by_start, by_score = found[: len(start)], found[len(start) :]
-            products = zip(results[1:], by_slot, matrices)
-            by_matrix = [weights_gradient(record, slot) for record, slot, _ in products]
-            by_attended = self._attended_gradients(results, by_slot, by_score)
-            return by_slot[: len(gates)], by_start, by_attended, by_matrix
+        Args:
+            words: `float [T, B, E]`.
+            start: Every layer's hidden state and carry.
+            kernels: Every layer's.
+            biases: Every layer's.
+            attended: See `_list_attended`.
 
-        return outputs, gradient
+        Returns:
+            `float [T, B, U]`, and the function of its gradient.
+        """
+        self._dtype, self._units, self._layers = words.dtype, start[1].shape[1], len(kernels)
+        self._kernels, self._biases = kernels, biases
+        self._attention = Attention(attended, self._lengths) if attended else None
+        state = [*start, tf.zeros_like(start[0])] if attended else start
+        shapes = [(self._dtype, [None, self._units]), *self._list_record_shapes()]
+        (outputs, *records), _ = run_steps(self._step, [words, *self._masks], state, shapes)
 
-    def _more_slots(self, like: tf.Tensor, attended: Tensors) -> Tensors:
-        """Makes the slots behind the gates': attention, query, context, score."""
-        if not self._attends:
-            return []
-        steps, rows = tf.unstack(tf.shape(like)[:2])
-        wide = tf.zeros([steps, rows, self._units])
-        if self._additive:
-            return [wide, tf.identity(wide), tf.identity(wide)]
-        score = tf.zeros([steps, rows, tf.shape(attended[0])[1]])
-        return [wide, tf.identity(wide), score]
+        def gradient(by_outputs: tf.Tensor) -> tuple[Any, ...]:
+            return self._reverse(by_outputs, state, words.shape[-1], records)
 
-    def _result_shapes(self) -> list[tuple[tf.DType, list[int | None]]]:
-        """Types and shapes of what a step returns: output, a record a product, alignments."""
-        output = (tf.float32, [None, self._units])
-        records = [(self._dtype, [None, matrix.shape[0]]) for matrix in self._matrices]
-        alignments = [(self._dtype, [None, None])] if self._attends else []
-        return [output, *records, *alignments]
+        return outputs.stack(), gradient
+
+    def _list_record_shapes(self) -> Shapes:
+        shapes: Shapes = []
+        for kernel in self._kernels:
+            shapes += [(self._dtype, [None, kernel.shape[0]]), *list_record_shapes(self._units)]
+        return shapes + (self._attention.record_shapes if self._attention else [])
+
+    def _split_masks(self, masks: Tensors) -> list[Any]:
+        """Returns every layer's mask of a step, or None."""
+        count = self._layers
+        return tf.split(masks[0], count, axis=-1) if masks else [None] * count
 
     def _step(self, inputs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
         """Takes one step of the decoder."""
-        masks = tf.split(inputs[-1], self._layers, axis=-1) if self._masks else []
+        below = [inputs[0], *state[2 * self._layers :]]
         following: Tensors = []
         records: Tensors = []
-        outputs = state[-1] if self._attends else None
-        for layer in range(self._layers):
+        for layer, mask in enumerate(self._split_masks(inputs[1:])):
             hidden, carry = state[2 * layer : 2 * layer + 2]
-            joined = self._join(hidden) if outputs is None else self._join(outputs, hidden)
-            gates = inputs[layer] + self._products[layer].multiply(joined)
-            hidden, carry = advance_lstm(gates, carry)
-            outputs = hidden * tf.cast(masks[layer], tf.float32) if masks else hidden
+            joined = tf.concat([*below, hidden], axis=-1)
+            gates = multiply(joined, self._kernels[layer], self._biases[layer])
+            hidden, carry, record = advance_lstm(gates, carry)
+            hidden = tf.cast(hidden, self._dtype)
+            below = [hidden if mask is None else hidden * mask]
             following += [hidden, carry]
-            records.append(joined)
-        if not self._attends:
-            return [outputs, *records], following
-        attention, more = self._attend(outputs, inputs[self._layers :])
-        return [attention, *records, *more], [*following, attention]
+            records += [joined, *record]
+        if self._attention is None:
+            return [*below, *records], following
+        attention, record = self._attention.compute(below[0])
+        return [attention, *records, *record], [*following, attention]
 
-    def _join(self, *parts: tf.Tensor) -> tf.Tensor:
-        return tf.cast(tf.concat(parts, axis=-1), self._dtype)
+    def _reverse(
+        self, by_outputs: tf.Tensor, state: Tensors, size: int, records: list[Any]
+    ) -> tuple[Any, ...]:
+        """Runs all steps backwards; returns the gradients by what `run` takes."""
+        # The word vectors' part needs no loop.
+        kernels = [self._kernels[0][size:], *self._kernels[1:]]
+        self._transposed = [tf.transpose(kernel) for kernel in kernels]
+        shapes = [(self._dtype, [None, kernel.shape[1]]) for kernel in kernels]
+        zeros = [tf.zeros_like(x) for x in state]
+        if self._attention:
+            shapes += self._attention.gradient_shapes
+            zeros += self._attention.start()
+        inputs = [by_outputs, *self._masks, *records]
+        found, last = run_steps(self._step_back, inputs, zeros, shapes, backwards=True)
+        by_gates = [by_gate.stack() for by_gate in found[: self._layers]]
+        joined = [record.stack() for record in records[: self._records : 1 + RECORDS]]
+        by_attended: Tensors = []
+        if self._attention:
+            rest = records[self._records :], found[self._layers :], last[len(state) :]
+            by_attended = self._attention.finish(*rest)
+        by_kernels = [weights_gradient(*pair) for pair in zip(joined, by_gates)]
+        by_words = multiply(by_gates[0], tf.transpose(self._kernels[0][:size]))
+        by_biases = [bias_gradient(by_gate) for by_gate in by_gates]
+        return by_words, last[: 2 * self._layers], by_kernels, by_biases, by_attended
 
-    def _attend(self, query: tf.Tensor, slots: Tensors) -> tuple[tf.Tensor, Tensors]:
-        """Computes the attention `float32 [B, U]`, the records of its products, alignments."""
-        typed = tf.cast(query, self._dtype)
-        if self._additive:
-            shift = self._products[-1].multiply(typed) + slots[1]
-            inner = tf.tanh(self._attended[1] + shift[:, tf.newaxis])
-            scores = tf.linalg.matvec(inner, self._attended[2])
-        else:
-            keys = tf.stop_gradient(self._attended[1])
-            scores = tf.matmul(typed[:, tf.newaxis], keys, transpose_b=True)[:, 0]
-            scores = tf.cast(scores, tf.float32) + slots[2]
-        alignments = tf.cast(tf.nn.softmax(scores + self._padding), self._dtype)
-        memory = tf.stop_gradient(self._attended[0])
-        context = tf.matmul(alignments[:, tf.newaxis], memory)[:, 0]
-        context = tf.cast(context, tf.float32) + slots[2 if self._additive else 1]
-        joined = self._join(query, context)
-        attention = self._products[self._layers].multiply(joined) + slots[0]
-        return attention, [joined, *([typed] if self._additive else []), alignments]
+    @property
+    def _records(self) -> int:
+        """How many records come before the attention's."""
+        return (1 + RECORDS) * self._layers
 
-    def _attended_gradients(self, results: Tensors, by_slot: Tensors, by_score: Tensors) -> Tensors:
-        """Returns the gradients of the memory, the keys and, if there is one, the score vector."""
-        if not self._attends:
-            return []
-        context = tf.cast(by_slot[self._layers + (2 if self._additive else 1)], self._dtype)
-        by_memory = tf.einsum("tbs,tbu->bsu", results[-1], context)
-        if self._additive:
-            return [by_memory, *by_score]
-        queries = results[1 + self._layers][..., : self._units]
-        by_keys = tf.einsum("tbs,tbu->bsu", tf.cast(by_slot[-1], self._dtype), queries)
-        return [by_memory, by_keys]
-
-
-def _project(memory: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Multiplies `[B, S, U]` by `[U, U]` as one matrix product."""
-    flat = tf.matmul(tf.reshape(memory, [-1, kernel.shape[0]]), kernel)
-    return tf.reshape(flat, tf.shape(memory))
+    def _step_back(self, inputs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
+        """Takes the way back of `_step`."""
+        masks, records = inputs[1 : 1 + len(self._masks)], inputs[1 + len(self._masks) :]
+        by_below, sums = inputs[:1], state[:0]
+        left: Tensors = []
+        if self._attention:
+            by_attention = inputs[0] + state[2 * self._layers]
+            sums = state[2 * self._layers + 1 :]
+            by_query, left, sums = self._attention.reverse(
+                records[self._records :], by_attention, sums
+            )
+            by_below = [by_query]
+        before: Tensors = []
+        for layer, mask in reversed(list(enumerate(self._split_masks(masks)))):
+            by_hidden, by_carry = state[2 * layer : 2 * layer + 2]
+            by_output = by_below[0] if mask is None else by_below[0] * mask
+            by_hidden = tf.cast(by_output, tf.float32) + tf.cast(by_hidden, tf.float32)
+            record = records[(1 + RECORDS) * layer + 1 : (1 + RECORDS) * (layer + 1)]
+            by_gates, by_carry = reverse_lstm(record, by_hidden, by_carry)
+            by_gates = join(by_gates, self._dtype)
+            by_joined = tf.matmul(by_gates, self._transposed[layer])
+            parts = by_joined.shape[-1] // self._units
+            *by_below, by_hidden = tf.split(by_joined, parts, axis=-1)
+            before = [by_hidden, by_carry, *before]
+            left = [by_gates, *left]
+        return left, [*before, *by_below, *sums]

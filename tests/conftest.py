@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import signal
 from collections.abc import Iterator, Sequence
 from typing import Any, Callable, NamedTuple
 
@@ -17,6 +18,10 @@ from chatbot.text import EOS
 # The same examples in every run; no time limit, for an operation is slow when first called.
 hypothesis.settings.register_profile("chatbot", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("chatbot")
+
+# Shells that start this in the background have Ctrl-C ignored, and so would every program that the
+# tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Graphs run a few times here: optimizing each would take longer than it saves. The tests that start
 # train.py and predict.py run them as users do.

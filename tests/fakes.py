@@ -9,8 +9,6 @@ import numpy as np
 import tensorflow as tf
 from oracles import Stepper
 
-from chatbot.text import GO
-
 NEVER = 1e-12
 """Stands for a probability of 0, whose logarithm the library cannot add up."""
 
@@ -79,9 +77,6 @@ class TableNetwork:
 
     def start(self, query_ids: Any, query_lengths: Any) -> Any:
         return None, self._model.decoder.start(self._model.encode(query_ids, query_lengths))
-
-    def first_ids(self, rows: Any) -> Any:
-        return tf.fill([rows], GO)
 
     def advance(self, last_ids: Any, attended: Any, state: Any) -> Any:
         del attended

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_addons as tfa
-from conftest import B, T, V
+from conftest import B, T, U, V
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import log_softmax
 
-from chatbot.losses import gather_real, token_losses
+from chatbot.losses import gather_real, project_losses, token_losses
 
 LENGTHS = [4, 2, 3]
 
@@ -56,3 +56,42 @@ def test_mean_loss_equals_the_librarys_sequence_loss_over_padded_logits() -> Non
     losses = token_losses(gather_real(logits, LENGTHS), gather_real(targets, LENGTHS))
     expected = tfa.seq2seq.sequence_loss(logits, targets, weights)
     np.testing.assert_allclose(tf.reduce_mean(losses), expected, rtol=1e-6)
+
+
+def make_projection() -> tuple[list[tf.Tensor], tf.Tensor]:
+    generator = np.random.default_rng(4)
+    shapes = [9, U], [U, V], [V]
+    arrays = [tf.constant(generator.normal(size=shape), tf.float32) for shape in shapes]
+    return arrays, tf.constant(np.arange(9) + 1, tf.int32)
+
+
+def test_losses_of_projected_outputs_equal_the_formula() -> None:
+    arrays, targets = make_projection()
+    outputs, kernel, bias = (x.numpy().astype(np.float64) for x in arrays)
+    expected = -log_softmax(outputs @ kernel + bias)[np.arange(9), targets]
+    np.testing.assert_allclose(project_losses(*arrays, targets), expected, rtol=1e-5)
+
+
+def test_gradients_of_projected_losses_equal_the_formula() -> None:
+    arrays, targets = make_projection()
+    upstream = np.random.default_rng(5).normal(size=9)
+    with tf.GradientTape() as tape:
+        tape.watch(arrays)
+        total = tf.reduce_sum(project_losses(*arrays, targets) * upstream.astype(np.float32))
+    outputs, kernel, bias = (x.numpy().astype(np.float64) for x in arrays)
+    by_logits = np.exp(log_softmax(outputs @ kernel + bias)) - np.eye(V)[targets]
+    by_logits *= upstream[:, np.newaxis]
+    expected = by_logits @ kernel.T, outputs.T @ by_logits, by_logits.sum(0)
+    for mine, other in zip(tape.gradient(total, arrays), expected):
+        np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-5)
+
+
+def test_loss_of_a_word_too_unlikely_for_float32_is_exact_and_finite() -> None:
+    kernel = tf.constant([[0.0, 500.0, 499.0], [1.0, 0.0, 0.0]])
+    outputs, bias = tf.constant([[1.0, 0.0], [0.0, 2.0]]), tf.zeros([3])
+    with tf.GradientTape() as tape:
+        tape.watch(outputs)
+        losses = project_losses(outputs, kernel, bias, tf.constant([0, 0]))
+    expected = [500 + np.log1p(np.exp(-1)), np.log1p(2 * np.exp(-2))]
+    np.testing.assert_allclose(losses, expected, rtol=1e-6)
+    assert np.all(np.isfinite(tape.gradient(losses, outputs)))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any, Callable
 
@@ -8,6 +9,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_addons as tfa
 from conftest import (
+    ATTENTIONS,
     IDS,
     LENGTHS,
     QUERIES,
@@ -130,6 +132,26 @@ def test_loss_and_gradients_equal_those_of_the_projection_inside_the_loop(
     np.testing.assert_allclose(loss, plain, rtol=1e-5)
     for variable, mine, other in zip(variables, gradients, expected):
         assert np.abs(other).max() > 1e-4, variable.name
+        np.testing.assert_allclose(mine, other, rtol=1e-3, atol=2e-6, err_msg=variable.name)
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_gradients_of_both_loops_are_equal_for_any_depth_and_the_shortest_rows(
+    attention: str, layers: int
+) -> None:
+    config = make_config(attention, dropout=0.5, embedding_dropout=0.25)
+    model = Seq2Seq(dataclasses.replace(config, num_layers=layers), V)
+    randomise(list_variables(model), SEEDS[attention])
+    pairs = make_pairs([(7,), (8, 5, 6)], [(EOS,), (5, 9, EOS)])
+    variables, found = list_variables(model), []
+    for fast in (True, False):
+        model.compute_fast(fast)
+        with tf.GradientTape() as tape:
+            loss = model.loss(*pairs, DROPOUT_SEED)
+        found.append([tf.convert_to_tensor(x) for x in tape.gradient(loss, variables)])
+    for variable, mine, other in zip(variables, *found):
+        assert np.abs(other).max() > 1e-5, variable.name
         np.testing.assert_allclose(mine, other, rtol=1e-3, atol=2e-6, err_msg=variable.name)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_addons as tfa
 
-from chatbot.inference import GROUP, InferenceNetwork
+from chatbot.inference import GROUP
 from chatbot.search.hypotheses import Hypotheses, rank
-from chatbot.text import EOS
+from chatbot.text import EOS, GO
 
 SPARE = 3
 """Tokens more than a search needs whose logits are computed again when the first were coarse."""
@@ -31,12 +31,28 @@ def find_best(logits: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
     """
     groups = logits.shape[-1] // GROUP
     if groups <= 2 * count:
-        return tf.math.top_k(logits, count)
+        return tuple(tf.math.top_k(logits, count))
     grouped = tf.reshape(logits, [-1, groups, GROUP])
     _, chosen = tf.math.top_k(tf.reduce_max(grouped, axis=-1), count)
     inside = tf.reshape(tf.gather(grouped, chosen, batch_dims=1), [-1, count * GROUP])
     values, places = tf.math.top_k(inside, count)
     return values, tf.gather(chosen, places // GROUP, batch_dims=1) * GROUP + places % GROUP
+
+
+class Beam(NamedTuple):
+    """The hypotheses of all queries after a step.
+
+    Attributes:
+        ids: `int32 [B, W]`, their last tokens.
+        finished: `bool [B, W]`, which have their end tokens.
+        log_probs: `float32 [B, W]`, in nats; -inf where there is no such hypothesis.
+        state: `float32 [B * W, X]`, the decoder's.
+    """
+
+    ids: tf.Tensor
+    finished: tf.Tensor
+    log_probs: tf.Tensor
+    state: tf.Tensor
 
 
 class FastSearch:
@@ -46,11 +62,11 @@ class FastSearch:
     tokens counted, and sorted.
     """
 
-    def __init__(self, network: InferenceNetwork, beam_size: int) -> None:
+    def __init__(self, network: Any, beam_size: int) -> None:
         """Makes the search.
 
         Args:
-            network: What takes the steps.
+            network: An `InferenceNetwork`, which takes the steps.
             beam_size: Hypotheses kept at each step, W.
         """
         self._network = network
@@ -73,44 +89,48 @@ class FastSearch:
             `beam_size` hypotheses a query.
         """
         attended, state = self._network.start(query_ids, query_lengths)
-        width, queries = self._beam_size, tf.shape(query_lengths)[0]
-        shape = [queries, width]
-        log_probs = tf.where(tf.range(width) == 0, 0.0, -math.inf) + tf.zeros(shape)
-        finished = tf.fill(shape, False)
-        last = self._network.first_ids(queries * width)
-        state = tf.repeat(state, width, axis=0)
+        first = self._begin(state, tf.shape(query_lengths)[0])
         arrays = [
-            tf.TensorArray(tf.int32, 0, dynamic_size=True, element_shape=[None, width])
+            tf.TensorArray(tf.int32, 0, dynamic_size=True, element_shape=[None, self._beam_size])
             for _ in range(2)
         ]
 
-        def goes_on(time: tf.Tensor, finished: tf.Tensor, log_probs: tf.Tensor, *_: Any) -> Any:
-            going = tf.logical_not(tf.logical_or(finished, log_probs == -math.inf))
-            return tf.logical_and(time <= max_reply_length, tf.reduce_any(going))
+        def goes_on(time: tf.Tensor, beam: Beam, _: Any) -> tf.Tensor:
+            ended = tf.logical_or(beam.finished, beam.log_probs == -math.inf)
+            return tf.logical_and(time <= max_reply_length, tf.reduce_any(tf.logical_not(ended)))
 
-        def body(
-            time: tf.Tensor,
-            finished: tf.Tensor,
-            log_probs: tf.Tensor,
-            last: tf.Tensor,
-            state: tf.Tensor,
-            arrays: Any,
-        ) -> Any:
-            outputs, state = self._network.advance(last, attended, state)
-            only_end = tf.logical_or(finished, time >= max_reply_length)
-            values, tokens = self._continue(outputs, finished, only_end)
-            ids, parents, log_probs = self._choose(log_probs[:, :, tf.newaxis] + values, tokens)
-            if width > 1:
-                rows = parents + tf.range(queries)[:, tf.newaxis] * width
-                state = tf.gather(state, tf.reshape(rows, [-1]))
-                finished = tf.gather(finished, parents, batch_dims=1)
-            finished = tf.logical_or(finished, ids == EOS)
-            arrays = [array.write(time, x) for array, x in zip(arrays, (ids, parents))]
-            return time + 1, finished, log_probs, tf.reshape(ids, [-1]), state, arrays
+        def body(time: tf.Tensor, beam: Beam, arrays: Any) -> Any:
+            beam, parents = self._advance(beam, attended, time >= max_reply_length)
+            written = zip(arrays, (beam.ids, parents))
+            return time + 1, beam, [array.write(time, x) for array, x in written]
 
-        start = (tf.constant(0), finished, log_probs, last, state, arrays)
-        _, _, log_probs, _, _, arrays = tf.while_loop(goes_on, body, start)
-        return rank(self._trace_back(*arrays, queries), log_probs, penalty)
+        _, beam, (ids, parents) = tf.while_loop(goes_on, body, (tf.constant(0), first, arrays))
+        return rank(_trace_back(ids.stack(), parents.stack()), beam.log_probs, penalty)
+
+    def _begin(self, state: tf.Tensor, queries: tf.Tensor) -> Beam:
+        """Makes beams whose first hypothesis has said nothing and whose others do not exist."""
+        shape = [queries, self._beam_size]
+        return Beam(
+            tf.fill(shape, GO),
+            tf.fill(shape, False),
+            tf.where(tf.range(self._beam_size) == 0, 0.0, -math.inf) + tf.zeros(shape),
+            tf.repeat(state, self._beam_size, axis=0),
+        )
+
+    def _advance(self, beam: Beam, attended: Any, is_last: tf.Tensor) -> tuple[Beam, tf.Tensor]:
+        """Takes one step; returns the next beam and which hypotheses of this one it continues."""
+        last_ids = tf.reshape(beam.ids, [-1])
+        outputs, state = self._network.advance(last_ids, attended, beam.state)
+        only_end = tf.logical_or(beam.finished, is_last)
+        values, tokens = self._continue(outputs, beam.finished, only_end)
+        values += beam.log_probs[:, :, tf.newaxis]
+        ids, parents, log_probs = self._choose(values, tokens)
+        finished = beam.finished
+        if self._beam_size > 1:
+            places = tf.range(tf.size(ids), delta=self._beam_size)[:, tf.newaxis] + parents
+            state = tf.gather(state, tf.reshape(places, [-1]))
+            finished = tf.gather(finished, parents, batch_dims=1)
+        return Beam(ids, tf.logical_or(finished, ids == EOS), log_probs, state), parents
 
     def _continue(
         self, outputs: tf.Tensor, finished: tf.Tensor, only_end: tf.Tensor
@@ -155,10 +175,10 @@ class FastSearch:
         ids = tf.gather(tf.reshape(tokens, flat), places, batch_dims=1)
         return ids, places // self._count, log_probs
 
-    def _trace_back(self, ids: Any, parents: Any, queries: tf.Tensor) -> tf.Tensor:
-        """Follows the parents back from the last step; returns `int32 [B, W, T]`."""
-        steps = ids.stack()
-        if self._beam_size > 1:
-            lengths = tf.fill([queries], tf.shape(steps)[0])
-            steps = tfa.seq2seq.gather_tree(steps, parents.stack(), lengths, EOS)
-        return tf.transpose(steps, [1, 2, 0])
+
+def _trace_back(ids: tf.Tensor, parents: tf.Tensor) -> tf.Tensor:
+    """Follows the parents of `[T, B, W]` back from the last step; returns `int32 [B, W, T]`."""
+    if ids.shape[2] > 1:
+        lengths = tf.fill(tf.shape(ids)[1:2], tf.shape(ids)[0])
+        ids = tfa.seq2seq.gather_tree(ids, parents, lengths, EOS)
+    return tf.transpose(ids, [1, 2, 0])

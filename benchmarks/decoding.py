@@ -12,7 +12,8 @@ process of its own,
                                 the program's start and end included
     greedy_replies_per_second   the same without the beam
 
-The targets in milliseconds hold for the default sizes on a machine that multiplies float32 matrices
+`--plain` measures the searches alone, and the library's instead of our own. The targets in
+milliseconds hold for the default sizes on a machine that multiplies float32 matrices
 at 180 GFLOP/s, and are scaled by the rate of this machine in this run. The model directory is a
 temporary one.
 """
@@ -59,12 +60,13 @@ def define_flags() -> None:
     """Defines the flags of `python -m benchmarks.decoding`."""
     define_sizes()
     flags.DEFINE_enum("precision", "auto", ["auto", "float32"], "Type of the products.")
+    flags.DEFINE_boolean("plain", False, "Run the library's searches, in float32, not our own.")
     flags.DEFINE_integer("beam_size", 5, "Hypotheses that the beam keeps.", 2)
     flags.DEFINE_integer("reply_length", 10, "Tokens of every reply.", 1)
     flags.DEFINE_integer("repeats", 10, "Timed searches of a batch of each kind.", 1)
     flags.DEFINE_integer("starts", 3, "Timed starts of predict.py of each kind.", 1)
     flags.DEFINE_integer("queries", 2_000, "Lines of the file that predict.py answers.", 1)
-    show("What to measure", "precision", "repeats", "starts", "queries")
+    show("What to measure", "precision", "plain", "repeats", "starts", "queries")
     show("Sizes", "beam_size", "reply_length")
 
 
@@ -177,6 +179,15 @@ def measure_searches(bot: Chatbot, queries: Sequence[str]) -> dict[str, float]:
     return figures
 
 
+def make_bot(model_dir: Path) -> Chatbot:
+    """Loads the chatbot as predict.py does, or with `--plain` one that has no loops of its own."""
+    bot = load_and_trace(str(model_dir))
+    if FLAGS.plain:
+        bot = Chatbot.load(model_dir)
+        bot.model.compute_fast(False)
+    return bot
+
+
 def main(_: Sequence[str]) -> int:
     """Prints the speed of the replies.
 
@@ -184,19 +195,21 @@ def main(_: Sequence[str]) -> int:
         0.
     """
     device = prepare_device()
+    precision = "float32" if FLAGS.plain else resolve_precision(FLAGS.precision)
     with tempfile.TemporaryDirectory() as directory:
         queries, vocabulary = gather_queries(FLAGS.corpus, directory)
         model_dir = Path(directory, "model")
         write_model(model_dir, vocabulary)
+        programs = {} if FLAGS.plain else measure_programs(model_dir, queries)
         figures: dict[str, Any] = {
             "attention": FLAGS.attention,
-            "precision": resolve_precision(FLAGS.precision),
+            "precision": precision,
             "vocab_size": len(vocabulary),
             "batch_size": FLAGS.batch_size,
             "beam_size": FLAGS.beam_size,
             "queries": len(queries),
-            **measure_programs(model_dir, queries),
-            **measure_searches(load_and_trace(str(model_dir)), queries),
+            **programs,
+            **measure_searches(make_bot(model_dir), queries),
         }
     report(f"replies of {FLAGS.reply_length} tokens on {device}", figures, FLAGS.json)
     return 0

@@ -52,7 +52,8 @@ def watch_training(
         {figure: value}: the most `anonymous_bytes` that were seen, and the `seconds` in all.
 
     Raises:
-        RuntimeError: The training failed, or it encoded the corpus for itself.
+        RuntimeError: The training failed or could not be watched, or it encoded the corpus for
+            itself.
     """
     values = {**NETWORK, **settings, "max_steps": steps, "steps_per_checkpoint": steps}
     command = [sys.executable, "train.py", f"--corpus={corpus}", f"--cache_dir={cache_dir}"]
@@ -68,7 +69,7 @@ def watch_training(
             largest = _watch(process)
         seconds = time.perf_counter() - begin
         errors.seek(0)
-        if process.returncode or set(cache_dir.iterdir()) != encoded:
+        if process.returncode or not largest or set(cache_dir.iterdir()) != encoded:
             raise RuntimeError(f"train.py: status {process.returncode}\n{errors.read()}")
     return {"anonymous_bytes": largest, "seconds": seconds}
 

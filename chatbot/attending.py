@@ -1,8 +1,8 @@
 """The attention in our own decoding loop, forwards and backwards.
 
-Each class has four methods: `compute` for a step, `reverse` for its way back, `start` for what the
-way back sums up from step to step, and `finish` for what is left to do once after all steps. Both
-scores have them alike, so that the attention need not know which it has.
+Each class has four public methods: `compute` for a step, `reverse` for its way back, `start` for
+what the way back sums up from step to step, and `finish` for what is left to do once after all
+steps. Both scores have them alike, so that the attention need not know which it has.
 """
 
 from __future__ import annotations
@@ -12,6 +12,19 @@ from typing import Any
 import tensorflow as tf
 
 from chatbot.recurrence import Shapes, Tensors, multiply, weights_gradient
+
+
+def make_padding(lengths: tf.Tensor, steps: Any) -> tf.Tensor:
+    """Makes what keeps the attention off padding when it is added to the scores.
+
+    Args:
+        lengths: `int32 [B]`, the real tokens of the memory.
+        steps: `int32 []`, S.
+
+    Returns:
+        `float32 [B, S]`: 0, and float32's least on padding.
+    """
+    return tf.where(tf.sequence_mask(lengths, steps), 0.0, tf.float32.min)
 
 
 class MultiplicativeScore:
@@ -140,8 +153,7 @@ class Attention:
         self._memory, self._kernel, *rest = variables
         self._score = AdditiveScore(rest) if len(rest) > 1 else MultiplicativeScore(rest)
         self._transposed = tf.transpose(self._kernel)
-        real = tf.sequence_mask(lengths, tf.shape(self._memory)[1])
-        self._padding = tf.where(real, 0.0, tf.float32.min)
+        self._padding = make_padding(lengths, tf.shape(self._memory)[1])
         dtype, (wide, units) = self._kernel.dtype, self._kernel.shape
         self.record_shapes: Shapes = [
             (dtype, [None, wide]),

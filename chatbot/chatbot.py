@@ -13,8 +13,9 @@ Queries are searched together in batches of at most 128, and so few that the log
 which there are at most three copies, stay below 64 MB; a single query has beam_size * V of them.
 
 **In which precision.** On a processor with bfloat16 instructions the products are computed in
-bfloat16, unless the model was trained with `--precision=float32`; the logits of a step's likeliest
-tokens, and with them the log probabilities, are then computed again in float32.
+bfloat16, unless the model was trained with `--precision=float32` or the beam is wider than 16. The
+last product of a step's likeliest tokens is then computed again in float32, so that log
+probabilities are within about 0.02 of those that all of float32 gives.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ class Chatbot:
     Attributes:
         config: The settings of the model directory, with those that `load` was given.
         vocabulary: The model's words.
-        model: The network.
+        model: The network; its weights are looked at when a search is first made, so change them
+            before the first reply or not at all.
         device: What it computes on.
     """
 
@@ -105,7 +107,7 @@ class Chatbot:
         self.vocabulary = vocabulary
         self.model = model
         self._searches = TracedSearches(model, _choose_precision(config.training.precision))
-        # Tracing gives the attention its memory, so two traces at once would mix theirs up.
+        # Two threads must not make graphs at once, nor give the attention its memory while they do.
         self._lock = threading.Lock()
 
     @classmethod
@@ -255,8 +257,7 @@ class Chatbot:
             raise ValueError(str(error)) from None
 
     def _limit_batch(self, beam_size: int) -> int:
-        logits = beam_size * len(self.vocabulary)
-        return max(1, min(MAX_BATCH, MAX_LOGITS // logits))
+        return max(1, min(MAX_BATCH, MAX_LOGITS // (beam_size * len(self.vocabulary))))
 
     def _search(self, read: Sequence[Sequence[int]], settings: SearchConfig) -> list[list[Reply]]:
         """Searches one batch."""

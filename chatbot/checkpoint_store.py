@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -179,8 +180,15 @@ class CheckpointStore:
         entries = [dataclasses.asdict(c) for c in kept]
         write_json(self.path / "checkpoints.json", {"checkpoints": entries})
         needed = {name for c in kept for name in c.files}
-        for name in {name for c in before for name in c.files} - needed:
+        dropped = {name for c in before for name in c.files} | self._list_files(made)
+        for name in dropped - needed:
             (self.path / name).unlink(missing_ok=True)
+
+    def _list_files(self, made: Checkpoint) -> set[str]:
+        """Lists every checkpoint's files; a process killed here leaves some that no index names."""
+        prefix = re.escape(made.name[: -len(str(made.step))])
+        form = re.compile(prefix + r"\d+\.(index|data-\d{5}-of-\d{5})")
+        return {path.name for path in self.path.iterdir() if form.fullmatch(path.name)}
 
     def restore(self, tracked: tf.train.Checkpoint, checkpoint: Checkpoint, whole: bool) -> None:
         """Loads a checkpoint into variables that exist already.

@@ -101,7 +101,7 @@ def _read_task(values: dict[str, Any], jobs: dict[str, list[str]]) -> tuple[str,
     if not isinstance(task, dict) or "type" not in task or "index" not in task:
         raise ChatbotError(f"TF_CONFIG has no task with type and index; {CONFIG_EXAMPLE}")
     job, index = task["type"], task["index"]
-    if job not in jobs:
+    if not isinstance(job, str) or job not in jobs:
         raise ChatbotError(f"TF_CONFIG: task.type {job!r} is not in the cluster; {CONFIG_EXAMPLE}")
     if isinstance(index, str) and index.isdecimal():
         index = int(index)

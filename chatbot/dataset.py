@@ -26,11 +26,12 @@ from chatbot.corpus import fingerprint
 from chatbot.encoding import EncodingConfig, write_encoded
 from chatbot.errors import ChatbotError
 from chatbot.plan import BatchPlan, EvaluationPlan
-from chatbot.text import PAD, Vocabulary
+from chatbot.text import PAD, Vocabulary, join
 
 __all__ = [
     "Batch",
     "BatchPlan",
+    "Corpora",
     "EncodedCorpus",
     "EncodingConfig",
     "EvaluationPlan",
@@ -39,6 +40,8 @@ __all__ = [
 ]
 
 Item = TypeVar("Item")
+_QUOTED = 3  # pairs
+_QUOTED_LENGTH = 40  # characters of each of their texts
 
 
 class Batch(NamedTuple):
@@ -126,6 +129,41 @@ class EncodedCorpus:
             f"cut {holds['cut_queries']:,} queries and {holds['cut_replies']:,} replies; "
             f"left out {dropped or 'nothing'}"
         )
+
+
+class Corpora(NamedTuple):
+    """The encoded corpora of a training.
+
+    Attributes:
+        train: The pairs to learn.
+        validation: The pairs to measure, or None.
+        vocabulary: The words of both.
+    """
+
+    train: EncodedCorpus
+    validation: EncodedCorpus | None
+    vocabulary: Vocabulary
+
+    def quote(self, indices: npt.NDArray[np.integer[Any]]) -> str:
+        """Writes the first few pairs of a batch back as text.
+
+        Args:
+            indices: `int [B]`, numbers of pairs to learn.
+
+        Returns:
+            One line, such as `"hello" -> "hi", "who are you?" -> "a bot." and 6 more`.
+        """
+        queries, query_lengths, replies, reply_lengths = self.train.batch(indices[:_QUOTED])
+        pairs = (
+            f"{self._write(query[:length])} -> {self._write(reply[: end - 1])}"
+            for query, length, reply, end in zip(queries, query_lengths, replies, reply_lengths)
+        )
+        more = len(indices) - _QUOTED
+        return ", ".join(pairs) + (f" and {more} more" if more > 0 else "")
+
+    def _write(self, ids: npt.NDArray[np.int32]) -> str:
+        text = join(self.vocabulary.decode(ids))
+        return f'"{text}"' if len(text) <= _QUOTED_LENGTH else f'"{text[:_QUOTED_LENGTH]}..."'
 
 
 class _Side:

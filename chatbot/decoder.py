@@ -22,9 +22,9 @@ class Decoder(tf.Module):
     """LSTM cells under `AttentionWrapper`, or bare where attention is switched off.
 
     Attributes:
-        cell: What a search steps through.
-        fast: Whether teacher forcing runs in our own loop, which gives the same results sooner on
-            a processor, or in the library's.
+        cell: What the library's searches step through.
+        fast: Whether teacher forcing and searches run in our own loops, which give the same
+            results sooner on a processor, or in the library's.
     """
 
     def __init__(self, config: ModelConfig, seeds: Random | None = None) -> None:
@@ -114,13 +114,8 @@ class Decoder(tf.Module):
 
     def weights(self) -> DecoderWeights:
         """Returns the variables by their part in the sums; the cell must have run once."""
-        cells, size = self._cells.cells, self._config.embedding_size
-        kernels = [cell.kernel for cell in cells]
-        kernels[0] = kernels[0][size:]
-        joined = [
-            tf.concat([kernel, cell.recurrent_kernel], axis=0)
-            for kernel, cell in zip(kernels, cells)
-        ]
+        cells = self._cells.cells
+        kernels = [tf.concat([cell.kernel, cell.recurrent_kernel], axis=0) for cell in cells]
         attention = None
         if self._mechanism is not None:
             query_layer = self._mechanism.query_layer
@@ -130,9 +125,7 @@ class Decoder(tf.Module):
                 None if query_layer is None else query_layer.kernel,
                 getattr(self._mechanism, "attention_v", None),
             )
-        return DecoderWeights(
-            cells[0].kernel[:size], joined, [cell.bias for cell in cells], attention
-        )
+        return DecoderWeights(kernels, [cell.bias for cell in cells], attention)
 
     def _draw_masks(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Draws every step's masks for every layer, `[B, T, L * U]`."""

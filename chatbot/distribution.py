@@ -61,21 +61,22 @@ class Distribution:
         """Returns once every worker has come here."""
         self._sum(0)
 
-    def check_agreement(self, settings: Mapping[str, Any]) -> None:
+    def check_agreement(self, values: Mapping[str, Any], otherwise: str) -> None:
         """Waits for every worker and compares what they are about to do.
 
         Args:
-            settings: {setting: value}, each spelled alike by `repr` in every process.
+            values: {name: value}, each spelled alike by `repr` in every process.
+            otherwise: What the workers do if the values differ.
 
         Raises:
             ChatbotError: They are not the same everywhere.
         """
-        digest = hashlib.sha256(repr(sorted(settings.items())).encode()).digest()
+        digest = hashlib.sha256(repr(sorted(values.items())).encode()).digest()
         mine = int.from_bytes(digest[:4], "big")
         if self._sum(mine) != mine * self.replicas:
             raise ChatbotError(
-                "the workers were started with different settings; start all of them with the "
-                "same command, and with --precision if their processors differ"
+                f"the workers {otherwise}; start all of them with the same command and on the same "
+                "files, and with --precision if their processors differ"
             )
 
     def _sum(self, number: int) -> int:

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from chatbot.attending import make_padding
 from chatbot.model import Seq2Seq
 from chatbot.products import Product
+from chatbot.recurrence import Shapes, Tensors, run_steps, take_last
 from chatbot.teacher_forcing import AttentionWeights
 
 GROUP = 64
@@ -36,9 +38,9 @@ class Attended(NamedTuple):
     """What the decoder looks at, once a query whatever the beam's width.
 
     Attributes:
-        memory: `[B, S, U]`.
-        keys: `[B, S, U]`; float32 for the additive score.
-        padding: `float32 [B, 1, S]`, added to the scores: 0, and float32's least on padding.
+        memory: `[B, S, U]`, of the products' type.
+        keys: `[B, S, U]`, of the same type; float32 for the additive score.
+        padding: `float32 [B, 1, S]`, added to the scores.
     """
 
     memory: tf.Tensor
@@ -64,35 +66,25 @@ class InferenceNetwork:
         self.vocab_size = model.vocab_size
         self._units = model.config.rnn_size
         self._dtype = tf.dtypes.as_dtype(precision)
+        self.is_exact = self._dtype == tf.float32
         self._embedding = tf.cast(model.embedding, self._dtype)
-        cells = [layer.cell for layer in model.encoder.stack.layers]
-        self._encoder = [
-            Layer(
-                self._lay_out(_order_gates(cell.kernel), _order_gates(cell.bias)),
-                self._lay_out(_order_gates(cell.recurrent_kernel)),
-            )
-            for cell in cells
-        ]
+        self._encoder = [self._lay_out_encoder(layer.cell) for layer in model.encoder.stack.layers]
         weights = model.decoder.weights()
-        kernels = list(weights.kernels)
-        kernels[0] = tf.concat([weights.word_kernel, kernels[0]], axis=0)
         self._decoder = [
             self._lay_out(_order_gates(kernel), _order_gates(bias))
-            for kernel, bias in zip(kernels, weights.biases)
+            for kernel, bias in zip(weights.kernels, weights.biases)
         ]
         self._attention = weights.attention
         if weights.attention is not None:
             self._lay_out_attention(weights.attention)
-        missing = -self.vocab_size % GROUP
-        kernel = tf.pad(model.projection.kernel, [[0, 0], [0, missing]])
-        self._bias = tf.pad(model.projection.bias, [[0, missing]], constant_values=-math.inf)
-        self._projection = self._lay_out(kernel, self._bias)
-        self.is_exact = self._dtype == tf.float32
-        # For the few logits that are computed again a row each is needed, not a column.
-        self._rows = None if self.is_exact else tf.transpose(kernel)
+        self._lay_out_projection(*model.projection.variables)
 
     def _lay_out(self, kernel: tf.Tensor, bias: tf.Tensor | None = None) -> Product:
         return Product(kernel, bias, self._dtype)
+
+    def _lay_out_encoder(self, cell: Any) -> Layer:
+        inputs = self._lay_out(_order_gates(cell.kernel), _order_gates(cell.bias))
+        return Layer(inputs, self._lay_out(_order_gates(cell.recurrent_kernel)))
 
     def _lay_out_attention(self, weights: AttentionWeights) -> None:
         self._memory_product = self._lay_out(weights.memory_kernel)
@@ -101,6 +93,14 @@ class InferenceNetwork:
         if weights.query_kernel is not None:
             self._query_product = self._lay_out(weights.query_kernel)
             self._score_vector = tf.convert_to_tensor(weights.score_vector)
+
+    def _lay_out_projection(self, kernel: tf.Variable, bias: tf.Variable) -> None:
+        missing = -self.vocab_size % GROUP
+        kernel = tf.pad(kernel, [[0, 0], [0, missing]])
+        self._bias = tf.pad(bias, [[0, missing]], constant_values=-math.inf)
+        self._projection = self._lay_out(kernel, self._bias)
+        # For the few logits that are computed again a row each is needed, not a column.
+        self._rows = None if self.is_exact else tf.transpose(kernel)
 
     def start(
         self, query_ids: tf.Tensor, query_lengths: tf.Tensor
@@ -116,12 +116,10 @@ class InferenceNetwork:
         """
         steps = tf.gather(self._embedding, tf.transpose(query_ids))
         hiddens, carries = [], []
-        last = tf.stack([query_lengths - 1, tf.range(tf.size(query_lengths))], axis=1)
         for layer in self._encoder:
             outputs, layer_carries = self._encode(layer, steps)
-            # Padding is on the right, so what was computed there has touched nothing before it.
-            hiddens.append(tf.gather_nd(outputs, last))
-            carries.append(tf.gather_nd(layer_carries, last))
+            hiddens.append(take_last(outputs, query_lengths))
+            carries.append(take_last(layer_carries, query_lengths))
             steps = tf.cast(outputs, self._dtype)
         if self._attention is None:
             return None, tf.concat([*hiddens, *carries], axis=1)
@@ -131,29 +129,22 @@ class InferenceNetwork:
     def _encode(self, layer: Layer, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Runs one layer over `[S, B, X]`; returns all hidden states and carries `[S, B, U]`."""
         shape = [*tf.unstack(tf.shape(steps)[:2]), 4 * self._units]
-        gates = layer.inputs(tf.reshape(steps, [-1, steps.shape[-1]]))
-        gates = tf.reshape(gates, shape)
-        source = tf.TensorArray(tf.float32, shape[0], element_shape=[None, shape[2]]).unstack(gates)
-        written = tf.TensorArray(tf.float32, shape[0], element_shape=[None, 2 * self._units])
-
-        def body(time: tf.Tensor, hidden: tf.Tensor, carry: tf.Tensor, written: Any) -> Any:
-            gates = source.read(time) + layer.hidden(hidden)
-            hidden, carry = _advance_lstm(gates, carry)
-            written = written.write(time, tf.concat([hidden, carry], axis=1))
-            return time + 1, hidden, carry, written
-
+        gates = tf.reshape(layer.inputs(tf.reshape(steps, [-1, steps.shape[-1]])), shape)
         zeros = tf.zeros([shape[1], self._units])
-        *_, written = tf.while_loop(
-            lambda time, *_: time < shape[0], body, (tf.constant(0), zeros, zeros, written)
-        )
-        hiddens, carries = tf.split(written.stack(), 2, axis=-1)
-        return hiddens, carries
+
+        def step(inputs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
+            following = _advance_lstm(inputs[0] + layer.hidden(state[0]), state[1])
+            return list(following), list(following)
+
+        shapes: Shapes = [(tf.float32, [None, self._units])] * 2
+        (hiddens, carries), _ = run_steps(step, [gates], [zeros, zeros], shapes)
+        return hiddens.stack(), carries.stack()
 
     def _attend_to(self, memory: tf.Tensor, lengths: tf.Tensor) -> Attended:
+        """Prepares the attention to the top layer's outputs `float [B, S, U]`."""
         keys = self._memory_product(tf.reshape(memory, [-1, self._units]))
         keys = tf.reshape(keys, tf.shape(memory))
-        real = tf.sequence_mask(lengths, tf.shape(memory)[1])
-        padding = tf.where(real, 0.0, tf.float32.min)[:, tf.newaxis]
+        padding = make_padding(lengths, tf.shape(memory)[1])[:, tf.newaxis]
         typed = keys if self._query_product else tf.cast(keys, self._dtype)
         return Attended(memory, typed, padding)
 
@@ -232,7 +223,7 @@ def _order_gates(weights: Any) -> tf.Tensor:
 
 
 def _advance_lstm(gates: tf.Tensor, carry: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Takes the elementwise part of an LSTM step."""
+    """Takes the elementwise part of an LSTM step; see `recurrence.advance_lstm`."""
     units = carry.shape[-1]
     opening, cell = tf.split(gates, [3 * units, units], axis=1)
     enter, forget, leave = tf.split(tf.sigmoid(opening), 3, axis=1)

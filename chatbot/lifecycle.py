@@ -7,19 +7,18 @@ import dataclasses
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config, SearchConfig, TrainingConfig
-from chatbot.dataset import EncodedCorpus, EncodingConfig, encode_corpus
+from chatbot.dataset import Corpora, EncodingConfig, encode_corpus
 from chatbot.device import computing_in, has_gpu, prepare_device, resolve_precision
 from chatbot.distribution import Distribution, join_others
 from chatbot.errors import ChatbotError
 from chatbot.model import Seq2Seq
 from chatbot.stopping import StopRequest
-from chatbot.text import Vocabulary
 from chatbot.training import Trainer
 
 CHANGEABLE = {
@@ -36,21 +35,12 @@ OF_ONE_RUN = {"max_minutes": 0.0, "distribute": "auto"}
 """Settings that are not kept, and what stands in their place."""
 
 
-class Corpora(NamedTuple):
-    """The encoded corpora of a training.
-
-    Attributes:
-        train: The pairs to learn.
-        validation: The pairs to measure, or None.
-        vocabulary: The words of both.
-    """
-
-    train: EncodedCorpus
-    validation: EncodedCorpus | None
-    vocabulary: Vocabulary
-
-
-def train_directory(model_dir: str, given: Mapping[str, Any], cache_dir: str = "") -> int:
+def train_directory(
+    model_dir: str,
+    given: Mapping[str, Any],
+    cache_dir: str = "",
+    stop: StopRequest | None = None,
+) -> int:
     """Trains a model directory, or goes on with its training.
 
     Args:
@@ -58,6 +48,7 @@ def train_directory(model_dir: str, given: Mapping[str, Any], cache_dir: str = "
         given: {setting: value} for what the command line names; a directory that exists already
             answers for the rest.
         cache_dir: Where encoded corpora are kept; empty means in the model directory.
+        stop: Asked after every step; without it signals and `max_minutes` are heeded from now.
 
     Returns:
         0 when the training is finished or its minutes are over, 128 + the signal's number when it
@@ -66,7 +57,7 @@ def train_directory(model_dir: str, given: Mapping[str, Any], cache_dir: str = "
     Raises:
         ChatbotError: Something that a person can fix.
     """
-    stop = StopRequest(given.get("max_minutes", 0.0))
+    stop = stop or StopRequest(given.get("max_minutes", 0.0))
     directory = ModelDirectory(model_dir)
     cache = Path(cache_dir or directory.path / "encoded")
     device = prepare_device()  # before the workers are joined, as TensorFlow wants it
@@ -79,7 +70,8 @@ def train_directory(model_dir: str, given: Mapping[str, Any], cache_dir: str = "
             return 0
         precision = resolve_precision(config.training.precision)
         # Until they all agree nothing is written that one of them might still read.
-        distribution.check_agreement({**config.flat(), "resolved": precision, "done": done})
+        agreed = {**config.flat(), "resolved": precision, "done": done}
+        distribution.check_agreement(agreed, "were started with different settings")
         if distribution.is_chief:
             _say(f"computing on {device} in {precision}{_count_replicas(distribution)}")
         with directory.lock() if distribution.is_chief else contextlib.nullcontext():
@@ -131,16 +123,13 @@ def _train(
     with computing_in(precision), distribution.scope():
         model = Seq2Seq(config.model, len(corpora.vocabulary), config.training.seed)
     model.compute_fast(not has_gpu())
-    trainer = Trainer(
-        config, directory, model, precision, corpora.train, corpora.validation, distribution
-    )
+    trainer = Trainer(config, directory, model, precision, corpora, distribution)
+    distribution.check_agreement({"step": trainer.step}, "go on from different checkpoints")
     if distribution.is_chief:
         # Only now: whoever asked for what cannot be done finds the old settings in place.
         directory.write_config(config, corpora.vocabulary, directory.read_sources())
         directory.unmark_finished()
-    status = _run(trainer, directory, stop, distribution.is_chief)
-    distribution.wait_for_all()  # so that no worker's success is told before all is written
-    return status
+    return _run(trainer, directory, stop, distribution)
 
 
 def _prepare(
@@ -249,17 +238,22 @@ def _enter_directory(directory: ModelDirectory, config: Config, corpora: Corpora
             )
 
 
-def _run(trainer: Trainer, directory: ModelDirectory, stop: StopRequest, writes: bool) -> int:
-    """Runs the loop and, where this process `writes`, says and notes how it ended."""
+def _run(
+    trainer: Trainer, directory: ModelDirectory, stop: StopRequest, distribution: Distribution
+) -> int:
+    """Runs the loop, and says and notes how it ended once every worker has come to its end."""
+    writes = distribution.is_chief
     if trainer.step and writes:
         _say(f"going on from step {trainer.step}")
     with stop:
         reason = trainer.run(stop)
+    if reason is not None and writes:
+        directory.mark_finished(trainer.step, reason)
+    distribution.wait_for_all()  # so that nobody tells of success before all is written
     if reason is None:
         _say(f"stopped at step {trainer.step}, all saved; run the same command to go on")
         return 128 + stop.signal_number if stop.signal_number else 0
     if writes:
-        directory.mark_finished(trainer.step, reason)
         _say(f"finished: {reason}; now run python predict.py --model_dir={directory.path}")
     return 0
 

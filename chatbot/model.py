@@ -68,7 +68,7 @@ class Seq2Seq(tf.Module):
         self.projection(outputs)
 
     def compute_fast(self, fast: bool) -> None:
-        """Chooses between our own loops and the libraries' for training and scoring.
+        """Chooses between our own loops and the libraries' for training, scoring and searching.
 
         Args:
             fast: True for our own: the same results, sooner on a processor.
@@ -148,7 +148,7 @@ class Seq2Seq(tf.Module):
         Returns:
             `float32 [N]` in nats.
         """
-        if not self.decoder.fast:
+        if not self.decoder.fast or outputs.dtype == tf.float16:  # whose gradients need scaling
             return token_losses(self.projection(outputs), targets)
         kernel = tf.cast(self.projection.kernel, outputs.dtype)
         return project_losses(outputs, kernel, tf.identity(self.projection.bias), targets)

@@ -10,6 +10,8 @@ import tensorflow as tf
 
 FUSED = "_FusedMatMul"
 """TensorFlow's product and bias in one operation, which lays constant weights out only once."""
+LARGEST = 1 << 27
+"""Bytes of weights that may become a constant: a graph has to stay below 2 GB."""
 
 
 class Product:
@@ -27,12 +29,15 @@ class Product:
             bias: `float32 [Y]`, or None.
             dtype: Type of the product.
         """
-        self._kernel = tf.cast(kernel, dtype)
+        self._dtype = dtype
+        self._kernel: Any = tf.cast(kernel, dtype)
         self._bias = bias
-        self._constants: tuple[Any, Any] | None = None
-        if dtype == tf.bfloat16 and _fuses_bfloat16():
+        self._fused_bias: Any = None
+        size = kernel.shape.num_elements() * dtype.size
+        if dtype == tf.bfloat16 and size <= LARGEST and _fuses_bfloat16():
             added = tf.zeros(kernel.shape[1:]) if bias is None else bias
-            self._constants = (self._kernel.numpy(), tf.cast(added, dtype).numpy())
+            self._kernel = self._kernel.numpy()
+            self._fused_bias = tf.cast(added, dtype).numpy()
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         """Multiplies rows by the weights.
@@ -43,9 +48,9 @@ class Product:
         Returns:
             `float32 [N, Y]`.
         """
-        x = tf.cast(x, self._kernel.dtype)
-        if self._constants is not None and not tf.executing_eagerly():
-            return tf.cast(_multiply_fused(x, *self._constants), tf.float32)
+        x = tf.cast(x, self._dtype)
+        if self._fused_bias is not None and not tf.executing_eagerly():
+            return tf.cast(_multiply_fused(x, self._kernel, self._fused_bias), tf.float32)
         product = tf.cast(tf.matmul(x, self._kernel), tf.float32)
         return product if self._bias is None else product + self._bias
 

@@ -189,8 +189,21 @@ def run_lstm(
     joined = tf.concat([tf.cast(kernel, dtype), tf.cast(recurrent, dtype)], axis=0)
     hiddens, carries = _recur(inputs, joined, tf.cast(bias, dtype))
     # What comes after the last real step is computed and not used: no step has to ask.
-    last = tf.stack([lengths - 1, tf.range(tf.size(lengths))], axis=1)
-    return hiddens, tf.cast(tf.gather_nd(hiddens, last), tf.float32), tf.gather_nd(carries, last)
+    last = take_last(hiddens, lengths)
+    return hiddens, tf.cast(last, tf.float32), take_last(carries, lengths)
+
+
+def take_last(steps: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    """Picks what the last real step of each row gave.
+
+    Args:
+        steps: `[S, B, ...]`.
+        lengths: `int32 [B]`, at least 1.
+
+    Returns:
+        `[B, ...]`.
+    """
+    return tf.gather_nd(steps, tf.stack([lengths - 1, tf.range(tf.size(lengths))], axis=1))
 
 
 @tf.custom_gradient

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import math
 import signal
+import sys
 import time
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
+
+from chatbot.errors import ChatbotError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 IMPATIENCE = 1.0
 """Seconds after which a second Ctrl-C is meant; make and shells pass one on twice."""
 
 
+class Stopped(BaseException):
+    """Somebody asked to stop while there was nothing to save."""
+
+
 class StopRequest:
     """Turns Ctrl-C, SIGTERM and SIGHUP inside a `with` block, or the clock, into a flag.
 
-    A second Ctrl-C, a second or more after the first, raises KeyboardInterrupt as usual.
+    A second Ctrl-C, a second or more after the first, raises KeyboardInterrupt as usual. A signal
+    that whoever started the program has it ignore, as nohup does, stays ignored.
 
     Attributes:
         signal_number: The signal that came, or None.
@@ -32,6 +41,7 @@ class StopRequest:
         self.signal_number: int | None = None
         self._first = 0.0
         self._before: dict[int, Any] = {}
+        self._ended = False
 
     @property
     def requested(self) -> bool:
@@ -39,8 +49,7 @@ class StopRequest:
         return self.signal_number is not None or time.monotonic() >= self._end
 
     def __enter__(self) -> StopRequest:
-        for number in SIGNALS:
-            self._before[number] = signal.signal(number, self._take)
+        self._before = _set_handlers(self._take)
         return self
 
     def __exit__(
@@ -49,11 +58,51 @@ class StopRequest:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        _restore_handlers(self._before)
+
+    def end_politely(self, work: Callable[[], int]) -> int:
+        """Runs what has nothing to save but inside its own `with` blocks of this request.
+
+        Args:
+            work: Returns the exit status; a signal outside of those blocks ends it at once.
+
+        Returns:
+            The exit status: that of `work`, or 128 + the signal's number.
+        """
+        before = _set_handlers(self._end_work)
+        try:
+            return work()
+        except ChatbotError:
+            raise
+        except BaseException:
+            # A module that was being loaded may have made another error of it.
+            if not self._ended or self.signal_number is None:
+                raise
+            sys.stderr.write("stopped; nothing is lost, run the same command to go on\n")
+            return 128 + self.signal_number
+        finally:
+            _restore_handlers(before)
+
+    def _end_work(self, number: int, frame: FrameType | None) -> None:
+        if self.signal_number is not None and time.monotonic() - self._first <= IMPATIENCE:
+            return
+        # Noted too, because what is raised inside a destructor is dropped.
+        self.signal_number, self._first, self._ended = number, time.monotonic(), True
+        raise Stopped
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         if self.signal_number is None:
             self.signal_number, self._first = number, time.monotonic()
         elif number == signal.SIGINT and time.monotonic() - self._first > IMPATIENCE:
             raise KeyboardInterrupt
+
+
+def _set_handlers(handler: Callable[[int, FrameType | None], None]) -> dict[int, Any]:
+    """Handles the signals that are not ignored, and returns who handled them before."""
+    heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    return {number: signal.signal(number, handler) for number in heeded}
+
+
+def _restore_handlers(before: dict[int, Any]) -> None:
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -48,13 +48,12 @@ class DecoderWeights(NamedTuple):
     """The decoder's variables, all float32.
 
     Attributes:
-        word_kernel: `[E, 4 * U]`, the first layer's rows for the word vectors.
-        kernels: Each layer's rows for its other inputs and then its hidden state.
+        kernels: Each layer's `[X + U, 4 * U]`, for its inputs (in the first the word vectors and
+            then the attention, if there is one) and then its hidden state.
         biases: Each layer's `[4 * U]`.
         attention: The attention's variables, or None without attention.
     """
 
-    word_kernel: tf.Tensor
     kernels: list[tf.Tensor]
     biases: list[tf.Tensor]
     attention: AttentionWeights | None
@@ -76,8 +75,7 @@ def force(
         `float [B, T, U]`: the attention, or the top layer's output where there is none.
     """
     dtype = encoded.memory.dtype
-    word_kernel, *kernels = (tf.cast(x, dtype) for x in (weights.word_kernel, *weights.kernels))
-    kernels[0] = tf.concat([word_kernel, kernels[0]], axis=0)
+    kernels = [tf.cast(kernel, dtype) for kernel in weights.kernels]
     biases = [tf.cast(bias, dtype) for bias in weights.biases]
     start = [tf.cast(x, kind) for layer in encoded.state for x, kind in zip(layer, _kinds(dtype))]
     attended = _list_attended(weights.attention, encoded.memory)
@@ -106,7 +104,7 @@ def _list_attended(attention: AttentionWeights | None, memory: tf.Tensor) -> Ten
 
 
 class _Loop:
-    """The decoding loop of one batch, forwards and backwards.
+    """The decoding loop of one batch, forwards and backwards; one object serves one call.
 
     A step records each layer's product's input and LSTM record, then what the attention records; a
     step back leaves the gradient by each layer's gates, then what the attention leaves.

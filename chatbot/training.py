@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config
-from chatbot.dataset import BatchPlan, EncodedCorpus, EvaluationPlan, prefetch
+from chatbot.dataset import BatchPlan, Corpora, EvaluationPlan, prefetch
 from chatbot.distribution import Distribution
 from chatbot.errors import ChatbotError
 from chatbot.metrics import (
@@ -39,8 +39,7 @@ class Trainer:
         directory: ModelDirectory,
         model: Seq2Seq,
         precision: str,
-        train: EncodedCorpus,
-        validation: EncodedCorpus | None,
+        corpora: Corpora,
         distribution: Distribution,
     ) -> None:
         """Makes the step functions and restores the newest checkpoint, if there is one.
@@ -50,26 +49,23 @@ class Trainer:
             directory: Where everything is written.
             model: The network, made under the policy of `precision` in the distribution's scope.
             precision: "float32", "bfloat16" or "float16".
-            train: The pairs to learn.
-            validation: The pairs to measure, or None.
+            corpora: What to learn, and what to measure if anything.
             distribution: Who computes; only its chief writes.
         """
         self._config = config.training
         self._directory = directory
-        self._train = train
-        self._validation = validation
-        self._plan = BatchPlan(
-            train.query_lengths, train.reply_lengths, self._config.batch_size, self._config.seed
-        )
+        self._corpora = corpora
+        self._train, self._validation, _ = corpora
+        lengths = self._train.query_lengths, self._train.reply_lengths
+        self._plan = BatchPlan(*lengths, self._config.batch_size, self._config.seed)
         self._writes = distribution.is_chief
         with distribution.scope():
             optimizer = make_optimizer(precision)
             _create_slots(optimizer, model)
         self._tracked = tf.train.Checkpoint(model=model, optimizer=optimizer)
         self._computation = make_computation(model, optimizer, self._config, distribution)
-        self.total_steps = self._config.num_epochs * self._plan.steps_per_epoch
-        if self._config.max_steps:
-            self.total_steps = min(self.total_steps, self._config.max_steps)
+        every = self._config.num_epochs * self._plan.steps_per_epoch
+        self.total_steps = min(every, self._config.max_steps or every)
         self.step = 0
         self._progress = Progress()
         self._saved: tuple[int, Progress] | None = None
@@ -160,18 +156,18 @@ class Trainer:
         rate = scheduled_learning_rate(self._config, self.step, self.total_steps)
         loss, norm = self._computation.advance(work, self.step, rate, stop)
         self.step += 1
-        bar.update()
         if self._scales_losses and not math.isfinite(norm):
             norm = 0.0  # the scale was too large and is halved: no fault of the numbers
-        if not math.isfinite(loss + norm):
+        if math.isfinite(loss + norm):
+            self._progress.bad_steps = 0
+            self._progress.add(loss * work.tokens, work.tokens, norm, time.perf_counter() - start)
+            mean = self._progress.losses / self._progress.tokens
+            speed = self._progress.tokens / self._progress.seconds
+            shown = f"loss {mean:.3f}, perplexity {to_perplexity(mean):.1f}, {speed:,.0f} tokens/s"
+            bar.set_postfix_str(shown, refresh=False)
+        else:
             self._note_bad_step(work.indices)
-            return
-        self._progress.bad_steps = 0
-        self._progress.add(loss * work.tokens, work.tokens, norm, time.perf_counter() - start)
-        mean = self._progress.losses / self._progress.tokens
-        speed = self._progress.tokens / self._progress.seconds
-        shown = f"loss {mean:.3f}, perplexity {to_perplexity(mean):.1f}, {speed:,.0f} tokens/s"
-        bar.set_postfix_str(shown, refresh=False)
+        bar.update()  # last, for it fails when the terminal has gone
 
     def _note_bad_step(self, indices: Any) -> None:
         """Counts a step that changed nothing because its numbers were not finite."""
@@ -180,11 +176,11 @@ class Trainer:
         logging.warning("step %d: the loss or its gradients are not finite; skipped", self.step)
         if self._progress.bad_steps >= self._config.max_bad_steps:
             newest = self._directory.newest()
-            pairs = ", ".join(map(str, indices[:8]))
             raise ChatbotError(
                 f"the loss or its gradients were not finite in the last {self._progress.bad_steps} "
-                f"steps, up to step {self.step} with the corpus' pairs {pairs}, ...; the last good "
-                f"checkpoint is {newest.name if newest else 'none'}; lower --learning_rate"
+                f"steps, up to step {self.step} with the pairs {self._corpora.quote(indices)}; the "
+                f"last good checkpoint is {newest.name if newest else 'none'}; lower "
+                "--learning_rate, or take out what is odd about these pairs"
             )
 
     def _report_if_due(self, bar: Any, stop: StopRequest) -> None:
@@ -203,8 +199,9 @@ class Trainer:
             perplexity = self.measure(stop)
             if perplexity is None:
                 return  # reported when the training goes on
-        improved = self._note_validation(perplexity)
         self._write_report(perplexity, bar)
+        # Not before: a report that could not be written is owed, and measured once more.
+        improved = self._note_validation(perplexity)
         if at_checkpoint or at_end or improved or self._out_of_patience():
             self._save(perplexity)
 

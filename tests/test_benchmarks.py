@@ -19,7 +19,7 @@ from benchmarks.training import count_operations, draw_batches
 from chatbot.config import ModelConfig
 from chatbot.dataset import Batch
 from chatbot.model import Seq2Seq
-from chatbot.search import BeamSearch, GreedySearch
+from chatbot.search import TracedSearches
 from chatbot.text import EOS, PAD, SPECIAL_TOKENS, tokenize
 
 ROOT = Path(__file__).parents[1]
@@ -181,10 +181,9 @@ def test_an_endless_model_takes_every_step() -> None:
     model = make_endless(make_config("luong"), V)
     model.compute_fast(True)
     queries, lengths = tf.constant([[5, 6, 7], [8, 9, 0]]), tf.constant([3, 2])
-    for search in (GreedySearch(model), BeamSearch(model, 4)):
-        found = tf.function(search.__call__, autograph=False)(
-            queries, lengths, tf.constant(10), tf.constant(1.0)
-        )
+    for beam_size in (1, 4):
+        search = TracedSearches(model, "bfloat16").find(beam_size)
+        found = search(queries, lengths, tf.constant(10), tf.constant(1.0))
         assert np.all(found.lengths.numpy() == 10)
 
 

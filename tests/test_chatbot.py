@@ -199,7 +199,9 @@ def test_the_best_checkpoint_is_the_one_that_talks(tmp_path: Path) -> None:
         tracked = tf.train.Checkpoint(model=make_model(seed=step))
         directory.save(tracked, "ckpt", step, {}, perplexity)
     expected = Chatbot(CONFIG, Vocabulary(WORDS), make_model(seed=2)).reply("hello")
-    for found, reply in zip(Chatbot.load(tmp_path).reply("hello"), expected):
+    replies = Chatbot.load(tmp_path).reply("hello")
+    assert len(replies) == len(expected)
+    for found, reply in zip(replies, expected):
         assert found.text == reply.text
         assert found.log_prob == pytest.approx(reply.log_prob, abs=1e-5)
 
@@ -221,10 +223,49 @@ def test_a_setting_out_of_range_is_one_line(tmp_path: Path) -> None:
         Chatbot.load(tmp_path, {"beam_size": 0})
 
 
-def test_weights_that_are_not_numbers_are_one_line() -> None:
+@pytest.mark.parametrize("fast", [False, True])
+def test_weights_that_are_not_numbers_are_one_line(fast: bool) -> None:
     model = make_model()
+    model.compute_fast(fast)
     model.projection.bias.assign(np.full(len(WORDS), np.nan))
     bot = Chatbot(CONFIG, Vocabulary(WORDS), model)
     for size in (1, 3):
         with pytest.raises(ChatbotError, match="not numbers"):
             bot.reply("hello", size)
+
+
+@pytest.mark.parametrize(
+    ("trained", "processor", "expected"),
+    [
+        ("float32", True, "float32"),
+        ("bfloat16", True, "bfloat16"),
+        ("bfloat16", False, "float32"),
+        ("auto", True, "bfloat16"),
+        ("auto", False, "float32"),
+    ],
+)
+def test_replies_are_computed_as_the_model_and_the_processor_allow(
+    monkeypatch: pytest.MonkeyPatch, trained: str, processor: bool, expected: str
+) -> None:
+    monkeypatch.setattr("chatbot.device._has_bfloat16", lambda: processor)
+    monkeypatch.setattr("chatbot.device.has_gpu", lambda: False)
+    chosen = []
+    monkeypatch.setattr(
+        "chatbot.chatbot.TracedSearches", lambda model, precision: chosen.append(precision)
+    )
+    Chatbot(CONFIG.replace({"precision": trained}), Vocabulary(WORDS), make_model())
+    assert chosen == [expected]
+
+
+def test_only_the_graphs_used_last_are_kept() -> None:
+    model = make_model()
+    model.compute_fast(True)
+    bot = Chatbot(CONFIG, Vocabulary(WORDS), model)
+    first = bot.reply("hello", beam_size=2)
+    for beam_size in (1, 3, 4, 2, 5, 2, 6, 2):
+        bot.reply("hello", beam_size=beam_size)
+    assert bot.count_traces() == 6  # width 2 was never forgotten
+    assert bot.reply("hello", beam_size=2) == first
+    assert bot.count_traces() == 6
+    bot.reply("hello", beam_size=1)  # which was
+    assert bot.count_traces() == 7

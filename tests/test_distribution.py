@@ -34,7 +34,10 @@ class Ended(NamedTuple):
 
 def end(process: subprocess.Popen[str]) -> Ended:
     begun = time.monotonic()
-    output, errors = process.communicate(timeout=120)
+    try:
+        output, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
     said = json.loads(output.splitlines()[-1]) if process.returncode in (0, 143) else {}
     return Ended(process.returncode, said, errors, time.monotonic() - begun)
 
@@ -142,7 +145,9 @@ def test_two_workers_stopped_and_killed_end_as_one_device_does(place: Path, runs
     assert_same_training(place / "one", place / "workers")
 
 
-def test_only_the_chief_writes(runs: Runs) -> None:
+def test_only_the_chief_writes(place: Path, runs: Runs) -> None:
+    events = list((place / "workers" / "events").iterdir())
+    assert len(events) == 3  # one a run, and none of the other worker's
     for chief, worker in (runs.stopped, runs.finished):
         assert any("checkpoints.json" in name for name in chief.said["written"])
         assert worker.said["written"] == []
@@ -192,6 +197,10 @@ def test_the_chief_comes_first_and_workers_follow() -> None:
         ('{"cluster": {"worker": ["one:1"], "ps": ["two:2"]}}', "has the job 'ps'"),
         ('{"cluster": {"worker": ["one:1"], "chief": ["a:1", "b:2"]}}', "name one host:port"),
         ('{"cluster": {"worker": ["one:1"]}}', "no task with type and index"),
+        (
+            '{"cluster": {"worker": ["one:1"]}, "task": {"type": [], "index": 0}}',
+            r"task.type \[\] is not in the cluster",
+        ),
         (write_config(TWO, "chief")["TF_CONFIG"], "task.type 'chief' is not in the cluster"),
         (write_config(TWO, index=2)["TF_CONFIG"], "task.index 2 must be from 0 to 1"),
         (write_config(TWO, index="x")["TF_CONFIG"], "task.index 'x' must be"),
@@ -234,7 +243,7 @@ def test_workers_that_would_do_different_things_are_told(
     monkeypatch.setattr(everybody, "_sum", lambda mine: 2 * mine + other)
     expected = contextlib.nullcontext() if agree else pytest.raises(ChatbotError, match="different")
     with expected:
-        everybody.check_agreement({"batch_size": 3})
+        everybody.check_agreement({"batch_size": 3}, "were started with different settings")
 
 
 def test_only_what_comes_from_another_worker_is_put_down_to_it() -> None:

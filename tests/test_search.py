@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import IDS, LENGTHS, QUERIES, B, Pairs, V, W, make_pairs, pad, randomise
+from conftest import ATTENTIONS, IDS, LENGTHS, QUERIES, B, Pairs, V, W, make_pairs, pad, randomise
 from fakes import TableModel, TableNetwork, draw_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +23,7 @@ from oracles import (
 from chatbot.config import ModelConfig
 from chatbot.inference import GROUP, InferenceNetwork
 from chatbot.model import Seq2Seq
-from chatbot.search import BeamSearch, FastSearch, GreedySearch, Hypotheses
+from chatbot.search import BeamSearch, FastSearch, GreedySearch, Hypotheses, TracedSearches
 from chatbot.search.fast import find_best
 from chatbot.text import EOS
 
@@ -111,7 +111,7 @@ def test_greedy_stops_at_its_end_tokens_however_long_a_reply_may_be(
 def test_beam_of_width_one_equals_greedy(
     make_search: MakeSearch, model: Seq2Seq, pairs: Pairs, max_reply_length: int
 ) -> None:
-    greedy = make_search(model)(*pairs[:2], max_reply_length, 1.0)
+    greedy = GreedySearch(model)(*pairs[:2], max_reply_length, 1.0)
     beam = make_search(model, 1)(*pairs[:2], max_reply_length, 1.0)
     np.testing.assert_array_equal(beam.lengths, greedy.lengths)
     for row in range(B):
@@ -240,21 +240,59 @@ def test_find_best_equals_looking_through_all_logits(seed: int, count: int) -> N
     assert all(len(set(row)) == count for row in places.numpy().tolist())
 
 
+@pytest.mark.parametrize("attention", ATTENTIONS)
 @pytest.mark.parametrize("beam_size", [1, 5])
-def test_bfloat16_products_find_the_replies_that_float32_finds(beam_size: int) -> None:
+def test_bfloat16_products_find_the_replies_that_float32_finds(
+    attention: str, beam_size: int
+) -> None:
     size = 40 * GROUP - 3  # so many words that the best are looked for in groups
-    config = ModelConfig(rnn_size=16, num_layers=2, embedding_size=12, attention="luong")
+    used = {"use_attention": attention != "none"}
+    name = attention if attention != "none" else "luong"
+    config = ModelConfig(rnn_size=16, num_layers=2, embedding_size=12, attention=name, **used)
     model = Seq2Seq(config, size)
+    model.compute_fast(True)
     randomise(list_variables(model), seed=5, scale=0.7)
-    queries = pad(np.random.default_rng(3).integers(4, size, [40, 6]).tolist())
+    generator = np.random.default_rng(3)
+    queries = pad([generator.integers(4, size, 2 + n % 5).tolist() for n in range(40)])
     found = []
     for precision in ("float32", "bfloat16"):
-        search = FastSearch(InferenceNetwork(model, precision), beam_size)
-        traced = tf.function(search.__call__, autograph=False)
-        found.append(traced(*queries, tf.constant(6), tf.constant(1.0)))
+        search = TracedSearches(model, precision).find(beam_size)
+        found.append(search(*queries, tf.constant(6), tf.constant(1.0)))
     exact, coarse = ([read_row(x, row) for row in range(40)] for x in found)
     same = [next(iter(one)) == next(iter(other)) for one, other in zip(exact, coarse)]
     assert np.mean(same) >= 0.9
     for one, other in zip(exact, coarse):
         for reply in set(one) & set(other):
             assert other[reply] == pytest.approx(one[reply], rel=0.02)
+
+
+class RoundedNetwork:
+    """Rounds its logits, as a product in bfloat16 does, and knows them exactly."""
+
+    is_exact = False
+
+    def __init__(self, logits: Any) -> None:
+        self._logits = tf.constant(logits, tf.float32)
+        self.vocab_size = logits.shape[-1]
+
+    def project(self, outputs: tf.Tensor) -> tf.Tensor:
+        return tf.cast(tf.cast(self._logits, tf.bfloat16), tf.float32)
+
+    def project_exactly(self, outputs: tf.Tensor, tokens: tf.Tensor) -> tf.Tensor:
+        return tf.gather(self._logits, tokens, batch_dims=1)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_rounded_logits_of_the_likeliest_tokens_are_taken_exactly(count: int) -> None:
+    logits = np.random.default_rng(7).normal(0, 2, [50, 30 * GROUP])
+    # The four likeliest fall together when they are rounded.
+    logits[:, [3, 700, 40, 1000]] = 17.0 + np.array([0.0, 0.01, 0.02, 0.03])
+    search = FastSearch(RoundedNetwork(logits), count)
+    log_probs, tokens, end = search._find_likeliest(tf.zeros([50, 1]))
+    expected = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    order = np.argsort(-expected, axis=-1)[:, :count]
+    assert np.all(tokens.numpy()[:, :4] == order[:, :4])
+    np.testing.assert_allclose(
+        log_probs, np.take_along_axis(expected, tokens.numpy(), -1), atol=2e-3
+    )
+    np.testing.assert_allclose(end, expected[:, EOS], atol=2e-3)

@@ -49,9 +49,9 @@ def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
     Raises:
         ChatbotError: one of the files is missing.
     """
-    table = _LineTable(_find(sources, _LINES), report)
-    source = _find(sources, _CONVERSATIONS)
-    name = source.name
+    lines, source = _find(sources, _LINES), _find(sources, _CONVERSATIONS)
+    report.bytes_expected = lines.size + source.size
+    table, name = _LineTable(lines, report), source.name
     for number, fields in _read_fields(source, report, 4):
         where = f"{name}:{number}"
         ids = fields[3].strip()

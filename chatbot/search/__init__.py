@@ -6,10 +6,9 @@ from chatbot.search.beam import BeamSearch
 from chatbot.search.fast import FastSearch
 from chatbot.search.greedy import GreedySearch
 from chatbot.search.hypotheses import Hypotheses, length_normalised
-from chatbot.search.traced import SIGNATURE, TracedSearches
+from chatbot.search.traced import TracedSearches
 
 __all__ = [
-    "SIGNATURE",
     "BeamSearch",
     "FastSearch",
     "GreedySearch",

@@ -151,8 +151,10 @@ class FastSearch:
         spare = 0 if network.is_exact else SPARE
         logits = network.project(outputs)
         values, tokens = find_best(logits, min(count + spare, network.vocab_size))
+        # Of logits that are not numbers the best may be one behind the vocabulary.
+        tokens = tf.minimum(tokens, network.vocab_size - 1)
         greatest = tf.gather(tf.nn.softmax(logits), tokens[:, :1], batch_dims=1)
-        # Of the softmax' denominator the greatest probability tells, and that is never too small.
+        # The greatest probability is exp(its logit) / denominator, and never too small for a log.
         normalizer = values[:, :1] - tf.math.log(greatest)
         if network.is_exact:
             return values - normalizer, tokens, logits[:, EOS] - normalizer[:, 0]

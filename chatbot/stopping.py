@@ -76,12 +76,13 @@ class StopRequest:
             raise
         except BaseException:
             # A module that was being loaded may have made another error of it.
-            if not self._ended or self.signal_number is None:
+            if not self._ended:
                 raise
-            sys.stderr.write("stopped; nothing is lost, run the same command to go on\n")
-            return 128 + self.signal_number
         finally:
             _restore_handlers(before)
+        # Only now has what was under way been closed, progress bars among it.
+        sys.stderr.write("stopped; nothing is lost, run the same command to go on\n")
+        return 128 + (self.signal_number or 0)
 
     def _end_work(self, number: int, frame: FrameType | None) -> None:
         if self.signal_number is not None and time.monotonic() - self._first <= IMPATIENCE:

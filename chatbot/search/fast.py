@@ -16,27 +16,31 @@ SPARE = 3
 """Tokens more than a search needs whose logits are computed again when the first were coarse."""
 
 
-def find_best(logits: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+def find_best(logits: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Finds the greatest logits of each row.
 
-    The best `count` stand in the `count` groups with the greatest greatest: only these are looked
-    through, which is five times as fast as looking through them all.
+    The best `count` stand in the `count` groups with the greatest greatest: where these are few,
+    only they are looked through, which is five times as fast as looking through them all.
 
     Args:
         logits: `float32 [R, V']`, V' a multiple of `GROUP`.
-        count: How many, at most V'.
+        count: `int32 []`, how many, at most V'.
 
     Returns:
         The logits `float32 [R, count]`, the greatest first, and their places `int32`.
     """
     groups = logits.shape[-1] // GROUP
-    if groups <= 2 * count:
-        return tuple(tf.math.top_k(logits, count))
-    grouped = tf.reshape(logits, [-1, groups, GROUP])
-    _, chosen = tf.math.top_k(tf.reduce_max(grouped, axis=-1), count)
-    inside = tf.reshape(tf.gather(grouped, chosen, batch_dims=1), [-1, count * GROUP])
-    values, places = tf.math.top_k(inside, count)
-    return values, tf.gather(chosen, places // GROUP, batch_dims=1) * GROUP + places % GROUP
+
+    def look_through_groups() -> tuple[tf.Tensor, tf.Tensor]:
+        grouped = tf.reshape(logits, [-1, groups, GROUP])
+        _, chosen = tf.math.top_k(tf.reduce_max(grouped, axis=-1), count)
+        inside = tf.reshape(tf.gather(grouped, chosen, batch_dims=1), [-1, count * GROUP])
+        values, places = tf.math.top_k(inside, count)
+        group = tf.gather(chosen, places // GROUP, batch_dims=1)
+        return values, group * GROUP + places % GROUP
+
+    few = 2 * count < groups
+    return tf.cond(few, look_through_groups, lambda: tuple(tf.math.top_k(logits, count)))  # type: ignore[no-any-return]
 
 
 class Beam(NamedTuple):
@@ -62,19 +66,21 @@ class FastSearch:
     tokens counted, and sorted.
     """
 
-    def __init__(self, network: Any, beam_size: int) -> None:
+    def __init__(self, network: Any) -> None:
         """Makes the search.
 
         Args:
             network: An `InferenceNetwork`, which takes the steps.
-            beam_size: Hypotheses kept at each step, W.
         """
         self._network = network
-        self._beam_size = beam_size
-        self._count = min(beam_size, network.vocab_size)
 
     def __call__(
-        self, query_ids: tf.Tensor, query_lengths: tf.Tensor, max_reply_length: Any, penalty: Any
+        self,
+        query_ids: tf.Tensor,
+        query_lengths: tf.Tensor,
+        max_reply_length: Any,
+        penalty: Any,
+        beam_size: Any,
     ) -> Hypotheses:
         """Replies to a batch of queries; call it inside a traced function.
 
@@ -84,14 +90,15 @@ class FastSearch:
             max_reply_length: `int32 []`, most tokens in a reply, its end token not counted; a
                 longer one is cut and closed with the end token.
             penalty: `float32 []`, exponent of the length penalty in the scores.
+            beam_size: `int32 []`, hypotheses kept at each step, W.
 
         Returns:
-            `beam_size` hypotheses a query.
+            W hypotheses a query.
         """
         attended, state = self._network.start(query_ids, query_lengths)
-        first = self._begin(state, tf.shape(query_lengths)[0])
+        first = _begin(state, [tf.size(query_lengths), beam_size])
         arrays = [
-            tf.TensorArray(tf.int32, 0, dynamic_size=True, element_shape=[None, self._beam_size])
+            tf.TensorArray(tf.int32, 0, dynamic_size=True, element_shape=[None, None])
             for _ in range(2)
         ]
 
@@ -107,16 +114,6 @@ class FastSearch:
         _, beam, (ids, parents) = tf.while_loop(goes_on, body, (tf.constant(0), first, arrays))
         return rank(_trace_back(ids.stack(), parents.stack()), beam.log_probs, penalty)
 
-    def _begin(self, state: tf.Tensor, queries: tf.Tensor) -> Beam:
-        """Makes beams whose first hypothesis has said nothing and whose others do not exist."""
-        shape = [queries, self._beam_size]
-        return Beam(
-            tf.fill(shape, GO),
-            tf.fill(shape, False),
-            tf.where(tf.range(self._beam_size) == 0, 0.0, -math.inf) + tf.zeros(shape),
-            tf.repeat(state, self._beam_size, axis=0),
-        )
-
     def _advance(self, beam: Beam, attended: Any, is_last: tf.Tensor) -> tuple[Beam, tf.Tensor]:
         """Takes one step; returns the next beam and which hypotheses of this one it continues."""
         last_ids = tf.reshape(beam.ids, [-1])
@@ -124,33 +121,34 @@ class FastSearch:
         only_end = tf.logical_or(beam.finished, is_last)
         values, tokens = self._continue(outputs, beam.finished, only_end)
         values += beam.log_probs[:, :, tf.newaxis]
-        ids, parents, log_probs = self._choose(values, tokens)
-        finished = beam.finished
-        if self._beam_size > 1:
-            places = tf.range(tf.size(ids), delta=self._beam_size)[:, tf.newaxis] + parents
-            state = tf.gather(state, tf.reshape(places, [-1]))
-            finished = tf.gather(finished, parents, batch_dims=1)
+        ids, parents, log_probs = _choose(values, tokens)
+        rows = tf.range(tf.size(ids), delta=tf.shape(ids)[1])[:, tf.newaxis] + parents
+        state = tf.gather(state, tf.reshape(rows, [-1]))
+        finished = tf.gather(beam.finished, parents, batch_dims=1)
         return Beam(ids, tf.logical_or(finished, ids == EOS), log_probs, state), parents
 
     def _continue(
         self, outputs: tf.Tensor, finished: tf.Tensor, only_end: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns each hypothesis' likeliest continuations, `[B, W, K]`: log probs and tokens."""
-        values, tokens, end = self._find_likeliest(outputs)
-        shape = [*tf.unstack(tf.shape(finished)), self._count]
+        queries, beam_size = tf.unstack(tf.shape(finished))
+        count = tf.minimum(beam_size, self._network.vocab_size)
+        values, tokens, end = self._find_likeliest(outputs, count)
+        shape = [queries, beam_size, count]
         end = tf.where(finished, 0.0, tf.reshape(end, shape[:2]))[:, :, tf.newaxis]
-        if self._count > 1:
-            end = tf.pad(end, [[0, 0], [0, 0], [0, self._count - 1]], constant_values=-math.inf)
+        end = tf.pad(end, [[0, 0], [0, 0], [0, count - 1]], constant_values=-math.inf)
         only_end = only_end[:, :, tf.newaxis]
         tokens = tf.where(only_end, EOS, tf.reshape(tokens, shape))
         return tf.where(only_end, end, tf.reshape(values, shape)), tokens
 
-    def _find_likeliest(self, outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def _find_likeliest(
+        self, outputs: tf.Tensor, count: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns K tokens' log probs and ids, `[R, K]`, and the end token's log prob, `[R]`."""
-        network, count = self._network, self._count
+        network = self._network
         spare = 0 if network.is_exact else SPARE
         logits = network.project(outputs)
-        values, tokens = find_best(logits, min(count + spare, network.vocab_size))
+        values, tokens = find_best(logits, tf.minimum(count + spare, network.vocab_size))
         # Of logits that are not numbers the best may be one behind the vocabulary.
         tokens = tf.minimum(tokens, network.vocab_size - 1)
         greatest = tf.gather(tf.nn.softmax(logits), tokens[:, :1], batch_dims=1)
@@ -166,21 +164,27 @@ class FastSearch:
         exact, order = tf.math.top_k(exact - change[:, tf.newaxis], count)
         return exact, tf.gather(tokens, order, batch_dims=1), end - change
 
-    def _choose(
-        self, log_probs: tf.Tensor, tokens: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Keeps the W likeliest of `[B, W, K]`: their tokens, parents and log probs `[B, W]`."""
-        if self._beam_size == 1:
-            return tokens[:, :, 0], tf.zeros_like(tokens[:, :, 0]), log_probs[:, :, 0]
-        flat = [-1, self._beam_size * self._count]
-        log_probs, places = tf.math.top_k(tf.reshape(log_probs, flat), self._beam_size)
-        ids = tf.gather(tf.reshape(tokens, flat), places, batch_dims=1)
-        return ids, places // self._count, log_probs
+
+def _begin(state: tf.Tensor, shape: list[Any]) -> Beam:
+    """Makes beams `[B, W]` whose first hypothesis has said nothing; the others do not exist."""
+    return Beam(
+        tf.fill(shape, GO),
+        tf.fill(shape, False),
+        tf.where(tf.range(shape[1]) == 0, 0.0, -math.inf) + tf.zeros(shape),
+        tf.repeat(state, shape[1], axis=0),
+    )
+
+
+def _choose(log_probs: tf.Tensor, tokens: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Keeps the W likeliest of `[B, W, K]`: their tokens, parents and log probs `[B, W]`."""
+    _, beam_size, count = tf.unstack(tf.shape(tokens))
+    flat = [-1, beam_size * count]
+    log_probs, places = tf.math.top_k(tf.reshape(log_probs, flat), beam_size)
+    ids = tf.gather(tf.reshape(tokens, flat), places, batch_dims=1)
+    return ids, places // count, log_probs
 
 
 def _trace_back(ids: tf.Tensor, parents: tf.Tensor) -> tf.Tensor:
     """Follows the parents of `[T, B, W]` back from the last step; returns `int32 [B, W, T]`."""
-    if ids.shape[2] > 1:
-        lengths = tf.fill(tf.shape(ids)[1:2], tf.shape(ids)[0])
-        ids = tfa.seq2seq.gather_tree(ids, parents, lengths, EOS)
-    return tf.transpose(ids, [1, 2, 0])
+    lengths = tf.fill(tf.shape(ids)[1:2], tf.shape(ids)[0])
+    return tf.transpose(tfa.seq2seq.gather_tree(ids, parents, lengths, EOS), [1, 2, 0])

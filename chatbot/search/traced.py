@@ -20,19 +20,18 @@ SIGNATURE = [
 ]
 
 
+WIDTH = tf.TensorSpec([], tf.int32, "beam_size")
 WIDEST = 16
 """Widest beam in bfloat16: a step computes a few logits more than the beam is wide again, which for
 a wider one would take as much time and memory as all logits."""
-MOST = 4
-"""Graphs that are kept: in bfloat16 each has the weights in it."""
 
 
 class TracedSearches:
-    """Makes a graph for each width of the beam, which serves batches of every shape.
+    """Makes graphs that serve batches of every shape, each when it is first needed.
 
-    Where the model computes fast, the searches run in our own loop over the weights as they are
-    when the first graph is made; elsewhere in the library's, over the weights as they are. Only one
-    thread at a time may use it.
+    Where the model computes fast, one graph over the weights as they are then serves every width
+    of the beam, and a second one wide beams. Elsewhere the library's searches run, over the weights
+    as they are, with a graph for each width. Only one thread at a time may use it.
     """
 
     def __init__(self, model: Seq2Seq, precision: str) -> None:
@@ -44,42 +43,41 @@ class TracedSearches:
         """
         self._model = model
         self._precision = precision
-        self._networks: dict[str, InferenceNetwork] = {}
-        self._graphs: dict[int, Any] = {}
-        self._forgotten = 0
+        self._graphs: dict[Any, Any] = {}
 
     def find(self, beam_size: int) -> Any:
-        """Returns the graph for a width.
+        """Returns a search of one width.
 
         Args:
             beam_size: Hypotheses that the beam keeps; 1 is greedy search.
 
         Returns:
-            A `tf.function` that is called like a search.
+            What is called like `GreedySearch`.
         """
-        graph = self._graphs.pop(beam_size, None)
-        if graph is None:
-            # No Python here needs converting to a graph, and trying to would take seconds.
-            graph = tf.function(
-                self._make(beam_size).__call__, input_signature=SIGNATURE, autograph=False
-            )
-        self._graphs[beam_size] = graph  # behind all others: the first is the one longest unused
-        if len(self._graphs) > MOST:
-            longest_unused = self._graphs.pop(next(iter(self._graphs)))
-            self._forgotten += longest_unused.experimental_get_tracing_count()
-        return graph
+        if not self._model.decoder.fast:
+            return self._find_library_graph(beam_size)
+        precision = self._precision if beam_size <= WIDEST else "float32"
+        if precision not in self._graphs:
+            search = FastSearch(InferenceNetwork(self._model, precision))
+            self._graphs[precision] = _trace(search, [*SIGNATURE, WIDTH])
+        graph, width = self._graphs[precision], tf.constant(beam_size)
+        return lambda *arguments: graph(*arguments, width)
 
-    def _make(self, beam_size: int) -> Any:
-        if self._model.decoder.fast:
-            precision = self._precision if beam_size <= WIDEST else "float32"
-            if precision not in self._networks:
-                self._networks[precision] = InferenceNetwork(self._model, precision)
-            return FastSearch(self._networks[precision], beam_size)
-        return GreedySearch(self._model) if beam_size == 1 else BeamSearch(self._model, beam_size)
+    def _find_library_graph(self, beam_size: int) -> Any:
+        if beam_size not in self._graphs:
+            greedy = beam_size == 1
+            search = GreedySearch(self._model) if greedy else BeamSearch(self._model, beam_size)
+            self._graphs[beam_size] = _trace(search, SIGNATURE)
+        return self._graphs[beam_size]
 
     def count_traces(self) -> int:
         """Returns how many graphs have been traced."""
-        traced = self._forgotten
+        traced = 0
         for graph in self._graphs.values():
             traced += graph.experimental_get_tracing_count()
         return traced
+
+
+def _trace(search: Any, signature: Any) -> Any:
+    # No Python here needs converting to a graph, and trying to would take seconds.
+    return tf.function(search.__call__, input_signature=signature, autograph=False)

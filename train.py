@@ -9,6 +9,7 @@ from absl import flags
 from chatbot.config import CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.flags import FLAGS, define_settings, given_settings, run, settings_from_flags, show
 from chatbot.quiet import hush
+from chatbot.stopping import StopRequest
 from chatbot.terminal import run_politely
 
 define_settings("What to learn from", CorpusConfig)
@@ -35,10 +36,16 @@ def main(_: Sequence[str]) -> int:
         The exit status: 0 when the training is finished, 130 or 143 when it was stopped.
     """
     settings_from_flags()  # says what is out of range before TensorFlow takes its seconds
-    hush()
-    from chatbot.lifecycle import train_directory
+    given = given_settings()
+    stop = StopRequest(given.get("max_minutes", 0.0))
 
-    return train_directory(FLAGS.model_dir, given_settings(), FLAGS.cache_dir)
+    def train() -> int:
+        hush()
+        from chatbot.lifecycle import train_directory
+
+        return train_directory(FLAGS.model_dir, given, FLAGS.cache_dir, stop)
+
+    return stop.end_politely(train)
 
 
 if __name__ == "__main__":

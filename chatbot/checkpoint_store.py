@@ -218,7 +218,9 @@ class CheckpointStore:
 
 def unwritable(path: Path, error: Exception) -> ChatbotError:
     """Makes the error of a directory that cannot be written, with the system's reason."""
-    reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    first = str(error).splitlines()[0]
+    # TensorFlow names its operation and a file of its own before the system's reason.
+    reason = getattr(error, "strerror", None) or re.sub(r" \[Op:\w+\]$", "", first).split("; ")[-1]
     return ChatbotError(
         f"{path} cannot be written ({reason}); free space or name another directory"
     )

@@ -19,9 +19,10 @@ from chatbot.text import EOS
 hypothesis.settings.register_profile("chatbot", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("chatbot")
 
-# Shells that start this in the background have Ctrl-C ignored, and so would every program that the
-# tests start and interrupt.
+# Shells that start this in the background have Ctrl-C ignored, and nohup has SIGHUP; so would every
+# program that the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Graphs run a few times here: optimizing each would take longer than it saves. The tests that start
 # train.py and predict.py run them as users do.

@@ -123,6 +123,19 @@ def test_half_written_checkpoints_do_not_count(directory: ModelDirectory) -> Non
     assert not (directory.path / ".writing").exists()
 
 
+def test_files_that_a_killed_process_left_without_a_name_are_deleted(
+    directory: ModelDirectory,
+) -> None:
+    others = ["ckpt-old-4.index", "ckpt-4.txt", "notes"]
+    for name in ["ckpt-4.index", "ckpt-4.data-00000-of-00001", *others]:
+        (directory.path / name).write_bytes(b"left")
+    for step in (3, 5):
+        directory.save(track(step), "ckpt", step, {})
+    assert {path.name for path in directory.path.glob("*4*")} == set(others[:2])
+    assert (directory.path / "notes").exists()
+    assert read(directory, "newest") == 5.0
+
+
 def test_saved_and_loaded_gives_the_same_losses(directory: ModelDirectory) -> None:
     batch = [tf.constant(x) for x in ([[5, 6], [6, 0]], [2, 1], [[6, 2], [5, 2]], [2, 2])]
     one, other = (Seq2Seq(CONFIG.model, len(VOCABULARY), seed) for seed in (1, 2))

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import errno
 import math
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from trainings import (
+    PAIRS,
     StopAfter,
     assert_same_weights,
     read_metrics,
@@ -18,8 +21,10 @@ from trainings import (
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import TrainingConfig
 from chatbot.errors import ChatbotError
+from chatbot.metrics import append_report
 from chatbot.optimization import make_train_step, scheduled_learning_rate
 from chatbot.stopping import StopRequest
+from chatbot.text import join, tokenize
 from chatbot.training import Trainer
 
 REPORT = {"step", "epoch", "loss", "perplexity", "gradient_norm", "learning_rate"}
@@ -171,15 +176,21 @@ def test_bad_steps_are_skipped_and_counted(tmp_path: Path, monkeypatch: pytest.M
     assert counted == {2: 1, 3: 1, 4: 1, 8: 3}
 
 
+def natural(text: str) -> str:
+    return join(tokenize(text))
+
+
 def test_too_many_bad_steps_end_with_the_last_good_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoil(monkeypatch, {3, 4, 5, 6})
     settings = tiny_settings(write_pairs(tmp_path / "pairs.tsv"), max_bad_steps=3)
-    message = r"up to step 6 with the corpus' pairs \d.*ckpt-2"
-    with pytest.raises(ChatbotError, match=message) as caught:
+    with pytest.raises(ChatbotError, match=r"up to step 6 with the pairs .*ckpt-2;") as caught:
         train(tmp_path / "model", **settings)
     assert "\n" not in str(caught.value)
+    quoted = re.findall(r'"([^"]+)" -> "([^"]+)"', str(caught.value))
+    assert quoted
+    assert set(quoted) <= {(natural(query), natural(reply)) for query, reply in PAIRS}
     newest = ModelDirectory(tmp_path / "model").newest()
     assert newest is not None
     assert newest.step == 2
@@ -201,3 +212,31 @@ def test_validation_share_holds_pairs_out(tmp_path: Path) -> None:
     settings = tiny_settings(corpus, validation_share=0.3, max_steps=2)
     assert train(tmp_path / "model", **settings) == 0
     assert read_metrics(tmp_path / "model")[-1]["validation_perplexity"] > 1
+
+
+def test_a_report_that_cannot_be_written_is_written_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = write_pairs(tmp_path / "pairs.tsv")
+    settings = tiny_settings(corpus, validation_corpus=str(corpus), patience=50)
+    assert train(tmp_path / "whole", **settings) == 0
+
+    def fail(path: Path, report: dict[str, Any]) -> None:
+        if report["step"] == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        append_report(path, report)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("chatbot.training.append_report", fail)
+        with pytest.raises(ChatbotError, match="No space left on device; mend that"):
+            train(tmp_path / "parts", **settings)
+    assert train(tmp_path / "parts", **settings) == 0
+    assert read_metrics(tmp_path / "parts") == read_metrics(tmp_path / "whole")
+    whole, parts = (
+        [
+            (kept.step, kept.validation_perplexity, {**kept.progress, "seconds": 0.0})
+            for kept in ModelDirectory(path).checkpoints()
+        ]
+        for path in (tmp_path / "whole", tmp_path / "parts")
+    )
+    assert parts == whole

@@ -13,10 +13,10 @@ SMALLTALK := model/smalltalk
 # A .venv whose Python has gone, as after an upgrade of the system, is made again.
 GONE := $(shell test -x $(VENV_PYTHON) || echo FORCE)
 
-.PHONY: help chat train gpu lint test clean FORCE
+.PHONY: help chat train gpu lint test test-reliability clean FORCE
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s%s\n", $$1, $$2 }' Makefile
 
 # The marker is tested here because train.py, which says the same, needs seconds to load TensorFlow. Standard output and
 # input are the chat's alone.
@@ -38,6 +38,9 @@ lint: $(DEVELOPMENT) ## check style, format, types and which module imports whic
 
 test: lint ## run lint, then the whole test suite with branch coverage
 	@$(VENV_PYTHON) -m pytest --cov --durations=10
+
+test-reliability: $(DEVELOPMENT) ## kill, damage, starve and insult it, and count what survives
+	@$(VENV_PYTHON) -m pytest tests/reliability --durations=10
 
 clean: ## remove .venv, caches and coverage data; model/ and data/ stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis htmlcov .coverage .coverage.*

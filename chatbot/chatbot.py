@@ -132,7 +132,7 @@ class Chatbot:
         checkpoint = directory.best()
         if checkpoint is None:
             raise ChatbotError(
-                f"{directory.path} has no whole checkpoint; "
+                f"{directory.path} has no checkpoint yet; "
                 f"run train.py --model_dir={directory.path} until it has saved one"
             )
         device = _prepare_device()

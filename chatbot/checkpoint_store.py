@@ -11,8 +11,9 @@ import functools
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from logging import LogRecord
 from pathlib import Path
 from typing import Any, TypeVar, Union
 
@@ -85,22 +86,32 @@ class CheckpointStore:
         """
         path = self.path / "checkpoints.json"
         try:
-            made = [Checkpoint(**entry) for entry in read_json(path)["checkpoints"]]
-            return [
-                dataclasses.replace(c, files={n: (b, d) for n, (b, d) in c.files.items()})
-                for c in made
-            ]
+            return [_read_entry(entry) for entry in read_json(path)["checkpoints"]]
         except (KeyError, TypeError, ValueError, AttributeError):
             raise ChatbotError(
                 f"{path} is damaged; restore it from a copy or train again"
             ) from None
 
     def newest(self) -> Checkpoint | None:
-        """Returns the newest checkpoint that is whole, naming in the log any that is not."""
-        return self._first_whole(reversed(self.checkpoints()))
+        """Returns the newest checkpoint that is whole, naming in the log any that is not.
+
+        Returns:
+            The checkpoint, or None where none has been made.
+
+        Raises:
+            ChatbotError: Every one is damaged.
+        """
+        made = self.checkpoints()
+        newest = self._first_whole(reversed(made))
+        if made and newest is None:
+            raise ChatbotError(
+                f"every checkpoint in {self.path} is damaged; restore one from a copy, or train "
+                "again with another --model_dir"
+            )
+        return newest
 
     def best(self) -> Checkpoint | None:
-        """Returns the best checkpoint by validation perplexity, else the newest."""
+        """Returns the best checkpoint by validation perplexity, else as `newest` does."""
         measured = [c for c in self.checkpoints() if c.validation_perplexity is not None]
         ordered = sorted(measured, key=lambda c: c.validation_perplexity or 0.0)
         return self._first_whole(ordered) or self.newest()
@@ -202,6 +213,7 @@ class CheckpointStore:
         Raises:
             ChatbotError: The checkpoint does not fit the variables.
         """
+        tf.get_logger().addFilter(_is_news)
         try:
             status = tracked.read(str(self.path / checkpoint.name))
             status.assert_existing_objects_matched()
@@ -214,6 +226,40 @@ class CheckpointStore:
                 f"{self.path / checkpoint.name} does not fit the sizes in "
                 f"{self.path / 'config.json'}; restore that file or train again"
             ) from None
+
+
+def _is_news(record: LogRecord) -> bool:
+    """Tells TensorFlow's list of what a refused checkpoint has left over from other messages."""
+    leftover = "Detecting that an object or model|Value in checkpoint could not be found"
+    return re.match(leftover, record.getMessage()) is None
+
+
+def _read_entry(entry: Mapping[str, Any]) -> Checkpoint:
+    """Builds a checkpoint from its entry in the index.
+
+    Args:
+        entry: The JSON object.
+
+    Returns:
+        The checkpoint; its files lie in the directory itself and bear its name.
+
+    Raises:
+        ValueError: A value is of the wrong kind; so do TypeError and AttributeError.
+    """
+    made = Checkpoint(**entry)
+    files = {name: (size, digest) for name, (size, digest) in made.files.items()}
+    numbers = [made.step, *(size for size, _ in files.values())]
+    texts = [made.name, *(digest for _, digest in files.values())]
+    if (
+        not all(type(number) is int for number in numbers)
+        or not all(isinstance(text, str) for text in texts)
+        or not isinstance(entry.get("progress", {}), dict)
+        or not isinstance(entry.get("validation_perplexity"), (int, float, type(None)))
+        or f"{made.name}.index" not in files
+        or any("/" in name or not name.startswith(f"{made.name}.") for name in files)
+    ):
+        raise ValueError("not the entry of a checkpoint")
+    return dataclasses.replace(made, files=files)
 
 
 def unwritable(path: Path, error: Exception) -> ChatbotError:

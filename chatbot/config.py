@@ -151,7 +151,7 @@ class TrainingConfig(Settings):
         choices=("auto", "none", "mirrored", "multiworker"),
     )
     deterministic: bool = setting(
-        False, "Compute in one fixed order, bit for bit the same every time, but slower."
+        False, "Compute in one fixed order, bit for bit the same; it may be slower on a GPU."
     )
     model_name: str = setting("ckpt", "Prefix of the checkpoint files' names.")
 

@@ -57,7 +57,7 @@ def read_json(path: Path) -> dict[str, Any]:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ChatbotError(f"{path} cannot be read ({error.strerror}); mend that") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
         raise ChatbotError(f"{path}:{line} is not JSON; restore the file or train again") from None
     if not isinstance(values, dict):

@@ -67,7 +67,11 @@ def restore_progress(values: Any, path: Path) -> Progress:
         ChatbotError: The values are not those of a `Progress`.
     """
     try:
-        return Progress(**values)
+        made = Progress(**values)
+        for value in (x for name, x in vars(made).items() if name != "best" or x is not None):
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise TypeError(f"{value!r} is not a number")
+        return made
     except TypeError:
         raise ChatbotError(
             f"{path / 'checkpoints.json'} was written by another version; use that one, or train "

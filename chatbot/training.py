@@ -75,11 +75,6 @@ class Trainer:
 
     def _restore(self) -> None:
         checkpoint = self._directory.newest()
-        if checkpoint is None and self._directory.checkpoints():
-            raise ChatbotError(
-                f"every checkpoint in {self._directory.path} is damaged; restore one from a copy, "
-                "or name another --model_dir"
-            )
         if checkpoint is not None:
             self._directory.restore(self._tracked, checkpoint, whole=True)
             self.step = checkpoint.step

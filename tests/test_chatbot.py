@@ -212,7 +212,7 @@ def test_an_unfinished_directory_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ChatbotError, match="no model"):
         Chatbot.load(tmp_path)
     ModelDirectory(tmp_path).create(CONFIG, Vocabulary(WORDS))
-    with pytest.raises(ChatbotError, match=r"no whole checkpoint; run train\.py") as caught:
+    with pytest.raises(ChatbotError, match=r"no checkpoint yet; run train\.py") as caught:
         Chatbot.load(tmp_path)
     assert "\n" not in str(caught.value)
 

@@ -208,6 +208,6 @@ def test_a_bad_directory_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Monk
     make_directory(tmp_path / "model")
     (tmp_path / "model" / "ckpt-1.index").unlink()
     (tmp_path / "in").touch()
-    with pytest.raises(ChatbotError, match="no whole checkpoint"):
+    with pytest.raises(ChatbotError, match="every checkpoint in"):
         answer_lines(str(tmp_path / "in"), str(tmp_path / "out"), str(tmp_path / "model"))
     assert not (tmp_path / "out").exists()

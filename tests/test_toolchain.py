@@ -240,5 +240,6 @@ def test_make_alone_lists_the_targets(clone: Path) -> None:
         "gpu",
         "lint",
         "test",
+        "test-reliability",
         "clean",
     ]

@@ -57,7 +57,8 @@ class Reply:
         text: The reply.
         log_prob: The model's log probability (nats) of the reply and its end token.
         score: What replies are ranked by: log_prob / ((5 + tokens) / 6) ** length_penalty, where
-            tokens counts the end token.
+            tokens counts the end token and log_prob is taken among what the search's rules allow;
+            more about it in `chatbot.search.rescoring`.
     """
 
     text: str
@@ -129,6 +130,7 @@ class Chatbot:
         directory = ModelDirectory(model_dir)
         config, vocabulary = directory.load()
         config = config.replace(settings or {})
+        config.search.check_together()
         checkpoint = directory.best()
         if checkpoint is None:
             raise ChatbotError(
@@ -148,24 +150,27 @@ class Chatbot:
         beam_size: int | None = None,
         max_reply_length: int | None = None,
         length_penalty: float | None = None,
+        **settings: Any,
     ) -> list[Reply]:
         """Replies to one query.
 
         Args:
             query: Any text.
             beam_size: Hypotheses that the beam keeps, W; 1 is greedy search. None takes the model
-                directory's setting, as for the other two.
+                directory's setting, as for all others.
             max_reply_length: Most tokens in a reply, its end token not counted.
             length_penalty: Exponent of the score's length penalty.
+            **settings: Any other of `SearchConfig`, as `sample=True, top_k=40`.
 
         Returns:
-            At least one reply and at most `beam_size`, the best score first.
+            At least one reply and at most `beam_size`, the best score first, no two the same text.
 
         Raises:
+            TypeError: There is no such setting.
             ValueError: A value is out of range.
-            ChatbotError: The model's weights are not numbers.
+            ChatbotError: No reply keeps to the settings, or the model's weights are not numbers.
         """
-        return self.replies([query], beam_size, max_reply_length, length_penalty)[0]
+        return self.replies([query], beam_size, max_reply_length, length_penalty, **settings)[0]
 
     def greedy(self, query: str) -> Reply:
         """Replies to one query with the likeliest token at every step.
@@ -176,7 +181,7 @@ class Chatbot:
         Returns:
             The reply.
         """
-        return self.reply(query, beam_size=1)[0]
+        return self.reply(query, beam_size=1, sample=False)[0]
 
     def replies(
         self,
@@ -184,6 +189,7 @@ class Chatbot:
         beam_size: int | None = None,
         max_reply_length: int | None = None,
         length_penalty: float | None = None,
+        **settings: Any,
     ) -> list[list[Reply]]:
         """Replies to many queries, in batches of similar length.
 
@@ -192,22 +198,24 @@ class Chatbot:
             beam_size: See `reply`.
             max_reply_length: See `reply`.
             length_penalty: See `reply`.
+            **settings: See `reply`.
 
         Returns:
-            For each query, in the queries' order, what `reply` returns.
-
-        Raises:
-            ValueError: A value is out of range.
-            ChatbotError: The model's weights are not numbers.
+            For each query, in the queries' order, what `reply` returns, and with its errors.
         """
-        settings = self._settle(beam_size, max_reply_length, length_penalty)
+        given = {
+            "beam_size": beam_size,
+            "max_reply_length": max_reply_length,
+            "length_penalty": length_penalty,
+        }
+        search = self._settle({**{n: x for n, x in given.items() if x is not None}, **settings})
         read = [self.read(query).ids for query in queries]
         order = sorted(range(len(read)), key=lambda place: len(read[place]))
-        size = self._limit_batch(settings.beam_size)
+        size = self._limit_batch(search.beam_size)
         answers: list[list[Reply]] = [[] for _ in read]
         for begin in range(0, len(order), size):
             chosen = order[begin : begin + size]
-            found = self._search([read[place] for place in chosen], settings)
+            found = self._search([read[place] for place in chosen], search)
             for place, ranked in zip(chosen, found):
                 answers[place] = ranked
         return answers
@@ -226,35 +234,33 @@ class Chatbot:
         ids = self.vocabulary.encode(tokens[:longest]) or [UNK]
         return ReadQuery(ids, len(tokens) > longest or len(query) > MAX_CHARACTERS)
 
-    def warm_up(self, beam_size: int) -> None:
+    def warm_up(self, **settings: Any) -> None:
         """Makes the graph of a search now, which takes a second or two, not at the first query.
 
         Args:
-            beam_size: Hypotheses that the beam keeps; 1 is greedy search.
+            **settings: See `reply`.
         """
-        settings = self._settle(beam_size, 1, None)
-        self._search([[UNK]], settings)
+        shortest = {"max_reply_length": 1, "min_reply_length": 0}
+        self._search([[UNK]], self._settle({**settings, **shortest}))
 
     def count_traces(self) -> int:
         """Returns how many graphs have been made, one for each width of the beam."""
         return self._searches.count_traces()
 
-    def _settle(
-        self, beam_size: int | None, max_reply_length: int | None, length_penalty: float | None
-    ) -> SearchConfig:
+    def _settle(self, changes: dict[str, Any]) -> SearchConfig:
         """Checks the arguments of `replies` and fills in the rest."""
-        given = {
-            "beam_size": beam_size,
-            "max_reply_length": max_reply_length,
-            "length_penalty": length_penalty,
-        }
-        changes: dict[str, Any] = {name: x for name, x in given.items() if x is not None}
         if not self.config.search.beam_search:
             changes.setdefault("beam_size", 1)
+        if changes.get("beam_size") == 1:
+            changes.setdefault("diverse_groups", 1)
         try:
-            return dataclasses.replace(self.config.search, **changes)
+            search = dataclasses.replace(self.config.search, **changes)
+            search.check_together()
         except ChatbotError as error:
             raise ValueError(str(error)) from None
+        if search.coverage_penalty and not self.config.model.use_attention:
+            raise ChatbotError("--coverage_penalty needs attention, which this model has not")
+        return search
 
     def _limit_batch(self, beam_size: int) -> int:
         return max(1, min(MAX_BATCH, MAX_LOGITS // (beam_size * len(self.vocabulary))))
@@ -263,21 +269,23 @@ class Chatbot:
         """Searches one batch."""
         padded, lengths = pad_rows(read)
         with self._lock:
-            search = self._searches.find(settings.beam_size)
-            found = search(padded, lengths, settings.max_reply_length, settings.length_penalty)
+            found = self._searches.search(padded, lengths, settings)
         return self._write_replies(Hypotheses(*(tensor.numpy() for tensor in found)))
 
     def _write_replies(self, found: Hypotheses) -> list[list[Reply]]:
         answers = []
-        for row in zip(*found):
-            ranked = [
-                Reply(self._write(ids[:length]), float(log_prob), float(score))
-                for ids, length, log_prob, score in zip(*row)
-                if log_prob > LIKELY
-            ]
+        for row in zip(*found[:4]):
+            ranked: dict[str, Reply] = {}
+            for ids, length, log_prob, score in zip(*row):
+                if log_prob > LIKELY:
+                    text = self._write(ids[:length])
+                    ranked.setdefault(text, Reply(text, float(log_prob), float(score)))
             if not ranked:
-                raise ChatbotError("the model's weights are not numbers; train it again")
-            answers.append(ranked)
+                raise ChatbotError(
+                    "there is no reply: either --min_reply_length and --no_repeat_ngram leave "
+                    "none, or the model's weights are not numbers and it must be trained again"
+                )
+            answers.append(list(ranked.values()))
         return answers
 
     def _write(self, ids: Sequence[int]) -> str:

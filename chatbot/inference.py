@@ -53,6 +53,7 @@ class InferenceNetwork:
 
     Attributes:
         vocab_size: Words in the vocabulary, V.
+        nothing: A token behind the vocabulary, which is impossible.
         is_exact: Whether all products are in float32.
     """
 
@@ -63,7 +64,7 @@ class InferenceNetwork:
             model: The network.
             precision: Type of the matrix products; all else is float32.
         """
-        self.vocab_size = model.vocab_size
+        self.vocab_size = self.nothing = model.vocab_size
         self._units = model.config.rnn_size
         self._dtype = tf.dtypes.as_dtype(precision)
         self.is_exact = self._dtype == tf.float32
@@ -95,7 +96,7 @@ class InferenceNetwork:
             self._score_vector = tf.convert_to_tensor(weights.score_vector)
 
     def _lay_out_projection(self, kernel: tf.Variable, bias: tf.Variable) -> None:
-        missing = -self.vocab_size % GROUP
+        missing = GROUP - self.vocab_size % GROUP  # at least one
         kernel = tf.pad(kernel, [[0, 0], [0, missing]])
         self._bias = tf.pad(bias, [[0, missing]], constant_values=-math.inf)
         self._projection = self._lay_out(kernel, self._bias)
@@ -150,7 +151,7 @@ class InferenceNetwork:
 
     def advance(
         self, last_ids: tf.Tensor, attended: Attended | None, state: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
         """Takes one step of the decoder.
 
         Args:
@@ -159,7 +160,8 @@ class InferenceNetwork:
             state: `float32 [R, X]`.
 
         Returns:
-            What the projection is applied to, `float32 [R, U]`, and the next state.
+            What the projection is applied to, `float32 [R, U]`, the next state, and what each row
+            looks at, `float32 [R, S]`, or None without attention.
         """
         layers = len(self._decoder)
         parts = tf.split(state, state.shape[-1] // self._units, axis=1)
@@ -170,11 +172,11 @@ class InferenceNetwork:
             gates = layer(tf.concat([*inputs, tf.cast(hiddens[place], self._dtype)], axis=1))
             hiddens[place], carries[place] = _advance_lstm(gates, carries[place])
             inputs = [tf.cast(hiddens[place], self._dtype)]
-        output = hiddens[-1]
+        output, alignments = hiddens[-1], None
         if attended is not None:
-            output = self._attend(attended, inputs[0])
+            output, alignments = self._attend(attended, inputs[0])
         following = [*([] if attended is None else [output]), *hiddens, *carries]
-        return output, tf.concat(following, axis=1)
+        return output, tf.concat(following, axis=1), alignments
 
     def project(self, outputs: tf.Tensor) -> tf.Tensor:
         """Projects the decoder's outputs to the vocabulary.
@@ -200,8 +202,8 @@ class InferenceNetwork:
         products = tf.linalg.matvec(tf.gather(self._rows, tokens), outputs)
         return products + tf.gather(self._bias, tokens)
 
-    def _attend(self, attended: Attended, query: tf.Tensor) -> tf.Tensor:
-        """Computes the attention `float32 [R, U]` of the top layer's outputs `[R, U]`."""
+    def _attend(self, attended: Attended, query: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the attention `float32 [R, U]` of outputs `[R, U]`, and where it comes from."""
         memory, keys, padding = attended
         queries, units = tf.shape(memory)[0], self._units
         if self._query_product is not None:
@@ -213,7 +215,7 @@ class InferenceNetwork:
         alignments = tf.nn.softmax(tf.cast(scores, tf.float32) + padding)
         context = tf.matmul(tf.cast(alignments, self._dtype), memory)
         joined = tf.concat([query, tf.reshape(context, [-1, units])], axis=1)
-        return self._output_product(joined)
+        return self._output_product(joined), tf.reshape(alignments, [-1, tf.shape(keys)[1]])
 
 
 def _order_gates(weights: Any) -> tf.Tensor:

@@ -41,7 +41,7 @@ class TableModel:
     def __init__(self, log_probs: Any) -> None:
         """Takes log probabilities `[queries, times, last token, next token]`."""
         self._log_probs = np.asarray(log_probs, np.float64)
-        self._vocab_size = self._log_probs.shape[-1]
+        self.vocab_size = self._log_probs.shape[-1]
         self.decoder = SimpleNamespace(cell=TableCell(log_probs), start=self._start)
         self.projection = tf.keras.layers.Activation("linear", dtype="float32")
 
@@ -54,7 +54,7 @@ class TableModel:
         return tf.stack([numbers, tf.zeros_like(numbers)], axis=-1)
 
     def embed(self, ids: Any) -> Any:
-        return tf.one_hot(ids, self._vocab_size)
+        return tf.one_hot(ids, self.vocab_size)
 
     def stepper(self, query: int) -> Stepper:
         """Returns the same table for the oracles' searches."""
@@ -73,17 +73,17 @@ class TableNetwork:
 
     def __init__(self, model: TableModel) -> None:
         self._model = model
-        self.vocab_size = model.decoder.cell.output_size
+        self.vocab_size = self.nothing = model.decoder.cell.output_size
 
     def start(self, query_ids: Any, query_lengths: Any) -> Any:
         return None, self._model.decoder.start(self._model.encode(query_ids, query_lengths))
 
     def advance(self, last_ids: Any, attended: Any, state: Any) -> Any:
         del attended
-        return self._model.decoder.cell(self._model.embed(last_ids), state)
+        return *self._model.decoder.cell(self._model.embed(last_ids), state), None
 
     def project(self, outputs: Any) -> Any:
-        return outputs
+        return tf.pad(outputs, [[0, 0], [0, 1]], constant_values=-np.inf)
 
 
 def draw_table(seed: int, queries: int, times: int, vocab_size: int) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
-from chatbot.text import EOS, GO
+from chatbot.text import EOS, GO, UNK
 
 Array = Any  # a NumPy float64 array
 
@@ -163,6 +163,15 @@ class Network:
         _, logits = self.decode(query, reply, masks)
         return -log_softmax(logits)[np.arange(len(reply)), list(reply)]
 
+    def look(self, query: Sequence[int], reply: Sequence[int]) -> Array:
+        """Returns the alignments `[T, S]` of a reply with its end token."""
+        memory, state = self.encode(query)
+        rows = []
+        for token in [GO, *reply[:-1]]:
+            _, state = self.step(memory, state, self.embedding[[token]])
+            rows.append(softmax(self.score(memory, state.layers[-1][0]))[0])
+        return np.array(rows)
+
     def stepper(self, query: Sequence[int]) -> Stepper:
         """Returns what the tree searches below walk with."""
         memory, start = self.encode(query)
@@ -240,6 +249,72 @@ def search_with_beam(
         else:
             found[words] = log_prob + advance(state, words[-1])[1][EOS]
     return found
+
+
+def find_forbidden(words: Sequence[int], min_length: int, ngram: int, ban_unk: bool) -> set[int]:
+    """Returns what may not come after the words, by the rules' names."""
+    banned = {UNK} if ban_unk else set()
+    if len(words) < min_length:
+        banned.add(EOS)
+    if ngram:
+        runs = [tuple(words[i : i + ngram]) for i in range(len(words) - ngram + 1)]
+        latest = tuple(words[len(words) - ngram + 1 :])
+        banned |= {run[-1] for run in runs if run[:-1] == latest}
+    return banned
+
+
+def keep_rules(advance: Stepper, min_length: int, ngram: int, ban_unk: bool) -> Stepper:
+    """Lets a stepper walk where the rules allow; what is left shares all the probability."""
+
+    def step(state: Any, token: int) -> tuple[Any, Array]:
+        inner, words = state or (None, ())
+        words = words if token == GO and state is None else (*words, token)
+        after, log_probs = advance(inner, token)
+        log_probs = np.array(log_probs, np.float64)
+        log_probs[list(find_forbidden(words, min_length, ngram, ban_unk))] = -np.inf
+        total = np.exp(log_probs).sum()
+        return (after, words), log_probs - np.log(total) if total > 0 else log_probs
+
+    return step
+
+
+def score_reply(advance: Stepper, words: Sequence[int]) -> float:
+    """Returns the log probability of a reply and its end token."""
+    state, log_probs = advance(None, GO)
+    total = 0.0
+    for word in words:
+        total += log_probs[word]
+        state, log_probs = advance(state, word)
+    return float(total + log_probs[EOS])
+
+
+def search_in_groups(
+    advance: Stepper, max_reply_length: int, beam_size: int, groups: int, strength: float
+) -> dict[tuple[int, ...], float]:
+    """Searches with a beam whose groups avoid one another's words, step by step."""
+    size = beam_size // groups
+    beams: list[list[tuple[float, tuple[int, ...], Any]]] = [
+        [(0.0, (), None)] for _ in range(groups)
+    ]
+    for time in range(max_reply_length + 1):
+        taken: list[int] = []
+        for number, beam in enumerate(beams):
+            candidates = []
+            for log_prob, words, state in beam:
+                if words[-1:] == (EOS,):
+                    candidates.append((log_prob, log_prob, words, state))
+                    continue
+                after, log_probs = advance(state, words[-1] if words else GO)
+                for word, step in enumerate(log_probs):
+                    if word == EOS or time < max_reply_length:
+                        loss = 0.0 if word == EOS else strength * taken.count(word)
+                        whole = log_prob + step
+                        candidates.append((whole - loss, whole, (*words, word), after))
+            best = sorted(candidates, key=lambda item: -item[0])[:size]
+            beams[number] = [item[1:] for item in best]
+            taken += [words[time] for _, words, _ in beams[number] if len(words) > time]
+    ended = [item for beam in beams for item in beam]
+    return {words[:-1]: log_prob for log_prob, words, _ in ended}
 
 
 def score_normalised(log_prob: float, words: int, penalty: float) -> float:

@@ -16,7 +16,7 @@ from benchmarks.memory import read_anonymous_memory
 from benchmarks.starting import read_until
 from benchmarks.texts import TURNS, draw_pairs, make_words
 from benchmarks.training import count_operations, draw_batches
-from chatbot.config import ModelConfig
+from chatbot.config import ModelConfig, SearchConfig
 from chatbot.dataset import Batch
 from chatbot.model import Seq2Seq
 from chatbot.search import TracedSearches
@@ -182,8 +182,8 @@ def test_an_endless_model_takes_every_step() -> None:
     model.compute_fast(True)
     queries, lengths = tf.constant([[5, 6, 7], [8, 9, 0]]), tf.constant([3, 2])
     for beam_size in (1, 4):
-        search = TracedSearches(model, "bfloat16").find(beam_size)
-        found = search(queries, lengths, tf.constant(10), tf.constant(1.0))
+        asked = SearchConfig(beam_size=beam_size, max_reply_length=10)
+        found = TracedSearches(model, "bfloat16").search(queries, lengths, asked)
         assert np.all(found.lengths.numpy() == 10)
 
 

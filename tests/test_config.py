@@ -163,3 +163,20 @@ def test_sections_hold_what_the_command_lines_of_the_documents_name() -> None:
         "corpus corpus_format validation_corpus validation_share max_length vocab_size min_count"
     )
     assert set(names.split()) <= {item.name for item in fields(CorpusConfig)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"min_reply_length": 9, "max_reply_length": 8}, "min_reply_length=9 is above"),
+        ({"beam_size": 5, "diverse_groups": 2}, "beam_size=5 cannot be cut into"),
+    ],
+)
+def test_search_settings_that_contradict_each_other_are_one_line(
+    settings: dict[str, int], message: str
+) -> None:
+    config = Config().replace({"corpus": "x", **settings})
+    with pytest.raises(ChatbotError, match=message):
+        config.check_together()
+    with pytest.raises(ChatbotError, match=message):
+        config.search.check_together()

@@ -20,25 +20,34 @@ from oracles import (
     search_with_beam,
 )
 
-from chatbot.config import ModelConfig
+from chatbot.config import ModelConfig, SearchConfig
 from chatbot.inference import GROUP, InferenceNetwork
 from chatbot.model import Seq2Seq
-from chatbot.search import BeamSearch, FastSearch, GreedySearch, Hypotheses, TracedSearches
-from chatbot.search.fast import find_best
+from chatbot.search import (
+    FREE,
+    BeamSearch,
+    FastSearch,
+    GreedySearch,
+    Hypotheses,
+    Rules,
+    TracedSearches,
+)
+from chatbot.search.likeliest import find_best, find_likeliest
 from chatbot.text import EOS
 
 Reply = tuple[int, ...]
 MakeSearch = Callable[..., Any]
 
 
-def make_library_search(model: Any, beam_size: int | None = None) -> Any:
-    return GreedySearch(model) if beam_size is None else BeamSearch(model, beam_size)
+def make_library_search(model: Any, beam_size: int | None = None, rules: Rules = FREE) -> Any:
+    search: Any = GreedySearch(model) if beam_size is None else BeamSearch(model, beam_size)
+    return lambda *arguments: search(*arguments, rules)
 
 
-def make_own_search(model: Any, beam_size: int | None = None) -> Any:
+def make_own_search(model: Any, beam_size: int | None = None, rules: Rules = FREE) -> Any:
     own = TableNetwork(model) if isinstance(model, TableModel) else InferenceNetwork(model)
     search: Any = FastSearch(own)
-    return lambda *arguments: search(*arguments, beam_size or 1)
+    return lambda *arguments: search(*arguments, beam_size or 1, rules)
 
 
 @pytest.fixture(
@@ -257,8 +266,8 @@ def test_bfloat16_products_find_the_replies_that_float32_finds(
     queries = pad([generator.integers(4, size, 2 + n % 5).tolist() for n in range(40)])
     found = []
     for precision in ("float32", "bfloat16"):
-        search = TracedSearches(model, precision).find(beam_size)
-        found.append(search(*queries, tf.constant(6), tf.constant(1.0)))
+        asked = SearchConfig(beam_size=beam_size, max_reply_length=6, ban_unk=False)
+        found.append(TracedSearches(model, precision).search(*queries, asked))
     exact, coarse = ([read_row(x, row) for row in range(40)] for x in found)
     same = [next(iter(one)) == next(iter(other)) for one, other in zip(exact, coarse)]
     assert np.mean(same) >= 0.9
@@ -288,8 +297,8 @@ def test_rounded_logits_of_the_likeliest_tokens_are_taken_exactly(count: int) ->
     logits = np.random.default_rng(7).normal(0, 2, [50, 30 * GROUP])
     # The four likeliest fall together when they are rounded.
     logits[:, [3, 700, 40, 1000]] = 17.0 + np.array([0.0, 0.01, 0.02, 0.03])
-    search = FastSearch(RoundedNetwork(logits))
-    log_probs, tokens, end = search._find_likeliest(tf.zeros([50, 1]), tf.constant(count))
+    network, banned = RoundedNetwork(logits), tf.zeros([50, 0], tf.int32)
+    log_probs, tokens, end, _ = find_likeliest(network, tf.zeros([50, 1]), banned, count)
     expected = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     order = np.argsort(-expected, axis=-1)[:, :count]
     assert np.all(tokens.numpy()[:, :4] == order[:, :4])

@@ -10,15 +10,16 @@ import tensorflow_addons as tfa
 
 from chatbot.model import Seq2Seq
 from chatbot.search.hypotheses import Hypotheses, rank
-from chatbot.search.step import end_log_probs
+from chatbot.search.ruled_cell import RuledCell, close, pass_tokens
+from chatbot.search.rules import FREE, Rules
 from chatbot.text import EOS, GO
 
 
 class BeamSearch:
     """`BeamSearchDecoder` over the decoder's tiled state.
 
-    The beam itself goes by log probability; the finished hypotheses are then scored once, with
-    their end tokens counted, and sorted.
+    The beam itself goes by log probability among what the rules allow; the finished hypotheses are
+    then scored once, with their end tokens counted, and sorted.
     """
 
     def __init__(self, model: Seq2Seq, beam_size: int) -> None:
@@ -32,7 +33,12 @@ class BeamSearch:
         self._beam_size = beam_size
 
     def __call__(
-        self, query_ids: tf.Tensor, query_lengths: tf.Tensor, max_reply_length: Any, penalty: Any
+        self,
+        query_ids: tf.Tensor,
+        query_lengths: tf.Tensor,
+        max_reply_length: Any,
+        penalty: Any,
+        rules: Rules = FREE,
     ) -> Hypotheses:
         """Replies to a batch of queries; call it inside a traced function.
 
@@ -42,45 +48,42 @@ class BeamSearch:
             max_reply_length: `int32 []`, most tokens in a reply, its end token not counted; a
                 longer one is cut and closed with the end token.
             penalty: `float32 []`, exponent of the length penalty in the scores.
+            rules: What replies have to keep to.
 
         Returns:
             `beam_size` hypotheses a query.
         """
-        model = self._model
-        start = model.decoder.start(model.encode(query_ids, query_lengths), self._beam_size)
-        decoder = StepwiseBeam(
-            model.decoder.cell,
-            self._beam_size,
-            embedding_fn=model.embed,
-            output_layer=model.projection,
-        )
+        model, width = self._model, self._beam_size
+        queries = tf.shape(query_lengths)[0]
+        cell = RuledCell(model, rules)
+        start = model.decoder.start(model.encode(query_ids, query_lengths), width)
         outputs, state, _ = tfa.seq2seq.dynamic_decode(
-            decoder,
+            StepwiseBeam(cell, width, embedding_fn=pass_tokens),
             maximum_iterations=max_reply_length,
             decoder_init_input=None,
             decoder_init_kwargs={
-                "start_tokens": tf.fill([tf.shape(query_lengths)[0]], GO),
+                "start_tokens": tf.fill([queries], GO),
                 "end_token": EOS,
-                "initial_state": start,
+                "initial_state": cell.begin(start, queries * width, max_reply_length),
             },
         )
         ids = tf.transpose(outputs.predicted_ids, [0, 2, 1])
-        log_probs = state.log_probs + self._close(state, ids)
+        closing, shares = close(cell, _merge(state.cell_state), tf.reshape(ids[:, :, -1], [-1]))
+        log_probs = state.log_probs + tf.reshape(closing, [queries, width])
         # Where replies are fewer than places, the library continues ended ones at float32's least.
         log_probs = tf.where(log_probs > tf.float32.min / 2, log_probs, -math.inf)
-        return rank(ids, log_probs, penalty)
+        return rank(ids, log_probs, penalty, tf.reshape(shares, [queries, width]))
 
-    def _close(self, state: Any, ids: tf.Tensor) -> tf.Tensor:
-        """Returns the end token's log probability for each cut hypothesis, `float32 [B, W]`."""
-        merged = tf.nest.map_structure(
-            lambda x: tf.reshape(x, tf.concat([[-1], tf.shape(x)[2:]], 0)), state.cell_state
-        )
-        for flat, whole in zip(tf.nest.flatten(merged), tf.nest.flatten(state.cell_state)):
-            flat.set_shape([None, *whole.shape[2:]])
-        closing = end_log_probs(
-            self._model, merged, tf.reshape(ids[:, :, -1], [-1]), tf.reshape(state.finished, [-1])
-        )
-        return tf.reshape(closing, tf.shape(state.finished))
+
+def _merge(state: Any) -> Any:
+    """Makes rows `[B * W, ...]` of a state `[B, W, ...]`."""
+
+    def merge(whole: tf.Tensor) -> tf.Tensor:
+        flat = tf.reshape(whole, tf.concat([[-1], tf.shape(whole)[2:]], 0))
+        flat.set_shape([None, *whole.shape[2:]])
+        return flat
+
+    return tf.nest.map_structure(merge, state)
 
 
 class StepwiseBeam(tfa.seq2seq.BeamSearchDecoder):

@@ -9,7 +9,8 @@ import tensorflow_addons as tfa
 
 from chatbot.model import Seq2Seq
 from chatbot.search.hypotheses import Hypotheses, rank
-from chatbot.search.step import end_log_probs
+from chatbot.search.ruled_cell import RuledCell, close, pass_tokens
+from chatbot.search.rules import FREE, Rules
 from chatbot.text import EOS, GO
 
 
@@ -25,7 +26,12 @@ class GreedySearch:
         self._model = model
 
     def __call__(
-        self, query_ids: tf.Tensor, query_lengths: tf.Tensor, max_reply_length: Any, penalty: Any
+        self,
+        query_ids: tf.Tensor,
+        query_lengths: tf.Tensor,
+        max_reply_length: Any,
+        penalty: Any,
+        rules: Rules = FREE,
     ) -> Hypotheses:
         """Replies to a batch of queries; call it inside a traced function.
 
@@ -35,29 +41,31 @@ class GreedySearch:
             max_reply_length: `int32 []`, most tokens in a reply, its end token not counted; a
                 longer one is cut and closed with the end token.
             penalty: `float32 []`, exponent of the length penalty in the scores.
+            rules: What replies have to keep to.
 
         Returns:
             One hypothesis a query, W = 1.
         """
         model = self._model
+        queries = tf.shape(query_lengths)[0]
+        cell = RuledCell(model, rules)
         start = model.decoder.start(model.encode(query_ids, query_lengths))
-        sampler = tfa.seq2seq.GreedyEmbeddingSampler(model.embed)
-        decoder = _LogProbDecoder(model.decoder.cell, sampler, model.projection)
+        sampler = tfa.seq2seq.GreedyEmbeddingSampler(pass_tokens)
         outputs, state, _ = tfa.seq2seq.dynamic_decode(
-            decoder,
+            _LogProbDecoder(cell, sampler),
             maximum_iterations=max_reply_length,
             decoder_init_kwargs={
-                "initial_state": start,
-                "start_tokens": tf.fill([tf.shape(query_lengths)[0]], GO),
+                "initial_state": cell.begin(start, queries, max_reply_length),
+                "start_tokens": tf.fill([queries], GO),
                 "end_token": EOS,
             },
         )
         ids, log_probs = outputs.sample_id, outputs.rnn_output
         before_end = tf.math.cumprod(tf.cast(ids != EOS, tf.float32), axis=1, exclusive=True)
-        total = tf.reduce_sum(log_probs * before_end, axis=1)
-        finished = tf.reduce_any(ids == EOS, axis=1)
-        total += end_log_probs(model, state, ids[:, -1], finished)
-        return rank(ids[:, tf.newaxis], total[:, tf.newaxis], penalty)
+        closing, shares = close(cell, state, ids[:, -1])
+        total = tf.reduce_sum(log_probs * before_end, axis=1) + closing
+        ids, total, shares = (x[:, tf.newaxis] for x in (ids, total, shares))
+        return rank(ids, total, penalty, shares)
 
 
 class _LogProbDecoder(tfa.seq2seq.BasicDecoder):

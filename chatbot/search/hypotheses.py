@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -18,12 +19,15 @@ class Hypotheses(NamedTuple):
         log_probs: `float32 [B, W]`, the model's log probability (nats) of the reply and its end
             token; -inf where there is no such hypothesis.
         scores: `float32 [B, W]`, what the hypotheses are sorted by.
+        ranked_log_probs: `float32 [B, W]`, what the scores are made of: the log probability among
+            what the search's rules allow. Without rules it is `log_probs`.
     """
 
     ids: tf.Tensor
     lengths: tf.Tensor
     log_probs: tf.Tensor
     scores: tf.Tensor
+    ranked_log_probs: tf.Tensor
 
 
 def length_normalised(log_probs: tf.Tensor, lengths: tf.Tensor, penalty: Any) -> tf.Tensor:
@@ -57,13 +61,16 @@ def count_before_end(ids: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.math.cumprod(going_on, axis=-1), axis=-1)
 
 
-def rank(ids: tf.Tensor, log_probs: tf.Tensor, penalty: Any) -> Hypotheses:
+def rank(
+    ids: tf.Tensor, log_probs: tf.Tensor, penalty: Any, shares: tf.Tensor | None = None
+) -> Hypotheses:
     """Cuts hypotheses at their end tokens, scores them once and sorts them.
 
     Args:
         ids: `int32 [B, W, T]`, each row up to its first end token or -1.
-        log_probs: `float32 [B, W]`, in nats.
+        log_probs: `float32 [B, W]`, in nats, among what the search's rules allow.
         penalty: Exponent of the length penalty.
+        shares: `float32 [B, W]`, the model's log probability less that; None without rules.
 
     Returns:
         The hypotheses, the best score first.
@@ -71,8 +78,14 @@ def rank(ids: tf.Tensor, log_probs: tf.Tensor, penalty: Any) -> Hypotheses:
     lengths = count_before_end(ids)
     real = tf.sequence_mask(lengths, tf.shape(ids)[-1])
     ids = tf.where(real, ids, EOS)
+    own = log_probs
+    if shares is not None:
+        own = tf.where(log_probs > -math.inf, log_probs + shares, -math.inf)
     scores = length_normalised(log_probs, lengths, penalty)
-    order = tf.argsort(scores, axis=-1, direction="DESCENDING", stable=True)
-    return Hypotheses(
-        *(tf.gather(x, order, batch_dims=1) for x in (ids, lengths, log_probs, scores))
-    )
+    return sort(Hypotheses(ids, lengths, own, scores, log_probs))
+
+
+def sort(found: Hypotheses) -> Hypotheses:
+    """Sorts each query's hypotheses by their scores, the best first; equal ones stay in order."""
+    order = tf.argsort(found.scores, axis=-1, direction="DESCENDING", stable=True)
+    return Hypotheses(*(tf.gather(x, order, batch_dims=1) for x in found))

@@ -2,36 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from chatbot.config import SearchConfig
 from chatbot.inference import InferenceNetwork
 from chatbot.model import Seq2Seq
 from chatbot.search.beam import BeamSearch
+from chatbot.search.diverse import DiverseSearch
 from chatbot.search.fast import FastSearch
+from chatbot.search.forced import Forced, ForcedPass
 from chatbot.search.greedy import GreedySearch
+from chatbot.search.hypotheses import Hypotheses
+from chatbot.search.rescoring import WEIGHTS_SIGNATURE, Rescoring, Weights
+from chatbot.search.rules import RULES_SIGNATURE, Rules
+from chatbot.search.sampling import CHOICE_SIGNATURE, Choice, SamplingSearch, draw_numbers
 
-SIGNATURE = [
+QUERIES = (
     tf.TensorSpec([None, None], tf.int32, "query_ids"),
     tf.TensorSpec([None], tf.int32, "query_lengths"),
+)
+LIMITS = (
     tf.TensorSpec([], tf.int32, "max_reply_length"),
     tf.TensorSpec([], tf.float32, "penalty"),
-]
-
-
+)
 WIDTH = tf.TensorSpec([], tf.int32, "beam_size")
+GROUPS = (tf.TensorSpec([], tf.int32, "groups"), tf.TensorSpec([], tf.float32, "strength"))
+NUMBERS = tf.TensorSpec([None, None, None], tf.float32, "numbers")
+REPLIES = (
+    tf.TensorSpec([None, None, None], tf.int32, "ids"),
+    tf.TensorSpec([None, None], tf.int32, "lengths"),
+)
+FOUND = Hypotheses(*REPLIES, *[tf.TensorSpec([None, None], tf.float32)] * 3)
 WIDEST = 16
-"""Widest beam in bfloat16: a step computes a few logits more than the beam is wide again, which for
-a wider one would take as much time and memory as all logits."""
+"""Most continuations of a hypothesis that are looked for in bfloat16: a step computes a few logits
+more than these again, which for many would take as much time and memory as all logits."""
 
 
 class TracedSearches:
     """Makes graphs that serve batches of every shape, each when it is first needed.
 
-    Where the model computes fast, one graph over the weights as they are then serves every width
-    of the beam, and a second one wide beams. Elsewhere the library's searches run, over the weights
-    as they are, with a graph for each width. Only one thread at a time may use it.
+    Where the model computes fast, one graph over the weights as they are then serves greedy search
+    and every width of the beam, and a second one wide beams. Elsewhere these are the library's
+    searches, over the weights as they are, with a graph for each width. Everything else runs over
+    the weights as they are when its graph is made. Only one thread at a time may use it.
     """
 
     def __init__(self, model: Seq2Seq, precision: str) -> None:
@@ -39,36 +56,47 @@ class TracedSearches:
 
         Args:
             model: The network.
-            precision: Type of the products in our own loop.
+            precision: Type of the products in our own loops.
         """
         self._model = model
         self._precision = precision
+        self._networks: dict[str, InferenceNetwork] = {}
         self._graphs: dict[Any, Any] = {}
 
-    def find(self, beam_size: int) -> Any:
-        """Returns a search of one width.
+    def search(self, query_ids: Any, query_lengths: Any, settings: SearchConfig) -> Hypotheses:
+        """Replies to a batch of queries.
 
         Args:
-            beam_size: Hypotheses that the beam keeps; 1 is greedy search.
+            query_ids: `int32 [B, S]`, padded on the right.
+            query_lengths: `int32 [B]`, at least 1.
+            settings: How to look for replies.
 
         Returns:
-            What is called like `GreedySearch`.
+            `beam_size` hypotheses a query, the best score first.
         """
-        if not self._model.decoder.fast:
-            return self._find_library_graph(beam_size)
-        precision = self._precision if beam_size <= WIDEST else "float32"
-        if precision not in self._graphs:
-            search = FastSearch(InferenceNetwork(self._model, precision))
-            self._graphs[precision] = _trace(search, [*SIGNATURE, WIDTH])
-        graph, width = self._graphs[precision], tf.constant(beam_size)
-        return lambda *arguments: graph(*arguments, width)
+        queries = (query_ids, query_lengths)
+        rules = Rules(settings.min_reply_length, settings.no_repeat_ngram, settings.ban_unk)
+        given = (settings.max_reply_length, settings.length_penalty)
+        if settings.sample:
+            found = self._sample(queries, settings, rules)
+        elif settings.diverse_groups > 1:
+            graph = self._find("diverse", self._choose_precision(2 * settings.beam_size))
+            groups = (settings.diverse_groups, settings.diversity_strength)
+            found = graph(*queries, *given, settings.beam_size, rules, *groups)
+        elif self._model.decoder.fast:
+            graph = self._find("beam", self._choose_precision(settings.beam_size))
+            found = graph(*queries, *given, settings.beam_size, rules)
+        else:
+            found = self._find(f"library {settings.beam_size}", "")(*queries, *given, rules)
+        if settings.coverage_penalty == 0.0 and settings.mmi_weight == 0.0:
+            return Hypotheses(*found)
+        weights = Weights(*(getattr(settings, name) for name in Weights._fields))
+        return Hypotheses(*self._find("rescoring", self._precision)(*queries, found, weights))
 
-    def _find_library_graph(self, beam_size: int) -> Any:
-        if beam_size not in self._graphs:
-            greedy = beam_size == 1
-            search = GreedySearch(self._model) if greedy else BeamSearch(self._model, beam_size)
-            self._graphs[beam_size] = _trace(search, SIGNATURE)
-        return self._graphs[beam_size]
+    def force(self, query_ids: Any, query_lengths: Any, ids: Any, lengths: Any) -> Forced:
+        """Walks through given replies; arguments and result are those of `ForcedPass`."""
+        graph = self._find("forced", self._precision)
+        return Forced(*graph(query_ids, query_lengths, ids, lengths))
 
     def count_traces(self) -> int:
         """Returns how many graphs have been traced."""
@@ -77,7 +105,51 @@ class TracedSearches:
             traced += graph.experimental_get_tracing_count()
         return traced
 
+    def _sample(self, queries: Any, settings: SearchConfig, rules: Rules) -> Any:
+        rows = [ids[:length] for ids, length in zip(*map(np.asarray, queries))]
+        longest, replies = settings.max_reply_length, settings.beam_size
+        numbers = draw_numbers(rows, settings.sampling_seed, replies, longest)
+        choice = Choice(settings.temperature, settings.top_k, settings.top_p)
+        graph = self._find("sample", self._precision)
+        return graph(*queries, numbers, settings.length_penalty, choice, rules)
 
-def _trace(search: Any, signature: Any) -> Any:
-    # No Python here needs converting to a graph, and trying to would take seconds.
-    return tf.function(search.__call__, input_signature=signature, autograph=False)
+    def _choose_precision(self, continuations: int) -> str:
+        return self._precision if continuations <= WIDEST else "float32"
+
+    def _find(self, kind: str, precision: str) -> Any:
+        """Returns the graph of a kind, making it where there is none."""
+        key = (kind, precision)
+        if key not in self._graphs:
+            function, signature = self._make(kind, precision)
+            # No Python here needs converting to a graph, and trying to would take seconds.
+            self._graphs[key] = tf.function(function, input_signature=signature, autograph=False)
+        return self._graphs[key]
+
+    def _make(self, kind: str, precision: str) -> tuple[Callable[..., Any], Any]:
+        """Returns what a graph is made of, and its signature."""
+        limits, rules = (*QUERIES, *LIMITS), RULES_SIGNATURE
+        if kind.startswith("library"):
+            return self._make_library_search(int(kind.split()[1])).__call__, (*limits, rules)
+        network = self._lay_out(precision)
+        made: dict[str, tuple[Callable[..., Any], Any]] = {
+            "beam": (FastSearch(network).__call__, (*limits, WIDTH, rules)),
+            "diverse": (
+                lambda *given: DiverseSearch(network, *given[-2:])(*given[:-2]),
+                (*limits, WIDTH, rules, *GROUPS),
+            ),
+            "sample": (
+                SamplingSearch(network).__call__,
+                (*QUERIES, NUMBERS, LIMITS[1], CHOICE_SIGNATURE, rules),
+            ),
+            "rescoring": (Rescoring(network).__call__, (*QUERIES, FOUND, WEIGHTS_SIGNATURE)),
+            "forced": (ForcedPass(network).__call__, (*QUERIES, *REPLIES)),
+        }
+        return made[kind]
+
+    def _make_library_search(self, beam_size: int) -> Any:
+        return GreedySearch(self._model) if beam_size == 1 else BeamSearch(self._model, beam_size)
+
+    def _lay_out(self, precision: str) -> InferenceNetwork:
+        if precision not in self._networks:
+            self._networks[precision] = InferenceNetwork(self._model, precision)
+        return self._networks[precision]

@@ -1,0 +1,69 @@
+"""Diverse beam search: groups of hypotheses that avoid one another's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from chatbot.search.fast import Continuations, FastSearch, keep_best
+from chatbot.text import EOS
+
+
+class DiverseSearch(FastSearch):
+    """The search of Vijayakumar et al. 2016, "Diverse Beam Search", with Hamming diversity.
+
+    At each step the groups choose one after the other. A continuation loses `strength` for each
+    hypothesis of an earlier group that says the same token at this step; that decides what is
+    chosen and is forgotten afterwards, so that log probabilities stay what they are. The end token
+    is nobody's: all may take it freely. One group is plain beam search.
+    """
+
+    def __init__(self, network: Any, groups: Any, strength: Any) -> None:
+        """Makes the search.
+
+        Args:
+            network: An `InferenceNetwork`, which takes the steps.
+            groups: `int32 []`, number of groups; it divides the width of the beam.
+            strength: `float32 []`, in nats.
+        """
+        super().__init__(network)
+        self._groups = groups
+        self._strength = strength
+
+    def _find_first(self, beam_size: Any) -> tf.Tensor:
+        return tf.range(beam_size) % (beam_size // self._groups) == 0
+
+    def _count_continuations(self, beam_size: tf.Tensor) -> tf.Tensor:
+        return 2 * beam_size  # the best ones of a hypothesis may all lose by other groups' choices
+
+    def _choose(self, found: Continuations) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        queries, beam_size, _ = tf.unstack(tf.shape(found.tokens))
+        size = beam_size // self._groups
+
+        def choose(group: tf.Tensor, chosen: list[tf.Tensor]) -> Any:
+            own = slice(group * size, (group + 1) * size)
+            mine = Continuations(*(x[:, own] for x in found))
+            ids, parents, log_probs = self._choose_in_group(mine, chosen[0], size)
+            parts = (ids, parents + group * size, log_probs)
+            return group + 1, [tf.concat(pair, axis=1) for pair in zip(chosen, parts)]
+
+        empty = [tf.zeros([queries, 0], dtype) for dtype in (tf.int32, tf.int32, tf.float32)]
+        plane = tf.TensorShape([None, None])
+        _, chosen = tf.while_loop(
+            lambda group, _: group < self._groups,
+            choose,
+            (tf.constant(0), empty),
+            (tf.TensorShape([]), [plane] * 3),
+        )
+        ids, parents, log_probs = chosen
+        return ids, parents, log_probs
+
+    def _choose_in_group(
+        self, found: Continuations, taken: tf.Tensor, size: Any
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Chooses for one group; `taken` `int32 [B, N]` are the earlier groups' tokens."""
+        tokens = found.tokens[..., tf.newaxis]
+        is_same = tf.logical_and(tokens == taken[:, tf.newaxis, tf.newaxis], tokens != EOS)
+        loss = self._strength * tf.reduce_sum(tf.cast(is_same, tf.float32), axis=-1)
+        return keep_best(found.log_probs - loss, found, size)

@@ -1,0 +1,110 @@
+"""Given replies, step by step: how likely each token is, and what the decoder looks at for it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from chatbot.text import EOS, GO
+
+
+class Forced(NamedTuple):
+    """What a network makes of given replies, the longest of which has T tokens.
+
+    Attributes:
+        log_probs: `float32 [B, W, T + 1]`, each token's and then the end token's log probability
+            in nats, 0 behind the end token.
+        alignments: `float32 [B, W, T + 1, S]`, what share of its attention each of them gives to
+            each token of the query, 0 behind the end token; S is 0 without attention.
+    """
+
+    log_probs: tf.Tensor
+    alignments: tf.Tensor
+
+
+class ForcedPass:
+    """Walks through given replies with the steps of an `InferenceNetwork`."""
+
+    def __init__(self, network: Any) -> None:
+        """Takes a network.
+
+        Args:
+            network: An `InferenceNetwork`.
+        """
+        self._network = network
+
+    def __call__(
+        self, query_ids: tf.Tensor, query_lengths: tf.Tensor, ids: tf.Tensor, lengths: tf.Tensor
+    ) -> Forced:
+        """Scores replies to a batch of queries; call it inside a traced function.
+
+        Args:
+            query_ids: `int32 [B, S]`, padded on the right.
+            query_lengths: `int32 [B]`, at least 1.
+            ids: `int32 [B, W, ...]`, W replies a query; what stands behind them does not count.
+            lengths: `int32 [B, W]`, the replies' tokens, their end tokens not counted.
+
+        Returns:
+            Log probabilities and alignments.
+        """
+        ids = ids[:, :, : tf.reduce_max(lengths)]
+        queries, width, longest = tf.unstack(tf.shape(ids))
+        rows = queries * width
+        lengths = tf.reshape(lengths, [rows])
+        real = tf.sequence_mask(lengths, longest)
+        flat = tf.where(real, tf.reshape(ids, [rows, longest]), EOS)
+        targets = tf.transpose(tf.pad(flat, [[0, 0], [0, 1]], constant_values=EOS))
+        inputs = tf.concat([tf.fill([1, rows], GO), targets[:-1]], axis=0)
+        attended, state = self._network.start(query_ids, query_lengths)
+        log_probs, alignments = self._walk(
+            inputs, targets, attended, tf.repeat(state, width, axis=0), tf.shape(query_ids)[1]
+        )
+        counted = tf.sequence_mask(lengths + 1, longest + 1)
+        shape = [queries, width, longest + 1]
+        alignments = tf.where(counted[..., tf.newaxis], alignments, 0.0)
+        return Forced(
+            tf.reshape(tf.where(counted, log_probs, 0.0), shape),
+            tf.reshape(alignments, [*shape, tf.shape(alignments)[2]]),
+        )
+
+    def _walk(
+        self, inputs: tf.Tensor, targets: tf.Tensor, attended: Any, state: tf.Tensor, size: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Takes all steps `[T, R]`; returns log probs `[R, T]` and alignments `[R, T, S]`."""
+        steps, rows = tf.unstack(tf.shape(inputs))
+        seen = tf.zeros([rows, 0 if attended is None else size])
+        arrays = [
+            tf.TensorArray(tf.float32, steps, element_shape=shape)
+            for shape in (tf.TensorShape([None]), tf.TensorShape([None, None]))
+        ]
+
+        def body(time: tf.Tensor, state: tf.Tensor, arrays: Any) -> Any:
+            outputs, state, alignments = self._network.advance(inputs[time], attended, state)
+            log_probs = score_tokens(self._network, outputs, targets[time])
+            results = (log_probs, seen if alignments is None else alignments)
+            return time + 1, state, [a.write(time, x) for a, x in zip(arrays, results)]
+
+        loop = (tf.constant(0), state, arrays)
+        _, _, arrays = tf.while_loop(lambda time, *_: time < steps, body, loop)
+        log_probs, alignments = (array.stack() for array in arrays)
+        return tf.transpose(log_probs), tf.transpose(alignments, [1, 0, 2])
+
+
+def score_tokens(network: Any, outputs: tf.Tensor, tokens: tf.Tensor) -> tf.Tensor:
+    """Computes the log probabilities of given next tokens.
+
+    Args:
+        network: An `InferenceNetwork`.
+        outputs: `float32 [R, U]`, what its projection is applied to.
+        tokens: `int32 [R]`.
+
+    Returns:
+        `float32 [R]` in nats; where the products are coarse, the tokens' logits are not.
+    """
+    logits = network.project(outputs)
+    if network.is_exact:
+        chosen = tf.gather(logits, tokens, batch_dims=1)
+    else:
+        chosen = network.project_exactly(outputs, tokens[:, tf.newaxis])[:, 0]
+    return chosen - tf.reduce_logsumexp(logits, axis=1)

@@ -1,0 +1,113 @@
+"""What a search may not say, at a step, after what it has said."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from chatbot.text import EOS, UNK
+
+
+class Rules(NamedTuple):
+    """What replies have to keep to, all scalars.
+
+    What is forbidden has no probability at its step, and what is allowed shares it all in
+    proportion.
+
+    Attributes:
+        min_reply_length: `int32`, fewest tokens in a reply, its end token not counted.
+        no_repeat_ngram: `int32`, no run of so many tokens stands in a reply twice (Paulus et al.
+            2018, "A Deep Reinforced Model for Abstractive Summarization"); 0 for no such rule.
+        ban_unk: `bool`, whether the unknown token is never said.
+    """
+
+    min_reply_length: Any
+    no_repeat_ngram: Any
+    ban_unk: Any
+
+
+FREE = Rules(0, 0, False)
+"""No rule at all."""
+RULES_SIGNATURE = Rules(
+    tf.TensorSpec([], tf.int32, "min_reply_length"),
+    tf.TensorSpec([], tf.int32, "no_repeat_ngram"),
+    tf.TensorSpec([], tf.bool, "ban_unk"),
+)
+
+
+def find_banned(said: tf.Tensor, rules: Rules, nothing: Any) -> tf.Tensor:
+    """Finds the tokens that may not come next.
+
+    Args:
+        said: `int32 [R, T]`, each row's tokens so far.
+        rules: What to keep to.
+        nothing: `int32 []`, a token that is impossible anyway, written where there is no other.
+
+    Returns:
+        `int32 [R, J]`; in a row no token but `nothing` stands twice.
+    """
+    rows, time = tf.unstack(tf.shape(said))
+    unknown = tf.where(rules.ban_unk, UNK, nothing)
+    end = tf.where(time < rules.min_reply_length, EOS, nothing)
+    fixed = tf.tile(tf.reshape(tf.stack([unknown, end]), [1, 2]), [rows, 1])
+    size = tf.convert_to_tensor(rules.no_repeat_ngram)
+    repeats = tf.cond(
+        tf.logical_and(size > 0, time >= size),
+        lambda: find_repeats(said, size, nothing),
+        lambda: tf.zeros([rows, 0], tf.int32),
+    )
+    return tf.concat([fixed, repeats], axis=1)
+
+
+def find_repeats(said: tf.Tensor, size: tf.Tensor, nothing: Any) -> tf.Tensor:
+    """Finds the tokens that would end a run of tokens that was said before.
+
+    Args:
+        said: `int32 [R, T]`.
+        size: `int32 []`, tokens in such a run, N, at least 1 and at most T.
+        nothing: `int32 []`, written where a token stands already or need not be named.
+
+    Returns:
+        `int32 [R, T - N + 1]`.
+    """
+    time = tf.shape(said)[1]
+    places = tf.range(time - size + 1)[:, tf.newaxis] + tf.range(size - 1)  # [T - N + 1, N - 1]
+    windows = tf.gather(said, places, axis=1)  # [R, T - N + 1, N - 1]
+    latest = said[:, time - size + 1 :]  # [R, N - 1]
+    is_said = tf.reduce_all(windows == latest[:, tf.newaxis], axis=-1)
+    found = tf.sort(tf.where(is_said, said[:, size - 1 :], nothing), axis=1)
+    is_new = tf.pad(found[:, 1:] != found[:, :-1], [[0, 0], [1, 0]], constant_values=True)
+    return tf.where(is_new, found, nothing)
+
+
+def forbid(logits: tf.Tensor, banned: tf.Tensor) -> tf.Tensor:
+    """Takes all probability from tokens.
+
+    Args:
+        logits: `float32 [R, V']`.
+        banned: `int32 [R, J]`.
+
+    Returns:
+        `float32 [R, V']`, -inf where a token is banned.
+    """
+    rows, count = tf.unstack(tf.shape(banned))
+    numbers = tf.repeat(tf.range(rows), count)
+    places = tf.stack([numbers, tf.reshape(banned, [-1])], axis=1)
+    return tf.tensor_scatter_nd_update(logits, places, tf.fill([rows * count], -math.inf))
+
+
+def share_allowed(allowed: tf.Tensor, banned: tf.Tensor) -> tf.Tensor:
+    """Computes the share of the model's probability that the rules have left.
+
+    Args:
+        allowed: `float32 [R]`, logarithm of the sum of the allowed tokens' exponentials.
+        banned: `float32 [R, J]`, the banned tokens' logits.
+
+    Returns:
+        `float32 [R]`, the share's logarithm: what a log probability among allowed tokens is too
+        great by.
+    """
+    everything = tf.concat([allowed[:, tf.newaxis], banned], axis=1)
+    return allowed - tf.reduce_logsumexp(everything, axis=1)

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from chatbot.averaging import track_for_replies
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config, SearchConfig
 from chatbot.device import computing_in, prepare_device, resolve_precision
@@ -141,7 +142,8 @@ class Chatbot:
         with computing_in("float32"):
             model = Seq2Seq(config.model, len(vocabulary))
         model.compute_fast(not tf.config.list_physical_devices("GPU"))
-        directory.restore(tf.train.Checkpoint(model=model), checkpoint, whole=False)
+        tracked = track_for_replies(model, config.training.average_decay)
+        directory.restore(tracked, checkpoint, whole=False)
         return cls(config, vocabulary, model, device)
 
     def reply(

@@ -78,6 +78,15 @@ class ModelConfig(Settings):
         0.0,
         0.99,
     )
+    output_dropout: float = setting(
+        0.0, "Fraction of what is projected to the vocabulary dropped in training.", 0.0, 0.99
+    )
+    variational_dropout: bool = setting(
+        False, "Drop the same outputs at every step of a sequence, not others at each step."
+    )
+    tie_embeddings: bool = setting(
+        False, "Project to the vocabulary with the word vectors instead of weights of its own."
+    )
     attention: str = setting(
         "bahdanau",
         "Attention mechanism: bahdanau (additive) or luong (multiplicative).",
@@ -109,6 +118,15 @@ class TrainingConfig(Settings):
     )
     max_gradient_norm: float = setting(
         5.0, "Gradients whose global norm is above this are scaled down to it.", 1e-9, 1e9
+    )
+    weight_decay: float = setting(
+        0.0, "Times the learning rate, what a step takes off every weight matrix.", 0.0, 1e3
+    )
+    label_smoothing: float = setting(
+        0.0, "Share of a target's probability that training spreads over all words.", 0.0, 0.99
+    )
+    average_decay: float = setting(
+        0.0, "Decay of moving averages of the weights, which then validate and reply.", 0.0, 0.99999
     )
     steps_per_checkpoint: int = setting(
         100,

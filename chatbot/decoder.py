@@ -11,7 +11,7 @@ import tensorflow_addons as tfa
 from chatbot.attention import make_mechanism, make_projection
 from chatbot.config import ModelConfig
 from chatbot.encoder import Encoded
-from chatbot.rnn import LSTMCellStack, draw_mask
+from chatbot.rnn import LSTMCellStack, draw_step_masks
 from chatbot.teacher_forcing import AttentionWeights, DecoderWeights, force
 
 DROPOUT_STREAM = 1000
@@ -131,4 +131,7 @@ class Decoder(tf.Module):
         """Draws every step's masks for every layer, `[B, T, L * U]`."""
         config = self._config
         shape = [*tf.unstack(tf.shape(inputs)[:2]), config.num_layers * config.rnn_size]
-        return draw_mask(seed, DROPOUT_STREAM, shape, config.dropout, inputs.dtype)
+        masks = draw_step_masks(
+            seed, DROPOUT_STREAM, shape, config.dropout, inputs.dtype, config.variational_dropout
+        )
+        return tf.broadcast_to(masks, shape) if config.variational_dropout else masks

@@ -28,7 +28,12 @@ class Encoder(tf.Module):
     """LSTM layers that read the query from left to right."""
 
     def __init__(
-        self, rnn_size: int, num_layers: int, dropout: float, seeds: Random | None = None
+        self,
+        rnn_size: int,
+        num_layers: int,
+        dropout: float,
+        seeds: Random | None = None,
+        same_masks: bool = False,
     ) -> None:
         """Makes the layers.
 
@@ -37,9 +42,10 @@ class Encoder(tf.Module):
             num_layers: Number of layers.
             dropout: Fraction of each layer's output dropped in training.
             seeds: Where the first weights' seeds come from.
+            same_masks: Whether a row's dropout mask is the same at all its steps.
         """
         super().__init__(name="encoder")
-        self.stack = LSTMEncoderStack(rnn_size, num_layers, dropout, seeds)
+        self.stack = LSTMEncoderStack(rnn_size, num_layers, dropout, seeds, same_masks)
 
     def build(self, embedding_size: int) -> None:
         """Makes the variables.

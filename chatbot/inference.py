@@ -78,7 +78,7 @@ class InferenceNetwork:
         self._attention = weights.attention
         if weights.attention is not None:
             self._lay_out_attention(weights.attention)
-        self._lay_out_projection(*model.projection.variables)
+        self._lay_out_projection(model.projection.fold(), model.projection.bias)
 
     def _lay_out(self, kernel: tf.Tensor, bias: tf.Tensor | None = None) -> Product:
         return Product(kernel, bias, self._dtype)
@@ -95,7 +95,7 @@ class InferenceNetwork:
             self._query_product = self._lay_out(weights.query_kernel)
             self._score_vector = tf.convert_to_tensor(weights.score_vector)
 
-    def _lay_out_projection(self, kernel: tf.Variable, bias: tf.Variable) -> None:
+    def _lay_out_projection(self, kernel: tf.Tensor, bias: tf.Variable) -> None:
         missing = GROUP - self.vocab_size % GROUP  # at least one
         kernel = tf.pad(kernel, [[0, 0], [0, missing]])
         self._bias = tf.pad(bias, [[0, missing]], constant_values=-math.inf)

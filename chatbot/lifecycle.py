@@ -11,6 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from chatbot.averaging import make_averages
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config, SearchConfig, TrainingConfig
 from chatbot.dataset import Corpora, EncodingConfig, encode_corpus
@@ -122,8 +123,9 @@ def _train(
     corpora = _prepare(directory, config, cache_dir, distribution)
     with computing_in(precision), distribution.scope():
         model = Seq2Seq(config.model, len(corpora.vocabulary), config.training.seed)
-    model.compute_fast(not has_gpu())
-    trainer = Trainer(config, directory, model, precision, corpora, distribution)
+        model.compute_fast(not has_gpu())
+        averages = make_averages(model, config.training.average_decay)
+    trainer = Trainer(config, directory, model, precision, corpora, distribution, averages)
     distribution.check_agreement({"step": trainer.step}, "go on from different checkpoints")
     if distribution.is_chief:
         # Only now: whoever asked for what cannot be done finds the old settings in place.

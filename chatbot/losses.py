@@ -1,4 +1,10 @@
-"""Cross entropy over the real tokens of the replies."""
+"""Cross entropy over the real tokens of the replies.
+
+**Label smoothing** by s trains towards (1 - s) at the target and s / V at each of the V words
+(Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision"). It is in the
+gradients alone: by the logits z, with p = softmax(z), they are p less that distribution, those of
+the smoothed loss; the losses themselves stay what they are without it, for they are reported.
+"""
 
 from __future__ import annotations
 
@@ -25,21 +31,22 @@ def gather_real(values: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
     return tf.boolean_mask(values, tf.sequence_mask(lengths, tf.shape(values)[1]))
 
 
-def token_losses(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+def token_losses(logits: tf.Tensor, targets: tf.Tensor, label_smoothing: float = 0.0) -> tf.Tensor:
     """Computes each token's cross entropy, in float32 whatever the logits' type.
 
     Args:
         logits: `float [N, V]`.
         targets: `int32 [N]`, ids of the right tokens.
+        label_smoothing: What the gradient is smoothed by.
 
     Returns:
         `float32 [N]`, -log softmax(logits)[target], in nats.
     """
-    return _cross_entropy(tf.cast(logits, tf.float32), targets)
+    compute = tf.custom_gradient(lambda z, targets: _cross_entropy(z, targets, label_smoothing))
+    return compute(tf.cast(logits, tf.float32), targets)
 
 
-@tf.custom_gradient
-def _cross_entropy(logits: tf.Tensor, targets: tf.Tensor) -> Any:
+def _cross_entropy(logits: tf.Tensor, targets: tf.Tensor, label_smoothing: float) -> Any:
     """Computes what `tf.nn.sparse_softmax_cross_entropy_with_logits` does, in half the time.
 
     With p = softmax(logits) the log of the softmax' denominator is max(logits) - log(max(p)), and
@@ -49,10 +56,18 @@ def _cross_entropy(logits: tf.Tensor, targets: tf.Tensor) -> Any:
     places = _list_places(targets)
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
-        by_logits = probabilities * upstream[:, tf.newaxis]
-        return tf.tensor_scatter_nd_sub(by_logits, places, upstream), None
+        by_logits = _take_off_rest(probabilities, label_smoothing) * upstream[:, tf.newaxis]
+        return tf.tensor_scatter_nd_sub(by_logits, places, (1 - label_smoothing) * upstream), None
 
     return _take_logarithms(logits, probabilities, places), gradient
+
+
+def _take_off_rest(probabilities: tf.Tensor, label_smoothing: float) -> tf.Tensor:
+    """Takes off what label smoothing gives to every word."""
+    if label_smoothing == 0:
+        return probabilities
+    words = tf.cast(tf.shape(probabilities)[1], tf.float32)
+    return probabilities - label_smoothing / words
 
 
 def _list_places(targets: tf.Tensor) -> tf.Tensor:
@@ -66,10 +81,13 @@ def _take_logarithms(logits: tf.Tensor, probabilities: tf.Tensor, places: tf.Ten
     return greatest - tf.gather_nd(logits, places)
 
 
-@tf.custom_gradient
 def project_losses(
-    outputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, targets: tf.Tensor
-) -> Any:
+    outputs: tf.Tensor,
+    kernel: tf.Tensor,
+    bias: tf.Tensor,
+    targets: tf.Tensor,
+    label_smoothing: float = 0.0,
+) -> tf.Tensor:
     """Projects outputs to the vocabulary and computes each token's cross entropy.
 
     The same as `token_losses(outputs @ kernel + bias, targets)` with fewer passes over `[N, V]`,
@@ -82,10 +100,27 @@ def project_losses(
         kernel: `[U, V]`, of the same type.
         bias: `float32 [V]`.
         targets: `int32 [N]`, ids of the right tokens.
+        label_smoothing: What the gradient is smoothed by.
 
     Returns:
         `float32 [N]`, in nats.
     """
+    compute = tf.custom_gradient(
+        lambda outputs, kernel, bias, targets: _project(
+            outputs, kernel, bias, targets, label_smoothing
+        )
+    )
+    return compute(outputs, kernel, bias, targets)
+
+
+def _project(
+    outputs: tf.Tensor,
+    kernel: tf.Tensor,
+    bias: tf.Tensor,
+    targets: tf.Tensor,
+    label_smoothing: float,
+) -> Any:
+    """Returns what `project_losses` does, and the function of its gradient."""
     dtype, places = outputs.dtype, _list_places(targets)
     logits = multiply(outputs, kernel, tf.cast(bias, dtype))
     probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))
@@ -97,8 +132,10 @@ def project_losses(
     )
 
     def gradient(upstream: tf.Tensor) -> tuple[Any, ...]:
-        errors = tf.cast(probabilities, dtype)
-        errors = tf.tensor_scatter_nd_update(errors, places, tf.cast(chosen - 1, dtype))
+        rest = _take_off_rest(probabilities, label_smoothing)
+        right = tf.gather_nd(rest, places) - (1 - label_smoothing)
+        errors = tf.cast(rest, dtype)
+        errors = tf.tensor_scatter_nd_update(errors, places, tf.cast(right, dtype))
         by_outputs = tf.matmul(errors, kernel, transpose_b=True)
         by_outputs = tf.cast(by_outputs, tf.float32) * upstream[:, tf.newaxis]
         # Laid out before the product, which takes a fifth longer when it transposes on the way.

@@ -10,13 +10,16 @@ from chatbot.config import ModelConfig
 from chatbot.decoder import Decoder
 from chatbot.encoder import Encoded, Encoder
 from chatbot.losses import gather_real, project_losses, token_losses
-from chatbot.rnn import draw_kept, draw_mask
+from chatbot.projection import Projection, TiedProjection
+from chatbot.rnn import draw_kept, draw_mask, draw_step_masks
 from chatbot.text import EOS, GO, PAD, UNK
 
 EMBEDDING_STREAM = 2000
 """Dropout stream of the queries' word vectors; the replies' is the next."""
 WORD_STREAM = 3000
 """Dropout stream of the queries' words."""
+OUTPUT_STREAM = 5000
+"""Dropout stream of what is projected; from 4000 the replicas' seeds count up."""
 
 
 class Seq2Seq(tf.Module):
@@ -43,14 +46,14 @@ class Seq2Seq(tf.Module):
             _draw_embedding([vocab_size, config.embedding_size], seeds),
             name="embedding",
         )
-        self.encoder = Encoder(config.rnn_size, config.num_layers, config.dropout, seeds)
+        self.encoder = Encoder(
+            config.rnn_size, config.num_layers, config.dropout, seeds, config.variational_dropout
+        )
         self.decoder = Decoder(config, seeds)
-        self.projection = tf.keras.layers.Dense(
-            vocab_size,
-            kernel_initializer=tf.keras.initializers.TruncatedNormal(
-                stddev=0.1, seed=seeds.randrange(2**31)
-            ),
-            name="projection",
+        self.projection = (
+            TiedProjection(self.embedding, config.rnn_size, seeds)
+            if config.tie_embeddings
+            else Projection(vocab_size, seeds)
         )
         self._build()
 
@@ -114,6 +117,7 @@ class Seq2Seq(tf.Module):
         reply_ids: tf.Tensor,
         reply_lengths: tf.Tensor,
         dropout_seed: tf.Tensor | None = None,
+        label_smoothing: float = 0.0,
     ) -> tf.Tensor:
         """Computes the cross entropy of every real reply token under teacher forcing.
 
@@ -126,6 +130,7 @@ class Seq2Seq(tf.Module):
             reply_ids: `int32 [B, T]`, each ending in the end token, padded on the right.
             reply_lengths: `int32 [B]`, the end token counted.
             dropout_seed: `int32 [2]` in training; None for no dropout.
+            label_smoothing: What the gradient, and it alone, is smoothed by; see `losses`.
 
         Returns:
             `float32 [N]` in nats, row after row.
@@ -135,23 +140,28 @@ class Seq2Seq(tf.Module):
         inputs = self.embed(tf.concat([starts, reply_ids[:, :-1]], axis=1))
         inputs = self._drop_embedded(inputs, dropout_seed, EMBEDDING_STREAM + 1)
         outputs = self.decoder.teacher_forced(encoded, inputs, reply_lengths, dropout_seed)
+        outputs = self._drop_outputs(outputs, dropout_seed)
         targets = gather_real(reply_ids, reply_lengths)
-        return self.project_losses(gather_real(outputs, reply_lengths), targets)
+        return self.project_losses(gather_real(outputs, reply_lengths), targets, label_smoothing)
 
-    def project_losses(self, outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    def project_losses(
+        self, outputs: tf.Tensor, targets: tf.Tensor, label_smoothing: float = 0.0
+    ) -> tf.Tensor:
         """Projects the decoder's outputs to the vocabulary and takes the cross entropy.
 
         Args:
             outputs: `float [N, U]`.
             targets: `int32 [N]`, ids of the right tokens.
+            label_smoothing: See `token_log_losses`.
 
         Returns:
             `float32 [N]` in nats.
         """
         if not self.decoder.fast or outputs.dtype == tf.float16:  # whose gradients need scaling
-            return token_losses(self.projection(outputs), targets)
-        kernel = tf.cast(self.projection.kernel, outputs.dtype)
-        return project_losses(outputs, kernel, tf.identity(self.projection.bias), targets)
+            return token_losses(self.projection(outputs), targets, label_smoothing)
+        kernel, bias = self.projection.lay_out(outputs.dtype), self.projection.bias
+        reduced = self.projection.reduce(outputs)
+        return project_losses(reduced, kernel, tf.identity(bias), targets, label_smoothing)
 
     def loss(
         self,
@@ -160,6 +170,7 @@ class Seq2Seq(tf.Module):
         reply_ids: tf.Tensor,
         reply_lengths: tf.Tensor,
         dropout_seed: tf.Tensor | None = None,
+        label_smoothing: float = 0.0,
     ) -> tf.Tensor:
         """Computes the mean cross entropy over the batch's real tokens.
 
@@ -169,7 +180,7 @@ class Seq2Seq(tf.Module):
             `float32 []` in nats a token.
         """
         losses = self.token_log_losses(
-            query_ids, query_lengths, reply_ids, reply_lengths, dropout_seed
+            query_ids, query_lengths, reply_ids, reply_lengths, dropout_seed, label_smoothing
         )
         return tf.reduce_mean(losses)
 
@@ -197,6 +208,13 @@ class Seq2Seq(tf.Module):
         if seed is None or rate == 0:
             return embedded
         return embedded * draw_mask(seed, stream, tf.shape(embedded), rate, embedded.dtype)
+
+    def _drop_outputs(self, outputs: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
+        rate, same = self.config.output_dropout, self.config.variational_dropout
+        if seed is None or rate == 0:
+            return outputs
+        shape = tf.unstack(tf.shape(outputs))
+        return outputs * draw_step_masks(seed, OUTPUT_STREAM, shape, rate, outputs.dtype, same)
 
 
 def _draw_embedding(shape: list[int], seeds: Random) -> tf.Tensor:

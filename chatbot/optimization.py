@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from chatbot.averaging import Averages
 from chatbot.config import TrainingConfig
 from chatbot.model import Seq2Seq
 
@@ -57,7 +58,81 @@ def make_optimizer(precision: str) -> Any:
     return optimizer
 
 
-def make_train_step(model: Seq2Seq, optimizer: Any, max_gradient_norm: float, seed: int) -> Any:
+class WeightUpdate:
+    """One update of the weights: weight decay, Adam's step, and the averages that follow.
+
+    Weight decay takes learning rate * decay * w off each weight matrix before Adam's step, which
+    knows nothing of it (Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization");
+    biases and other vectors are spared.
+    """
+
+    def __init__(
+        self,
+        model: Seq2Seq,
+        optimizer: Any,
+        weight_decay: float = 0.0,
+        averages: Averages | None = None,
+        strategy: Any = None,
+    ) -> None:
+        """Takes what an update is made of.
+
+        Args:
+            model: The network.
+            optimizer: From `make_optimizer`.
+            weight_decay: Times the learning rate, the share that is taken off.
+            averages: What follows the weights, or None.
+            strategy: The `tf.distribute.Strategy` that holds the weights; None for one device.
+        """
+        self._optimizer = optimizer
+        self._weight_decay = weight_decay
+        self._matrices = [x for x in model.trainable_variables if x.shape.rank > 1]
+        self._averages = averages
+        self._strategy = strategy or tf.distribute.get_strategy()
+
+    def run_if_finite(
+        self, number: tf.Tensor, learning_rate: tf.Tensor, apply: Callable[[], Any]
+    ) -> None:
+        """Updates the weights, unless the loss or the gradients' norm is not finite.
+
+        Args:
+            number: `float32 []`, the sum of the two.
+            learning_rate: `float32 []`.
+            apply: Takes Adam's step.
+        """
+
+        def run() -> bool:
+            if self._weight_decay > 0:
+                self._decay(learning_rate)
+            apply()
+            if self._averages is not None:
+                self._averages.update(self._strategy, self._optimizer.iterations)
+            return True
+
+        def pass_over() -> bool:
+            if _scales(self._optimizer):
+                apply()  # which looks for itself, and lowers the scale
+            return False
+
+        tf.cond(tf.math.is_finite(number), run, pass_over)
+
+    def _decay(self, learning_rate: tf.Tensor) -> None:
+        kept = 1.0 - learning_rate * self._weight_decay
+
+        def shrink(matrix: Any) -> Any:
+            return matrix.assign(kept * matrix, read_value=False)
+
+        for matrix in self._matrices:
+            self._strategy.extended.update(matrix, shrink, group=False)
+
+
+def make_train_step(
+    model: Seq2Seq,
+    optimizer: Any,
+    max_gradient_norm: float,
+    seed: int,
+    label_smoothing: float = 0.0,
+    update: WeightUpdate | None = None,
+) -> Any:
     """Builds the traced training step.
 
     Args:
@@ -66,6 +141,8 @@ def make_train_step(model: Seq2Seq, optimizer: Any, max_gradient_norm: float, se
         max_gradient_norm: Gradients above this global norm are scaled down to it (Pascanu et al.
             2013, "On the difficulty of training recurrent neural networks").
         seed: Seed of the dropout.
+        label_smoothing: See `losses`.
+        update: How the weights are changed; None for Adam's step alone.
 
     Returns:
         A `tf.function` of a batch's four tensors, the step `int32 []` and the learning rate
@@ -74,6 +151,7 @@ def make_train_step(model: Seq2Seq, optimizer: Any, max_gradient_norm: float, se
         global norm of the gradients before clipping.
     """
     variables = model.trainable_variables
+    update = update or WeightUpdate(model, optimizer)
 
     def train_step(
         query_ids: tf.Tensor,
@@ -84,14 +162,14 @@ def make_train_step(model: Seq2Seq, optimizer: Any, max_gradient_norm: float, se
         learning_rate: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         def find_loss() -> tf.Tensor:
-            dropout_seed = tf.stack([seed, step])
-            return model.loss(query_ids, query_lengths, reply_ids, reply_lengths, dropout_seed)
+            batch = query_ids, query_lengths, reply_ids, reply_lengths
+            return model.loss(*batch, tf.stack([seed, step]), label_smoothing)
 
         loss, gradients = find_gradients(find_loss, optimizer, variables)
         gradients, norm = tf.clip_by_global_norm(gradients, max_gradient_norm)
         optimizer.learning_rate.assign(learning_rate)
         apply = functools.partial(optimizer.apply_gradients, list(zip(gradients, variables)))
-        apply_if_finite(optimizer, loss + norm, apply)
+        update.run_if_finite(loss + norm, learning_rate, apply)
         return loss, norm
 
     scalars = (tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32))
@@ -120,25 +198,6 @@ def find_gradients(
         gradients = optimizer.get_unscaled_gradients(gradients)
     # Rows of the embedding that occur twice must be added before the norm is taken.
     return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]
-
-
-def apply_if_finite(optimizer: Any, number: tf.Tensor, apply: Callable[[], Any]) -> None:
-    """Updates the weights, unless the loss or the gradients' norm is not finite.
-
-    Args:
-        optimizer: From `make_optimizer`.
-        number: `float32 []`, the sum of the two.
-        apply: Updates the weights.
-    """
-
-    def apply_and_tell() -> bool:
-        apply()
-        return True
-
-    if _scales(optimizer):
-        apply()  # which looks for itself whether the gradients are finite
-    else:
-        tf.cond(tf.math.is_finite(number), apply_and_tell, lambda: False)
 
 
 def _scales(optimizer: Any) -> bool:

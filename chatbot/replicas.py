@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from chatbot.averaging import Averages
 from chatbot.config import TrainingConfig
 from chatbot.dataset import Batch, EncodedCorpus
 from chatbot.distribution import Distribution
 from chatbot.model import Seq2Seq
-from chatbot.optimization import BATCH_SIGNATURE, make_train_step
+from chatbot.optimization import BATCH_SIGNATURE, WeightUpdate, make_train_step
 from chatbot.shared_step import make_shared_losses, make_shared_step
 from chatbot.stopping import StopRequest
 
@@ -36,19 +37,29 @@ class Work(NamedTuple):
 class OneDevice:
     """Trains and measures a network on one device."""
 
-    def __init__(self, model: Seq2Seq, optimizer: Any, config: TrainingConfig) -> None:
+    def __init__(
+        self,
+        model: Seq2Seq,
+        optimizer: Any,
+        config: TrainingConfig,
+        averages: Averages | None = None,
+    ) -> None:
         """Prepares; nothing is traced yet.
 
         Args:
             model: The network.
             optimizer: From `make_optimizer`.
             config: The training's settings.
+            averages: What follows the weights and is measured in their place, or None.
         """
-        step = make_train_step(model, optimizer, config.max_gradient_norm, config.seed)
+        update = WeightUpdate(model, optimizer, config.weight_decay, averages)
+        greatest, smoothing = config.max_gradient_norm, config.label_smoothing
+        step = make_train_step(model, optimizer, greatest, config.seed, smoothing, update)
         self._make_step = step.get_concrete_function
         self._step: Any = None
+        measured = model if averages is None else averages.model
         self._token_losses = tf.function(
-            model.token_log_losses, input_signature=BATCH_SIGNATURE, autograph=False
+            measured.token_log_losses, input_signature=BATCH_SIGNATURE, autograph=False
         )
 
     def trace(self) -> None:
@@ -95,7 +106,12 @@ class ManyReplicas:
     """Does the same as `OneDevice` with each batch cut into shares."""
 
     def __init__(
-        self, model: Seq2Seq, optimizer: Any, config: TrainingConfig, distribution: Distribution
+        self,
+        model: Seq2Seq,
+        optimizer: Any,
+        config: TrainingConfig,
+        distribution: Distribution,
+        averages: Averages | None = None,
     ) -> None:
         """Prepares; nothing is traced yet.
 
@@ -104,11 +120,12 @@ class ManyReplicas:
             optimizer: From `make_optimizer`, made there too.
             config: The training's settings.
             distribution: The replicas.
+            averages: What follows the weights and is measured in their place, made there too.
         """
         self._distribution = distribution
         self._stop_agreed = False
-        self._step = make_shared_step(model, optimizer, config, distribution)
-        self._sum = make_shared_losses(model, distribution)
+        self._step = make_shared_step(model, optimizer, config, distribution, averages)
+        self._sum = make_shared_losses(averages.model if averages else model, distribution)
 
     def trace(self) -> None:
         """Traces the training step."""
@@ -152,9 +169,13 @@ Computation = Union[OneDevice, ManyReplicas]
 
 
 def make_computation(
-    model: Seq2Seq, optimizer: Any, config: TrainingConfig, distribution: Distribution
+    model: Seq2Seq,
+    optimizer: Any,
+    config: TrainingConfig,
+    distribution: Distribution,
+    averages: Averages | None = None,
 ) -> Computation:
     """Chooses between the two; arguments as for `ManyReplicas`."""
     if distribution.strategy is None:
-        return OneDevice(model, optimizer, config)
-    return ManyReplicas(model, optimizer, config, distribution)
+        return OneDevice(model, optimizer, config, averages)
+    return ManyReplicas(model, optimizer, config, distribution, averages)

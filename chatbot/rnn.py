@@ -36,6 +36,28 @@ def draw_mask(
     return tf.cast(kept, dtype) * tf.cast(1.0 / (1.0 - rate), dtype)
 
 
+def draw_step_masks(
+    seed: tf.Tensor, stream: int, shape: Sequence[Any], rate: float, dtype: tf.DType, same: bool
+) -> tf.Tensor:
+    """Draws the dropout masks of all steps of a batch of sequences.
+
+    Args:
+        seed: See `draw_mask`.
+        stream: See `draw_mask`.
+        shape: Rows, steps and width.
+        rate: See `draw_mask`.
+        dtype: See `draw_mask`.
+        same: Whether each row has one mask for all its steps, the variational dropout of Gal and
+            Ghahramani 2016, "A Theoretically Grounded Application of Dropout in Recurrent Neural
+            Networks", here on outputs alone; otherwise each step has its own.
+
+    Returns:
+        Of `dtype` and `shape`, or with 1 in place of the steps.
+    """
+    rows, steps, width = shape
+    return draw_mask(seed, stream, [rows, 1 if same else steps, width], rate, dtype)
+
+
 def draw_kept(seed: tf.Tensor, stream: int, shape: Sequence[Any], rate: float) -> tf.Tensor:
     """Draws what dropout keeps.
 
@@ -77,7 +99,12 @@ class LSTMEncoderStack(tf.Module):
     """
 
     def __init__(
-        self, rnn_size: int, num_layers: int, dropout: float, seeds: Random | None = None
+        self,
+        rnn_size: int,
+        num_layers: int,
+        dropout: float,
+        seeds: Random | None = None,
+        same_masks: bool = False,
     ) -> None:
         """Makes the layers.
 
@@ -86,10 +113,12 @@ class LSTMEncoderStack(tf.Module):
             num_layers: Number of layers.
             dropout: Fraction of each layer's output dropped in training.
             seeds: Where the first weights' seeds come from.
+            same_masks: Whether a row's dropout mask is the same at all its steps.
         """
         super().__init__(name="lstm_encoder_stack")
         self.fast = False
         self._dropout = dropout
+        self._same_masks = same_masks
         self._rnn_size = rnn_size
         self.layers = [
             tf.keras.layers.LSTM(
@@ -131,11 +160,13 @@ class LSTMEncoderStack(tf.Module):
             outputs, *state = self._run(layer, outputs, lengths)
             states.append(state)
             if dropout_seed is not None and self._dropout > 0:
-                outputs *= draw_mask(
-                    dropout_seed, index, tf.shape(outputs), self._dropout, outputs.dtype
-                )
+                outputs *= self._draw_masks(dropout_seed, index, outputs)
         outputs *= tf.cast(mask, outputs.dtype)[:, :, tf.newaxis]
         return outputs, tuple(states)
+
+    def _draw_masks(self, seed: tf.Tensor, index: int, outputs: tf.Tensor) -> tf.Tensor:
+        shape = tf.unstack(tf.shape(outputs))
+        return draw_step_masks(seed, index, shape, self._dropout, outputs.dtype, self._same_masks)
 
     def _run(
         self, layer: tf.keras.layers.LSTM, inputs: tf.Tensor, lengths: tf.Tensor

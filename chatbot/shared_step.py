@@ -13,10 +13,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from chatbot.averaging import Averages
 from chatbot.config import TrainingConfig
 from chatbot.distribution import Distribution
 from chatbot.model import Seq2Seq
-from chatbot.optimization import BATCH_SIGNATURE, apply_if_finite, find_gradients
+from chatbot.optimization import BATCH_SIGNATURE, WeightUpdate, find_gradients
 
 REPLICA_STREAM = 4000
 """Where the replicas' dropout streams begin."""
@@ -27,15 +28,20 @@ Share = tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 def make_shared_step(
-    model: Seq2Seq, optimizer: Any, config: TrainingConfig, distribution: Distribution
+    model: Seq2Seq,
+    optimizer: Any,
+    config: TrainingConfig,
+    distribution: Distribution,
+    averages: Averages | None = None,
 ) -> Any:
     """Builds the traced training step; compare `make_train_step`.
 
     Args:
         model: The network, made in the distribution's scope.
         optimizer: From `make_optimizer`, made there too.
-        config: The greatest norm of the gradients, and the seed of the dropout.
+        config: The greatest norm of the gradients, the seed of the dropout and the rest.
         distribution: The replicas.
+        averages: What follows the weights, made in the distribution's scope too.
 
     Returns:
         A `tf.function` of a share for each replica here, each four tensors; the shares' scales
@@ -46,7 +52,7 @@ def make_shared_step(
     """
     more = (tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32))
     signature = (*_make_signature(distribution), *more)
-    take = _SharedStep(model, optimizer, config, distribution).take
+    take = _SharedStep(model, optimizer, config, distribution, averages).take
     return tf.function(take, input_signature=signature, autograph=False)
 
 
@@ -54,13 +60,21 @@ class _SharedStep:
     """The parts of the training step; arguments as for `make_shared_step`."""
 
     def __init__(
-        self, model: Seq2Seq, optimizer: Any, config: TrainingConfig, distribution: Distribution
+        self,
+        model: Seq2Seq,
+        optimizer: Any,
+        config: TrainingConfig,
+        distribution: Distribution,
+        averages: Averages | None,
     ) -> None:
         self._model = model
         self._optimizer = optimizer
         self._config = config
         self._distribution = distribution
         self._variables = model.trainable_variables
+        self._update = WeightUpdate(
+            model, optimizer, config.weight_decay, averages, distribution.strategy
+        )
 
     def take(
         self,
@@ -76,7 +90,7 @@ class _SharedStep:
         loss, norm, wish = (strategy.experimental_local_results(x)[0] for x in results)
         apply = functools.partial(strategy.run, self._apply, (gradients,))
         # Outside the replicas, where alone a condition may stand round what they do together.
-        apply_if_finite(self._optimizer, loss + norm, apply)
+        self._update.run_if_finite(loss + norm, learning_rate, apply)
         return loss, norm, wish
 
     def _differentiate(
@@ -87,7 +101,9 @@ class _SharedStep:
         seed = make_dropout_seed(self._config.seed, step, number)
 
         def find_loss() -> tf.Tensor:
-            return tf.reduce_sum(self._model.token_log_losses(*share, dropout_seed=seed)) * scale
+            smoothing = self._config.label_smoothing
+            losses = self._model.token_log_losses(*share, seed, smoothing)
+            return tf.reduce_sum(losses) * scale
 
         loss, gradients = find_gradients(find_loss, self._optimizer, self._variables)
         loss, wish, *gradients = _add_up([loss, tf.identity(wish), *gradients])

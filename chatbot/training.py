@@ -12,6 +12,7 @@ import tensorflow as tf
 from absl import logging
 from tqdm import tqdm
 
+from chatbot.averaging import Averages, track
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config
 from chatbot.dataset import BatchPlan, Corpora, EvaluationPlan, prefetch
@@ -41,6 +42,7 @@ class Trainer:
         precision: str,
         corpora: Corpora,
         distribution: Distribution,
+        averages: Averages | None = None,
     ) -> None:
         """Makes the step functions and restores the newest checkpoint, if there is one.
 
@@ -51,6 +53,7 @@ class Trainer:
             precision: "float32", "bfloat16" or "float16".
             corpora: What to learn, and what to measure if anything.
             distribution: Who computes; only its chief writes.
+            averages: What follows the network's weights, made where it was; None for nothing.
         """
         self._config = config.training
         self._directory = directory
@@ -62,8 +65,8 @@ class Trainer:
         with distribution.scope():
             optimizer = make_optimizer(precision)
             _create_slots(optimizer, model)
-        self._tracked = tf.train.Checkpoint(model=model, optimizer=optimizer)
-        self._computation = make_computation(model, optimizer, self._config, distribution)
+        self._tracked = track(model, averages, optimizer=optimizer)
+        self._computation = make_computation(model, optimizer, self._config, distribution, averages)
         every = self._config.num_epochs * self._plan.steps_per_epoch
         self.total_steps = min(every, self._config.max_steps or every)
         self.step = 0

@@ -58,32 +58,90 @@ def test_mean_loss_equals_the_librarys_sequence_loss_over_padded_logits() -> Non
     np.testing.assert_allclose(tf.reduce_mean(losses), expected, rtol=1e-6)
 
 
-def make_projection() -> tuple[list[tf.Tensor], tf.Tensor]:
+def make_projection() -> tuple[tuple[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
     generator = np.random.default_rng(4)
-    shapes = [9, U], [U, V], [V]
-    arrays = [tf.constant(generator.normal(size=shape), tf.float32) for shape in shapes]
-    return arrays, tf.constant(np.arange(9) + 1, tf.int32)
+    outputs, kernel, bias = (
+        tf.constant(generator.normal(size=shape), tf.float32) for shape in ([9, U], [U, V], [V])
+    )
+    return (outputs, kernel, bias), tf.constant(np.arange(9) + 1, tf.int32)
 
 
-def test_losses_of_projected_outputs_equal_the_formula() -> None:
+def compute_in_one(
+    outputs: tf.Tensor,
+    kernel: tf.Tensor,
+    bias: tf.Tensor,
+    targets: tf.Tensor,
+    label_smoothing: float = 0.0,
+) -> tf.Tensor:
+    return project_losses(outputs, kernel, bias, targets, label_smoothing)
+
+
+def compute_in_two(
+    outputs: tf.Tensor,
+    kernel: tf.Tensor,
+    bias: tf.Tensor,
+    targets: tf.Tensor,
+    label_smoothing: float = 0.0,
+) -> tf.Tensor:
+    return token_losses(outputs @ kernel + bias, targets, label_smoothing)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.25])
+def test_losses_of_projected_outputs_equal_the_formula(smoothing: float) -> None:
     arrays, targets = make_projection()
     outputs, kernel, bias = (x.numpy().astype(np.float64) for x in arrays)
     expected = -log_softmax(outputs @ kernel + bias)[np.arange(9), targets]
-    np.testing.assert_allclose(project_losses(*arrays, targets), expected, rtol=1e-5)
+    losses = project_losses(*arrays, targets, smoothing)
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
 
 
-def test_gradients_of_projected_losses_equal_the_formula() -> None:
+@pytest.mark.parametrize("smoothing", [0.0, 0.25])
+@pytest.mark.parametrize("compute", [compute_in_one, compute_in_two])
+def test_gradients_of_projected_losses_equal_the_formula(compute: Any, smoothing: float) -> None:
     arrays, targets = make_projection()
     upstream = np.random.default_rng(5).normal(size=9)
     with tf.GradientTape() as tape:
         tape.watch(arrays)
-        total = tf.reduce_sum(project_losses(*arrays, targets) * upstream.astype(np.float32))
+        losses = compute(*arrays, targets, smoothing)
+        total = tf.reduce_sum(losses * upstream.astype(np.float32))
     outputs, kernel, bias = (x.numpy().astype(np.float64) for x in arrays)
-    by_logits = np.exp(log_softmax(outputs @ kernel + bias)) - np.eye(V)[targets]
+    wanted = (1 - smoothing) * np.eye(V)[targets] + smoothing / V
+    by_logits = np.exp(log_softmax(outputs @ kernel + bias)) - wanted
     by_logits *= upstream[:, np.newaxis]
     expected = by_logits @ kernel.T, outputs.T @ by_logits, by_logits.sum(0)
     for mine, other in zip(tape.gradient(total, arrays), expected):
         np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("compute", [compute_in_one, compute_in_two])
+def test_smoothed_gradients_are_those_of_the_librarys_smoothed_loss(compute: Any) -> None:
+    arrays, targets = make_projection()
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(arrays)
+        mine = compute(*arrays, targets, 0.1)
+        outputs, kernel, bias = arrays
+        library = tf.keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=0.1, reduction="none"
+        )
+        expected = library(tf.one_hot(targets, V), outputs @ kernel + bias)
+    assert np.abs(mine - expected).min() > 1e-3  # the value is that of the plain loss
+    gradients = zip(tape.gradient(mine, arrays), tape.gradient(expected, arrays))
+    for found, other in gradients:
+        np.testing.assert_allclose(found, other, rtol=1e-4, atol=1e-5)
+
+
+def test_smoothed_gradients_in_bfloat16_are_those_of_float32() -> None:
+    arrays, targets = make_projection()
+    found = []
+    for dtype in (tf.bfloat16, tf.float32):
+        outputs, kernel, bias = (tf.cast(tf.cast(x, tf.bfloat16), dtype) for x in arrays)
+        bias = tf.cast(bias, tf.float32)
+        with tf.GradientTape() as tape:
+            tape.watch([outputs, kernel, bias])
+            loss = tf.reduce_mean(project_losses(outputs, kernel, bias, targets, 0.25))
+        found.append([tf.cast(x, tf.float32) for x in tape.gradient(loss, [outputs, kernel, bias])])
+    for small, full in zip(*found):
+        np.testing.assert_allclose(small, full, atol=0.02 * np.abs(full).max())
 
 
 def test_loss_of_a_word_too_unlikely_for_float32_is_exact_and_finite() -> None:

@@ -1,0 +1,92 @@
+"""Moving averages of the weights, which validate and reply while training goes on with the last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from chatbot.model import Seq2Seq
+
+
+class Averages:
+    """A second network whose weights follow those of the first.
+
+    After its update t = 1, 2, ... each average is m <- d m + (1 - d) w, with d the smaller of the
+    decay and (1 + t) / (10 + t), so that the first weights, which are nothing but chance, are soon
+    forgotten. Polyak and Juditsky 1992, "Acceleration of Stochastic Approximation by Averaging",
+    with weights that fade.
+
+    Attributes:
+        model: The second network.
+    """
+
+    def __init__(self, model: Seq2Seq, decay: float) -> None:
+        """Makes the second network, with the weights that the first has now.
+
+        Call it under the dtype policy and in the scope in which the first was made.
+
+        Args:
+            model: The first network.
+            decay: The greatest d, in (0, 1).
+        """
+        self.model = Seq2Seq(model.config, model.vocab_size)
+        self.model.compute_fast(model.decoder.fast)
+        self._decay = decay
+        self._weights = model.trainable_variables
+        for average, weight in zip(self.model.trainable_variables, self._weights):
+            average.assign(weight)
+
+    def update(self, strategy: Any, count: tf.Tensor) -> None:
+        """Follows the weights by one step.
+
+        Args:
+            strategy: The `tf.distribute.Strategy` that holds the variables, not in a replica of it.
+            count: `int64 []`, t: updates of the weights so far, the last one counted.
+        """
+        done = tf.cast(count, tf.float32)
+        share = 1.0 - tf.minimum(self._decay, (1.0 + done) / (10.0 + done))
+
+        def follow(average: Any, weight: Any) -> Any:
+            difference = tf.convert_to_tensor(average) - tf.convert_to_tensor(weight)
+            # One pass fewer than an assignment of the difference times the share.
+            return tf.raw_ops.ResourceApplyGradientDescent(
+                var=average.handle, alpha=share, delta=difference
+            )
+
+        for average, weight in zip(self.model.trainable_variables, self._weights):
+            strategy.extended.update(average, follow, args=(weight,), group=False)
+
+
+def make_averages(model: Seq2Seq, decay: float) -> Averages | None:
+    """Makes averages, or None where the decay is 0; arguments as for `Averages`."""
+    return Averages(model, decay) if decay > 0 else None
+
+
+def track(model: Seq2Seq, averages: Averages | None, **others: Any) -> tf.train.Checkpoint:
+    """Names what a checkpoint holds.
+
+    Args:
+        model: The network that is trained.
+        averages: What follows its weights, or None.
+        **others: What else it holds.
+
+    Returns:
+        What is saved and restored.
+    """
+    if averages is not None:
+        others["averages"] = averages.model
+    return tf.train.Checkpoint(model=model, **others)
+
+
+def track_for_replies(model: Seq2Seq, decay: float) -> tf.train.Checkpoint:
+    """Names what of a checkpoint a network that replies is restored from.
+
+    Args:
+        model: The network.
+        decay: That of the training, whose averages are meant if it is not 0.
+
+    Returns:
+        What is restored.
+    """
+    return tf.train.Checkpoint(**{"averages" if decay > 0 else "model": model})

@@ -53,6 +53,7 @@ class Masks(NamedTuple):
     encoder: Sequence[Array] | None = None  # L times [S, U]
     reply: Array | None = None  # [T, E]
     decoder: Array | None = None  # [T, L, U]
+    output: Array | None = None  # [T, U]
 
 
 UNMASKED = Masks()
@@ -79,6 +80,15 @@ def list_variables(model: Any) -> list[Any]:
     return [*variables, *model.projection.weights]
 
 
+def read_projection(model: Any) -> tuple[Array, Array]:
+    """Returns kernel and bias as they apply to the decoder's outputs, tied to the words or not."""
+    weights = [weight.numpy().astype(np.float64) for weight in model.projection.weights]
+    if not model.config.tie_embeddings:
+        return weights[0], weights[1]
+    kernel = model.embedding.numpy().astype(np.float64).T
+    return (weights[1] @ kernel if len(weights) > 1 else kernel), weights[0]
+
+
 class Network:
     """The documents' network, one query at a time."""
 
@@ -88,7 +98,7 @@ class Network:
 
         self.embedding = model.embedding.numpy().astype(np.float64)
         self.encoder = [get(layer) for layer in model.encoder.stack.layers]
-        self.kernel, self.bias = get(model.projection)
+        self.kernel, self.bias = read_projection(model)
         self.kind = model.config.attention if model.config.use_attention else None
         cells, attention = find_decoder_layers(model)
         self.decoder = [get(cell) for cell in cells]
@@ -154,7 +164,8 @@ class Network:
             own = None if masks.decoder is None else masks.decoder[time][None]
             output, state = self.step(memory, state, row[None], own)
             outputs.append(output[0])
-        return np.array(outputs), np.array(outputs) @ self.kernel + self.bias
+        projected = np.array(outputs) * (1 if masks.output is None else masks.output)
+        return np.array(outputs), projected @ self.kernel + self.bias
 
     def token_losses(
         self, query: Sequence[int], reply: Sequence[int], masks: Masks = UNMASKED

@@ -43,7 +43,10 @@ def end(process: subprocess.Popen[str]) -> Ended:
 
 
 def settings_for(place: Path, **changes: Any) -> dict[str, Any]:
-    """Thirteen pairs by four: each epoch's last batch is one pair, fewer than the replicas."""
+    """Thirteen pairs by four: each epoch's last batch is one pair, fewer than the replicas.
+
+    With everything that changes the weights besides their gradients.
+    """
     corpus = place / "pairs.tsv"
     if not corpus.exists():
         longer = [(f"{query} once more", f"{reply} and again") for query, reply in PAIRS]
@@ -57,6 +60,10 @@ def settings_for(place: Path, **changes: Any) -> dict[str, Any]:
         dropout=0.0,
         embedding_dropout=0.0,
         max_gradient_norm=0.05,  # below every step's: each of them is clipped
+        tie_embeddings=True,
+        label_smoothing=0.1,
+        weight_decay=0.5,
+        average_decay=0.9,
         **changes,
     )
 
@@ -75,6 +82,7 @@ def assert_same_training(one: Path, other: Path) -> None:
     here, there = read_weights(one), read_weights(other)
     assert here.keys() == there.keys()
     assert any("OPTIMIZER_SLOT" in key for key in here)
+    assert any(key.startswith("averages/") for key in here)
     for key, expected in here.items():
         difference = np.linalg.norm(there[key].astype(np.float64) - expected)
         assert difference <= 1e-5 * np.linalg.norm(expected), key

@@ -52,17 +52,20 @@ def read(variables: Any) -> list[Any]:
 @pytest.mark.usefixtures("_eagerly")
 def test_averages_follow_the_weights_by_the_stated_formula(pairs: Pairs) -> None:
     model = make_model("bahdanau")
-    averages = Averages(model, decay=0.3)
+    averages = Averages(model, decay=0.7)
     expected = read(list_variables(model))
     for mine, start in zip(read(list_variables(averages.model)), expected):
         np.testing.assert_array_equal(mine, start)
     optimizer = make_optimizer("float32")
     update = WeightUpdate(model, optimizer, averages=averages)
     step = make_train_step(model, optimizer, 5.0, 1, update=update)
-    for count, decay in ((1, 2 / 11), (2, 3 / 12), (3, 0.3), (4, 0.3)):  # 4 / 13 is more than 0.3
+    # Of every fourth step; 3 / 12 and 4 / 13 are more than 0.7 ** 4.
+    decays = {4: 2 / 11, 8: 0.7**4, 12: 0.7**4}
+    for count in range(1, 14):
         step(*pairs, tf.constant(count), tf.constant(0.1))
         weights = read(list_variables(model))
-        expected = [decay * m + (1 - decay) * w for m, w in zip(expected, weights)]
+        kept = decays.get(count, 1.0)
+        expected = [kept * m + (1 - kept) * w for m, w in zip(expected, weights)]
         for mine, average, weight in zip(read(list_variables(averages.model)), expected, weights):
             np.testing.assert_allclose(mine, average, rtol=1e-4, atol=1e-5)
             assert np.abs(mine - weight).max() > 1e-3
@@ -78,12 +81,13 @@ def test_a_step_whose_numbers_are_bad_moves_neither_averages_nor_weights(
     optimizer = make_optimizer(precision)
     update = WeightUpdate(model, optimizer, weight_decay=0.1, averages=averages)
     step = make_train_step(model, optimizer, 5.0, 1, update=update)
-    step(*pairs, tf.constant(0), tf.constant(0.1))
+    for count in range(4):  # so that the averages have just moved, and would again
+        step(*pairs, tf.constant(count), tf.constant(0.1))
     before = read([*averages.model.variables, *model.variables])
     bias = model.projection.bias
     whole = bias.numpy()
     bias.assign(np.where(np.arange(len(whole)) == EOS, np.nan, 0.0))
-    _, norm = step(*pairs, tf.constant(1), tf.constant(0.1))
+    _, norm = step(*pairs, tf.constant(4), tf.constant(0.1))
     bias.assign(whole)
     assert not np.isfinite(float(norm))
     for mine, expected in zip(read([*averages.model.variables, *model.variables]), before):
@@ -100,11 +104,11 @@ def test_everything_at_once_stopped_and_gone_on_with_is_uninterrupted(
 ) -> None:
     corpus = write_pairs(tmp_path / "pairs.tsv")
     settings = tiny_settings(
-        corpus, validation_corpus=str(corpus), max_steps=5, precision=precision, **EVERYTHING
+        corpus, validation_corpus=str(corpus), max_steps=8, precision=precision, **EVERYTHING
     )
     assert train(tmp_path / "whole", **settings) == 0
     with monkeypatch.context() as patch:
-        stop_after_step(patch, 3)
+        stop_after_step(patch, 5)
         assert train(tmp_path / "parts", **settings) == 0
     assert train(tmp_path / "parts") == 0
     assert_same_weights(tmp_path / "whole", tmp_path / "parts")
@@ -116,7 +120,7 @@ def test_validation_and_chat_have_the_averages_and_training_goes_on_without(
 ) -> None:
     corpus = write_pairs(tmp_path / "pairs.tsv")
     settings = tiny_settings(
-        corpus, validation_corpus=str(corpus), max_steps=6, dropout=0.0, embedding_dropout=0.0
+        corpus, validation_corpus=str(corpus), max_steps=8, dropout=0.0, embedding_dropout=0.0
     )
     for name, decay in (("plain", 0.0), ("averaged", 0.9)):
         assert train(tmp_path / name, **settings, average_decay=decay) == 0

@@ -6,9 +6,10 @@
     for reply in bot.reply("hello", beam_size=5):
         print(reply.log_prob, reply)
 
-**What a query may cost.** Of a query the first 131,072 characters are looked at, and of their
-tokens the first `max_length` are read, so that any query, however long, takes less than a second
-and 100 MB besides the search for its reply. A search takes at most `max_reply_length` + 1 steps.
+**What a query may cost.** A query is a turn, or the turns of a dialogue, of which the last
+`context_turns` are read. Of each turn the first 131,072 characters are looked at, and of their
+tokens the first `max_length` are read, so that any turn, however long, takes less than a second
+and 100 MB besides the search for the reply. A search takes at most `max_reply_length` + 1 steps.
 Queries are searched together in batches of at most 128, and so few that the logits of a step, of
 which there are at most three copies, stay below 64 MB; a single query has beam_size * V of them.
 
@@ -36,12 +37,13 @@ from chatbot.errors import ChatbotError
 from chatbot.model import Seq2Seq
 from chatbot.padding import pad_rows
 from chatbot.search import Hypotheses, TracedSearches
-from chatbot.text import UNK, Vocabulary, join, tokenize
+from chatbot.text import UNK, Vocabulary, join
+from chatbot.turns import Query, join_turns, tokenize_turns
 
 __all__ = ["Chatbot", "ReadQuery", "Reply"]
 
 MAX_CHARACTERS = 1 << 17
-"""Characters of a query that are looked at."""
+"""Characters of a turn that are looked at."""
 MAX_BATCH = 128
 """Queries searched together, at most."""
 MAX_LOGITS = 1 << 24
@@ -74,8 +76,9 @@ class ReadQuery(NamedTuple):
     """A query as the model reads it.
 
     Attributes:
-        ids: At least one and at most `max_length` tokens; a query without any is one unknown token.
-        is_cut: Whether there was more than the model reads.
+        ids: At least one token, and of each turn at most `max_length`, separators between the
+            turns; a last turn without any token is one unknown token.
+        is_cut: Whether the last turn has more than the model reads.
     """
 
     ids: list[int]
@@ -148,7 +151,7 @@ class Chatbot:
 
     def reply(
         self,
-        query: str,
+        query: Query,
         beam_size: int | None = None,
         max_reply_length: int | None = None,
         length_penalty: float | None = None,
@@ -157,7 +160,7 @@ class Chatbot:
         """Replies to one query.
 
         Args:
-            query: Any text.
+            query: Any text, or the dialogue's turns, oldest first.
             beam_size: Hypotheses that the beam keeps, W; 1 is greedy search. None takes the model
                 directory's setting, as for all others.
             max_reply_length: Most tokens in a reply, its end token not counted.
@@ -174,11 +177,11 @@ class Chatbot:
         """
         return self.replies([query], beam_size, max_reply_length, length_penalty, **settings)[0]
 
-    def greedy(self, query: str) -> Reply:
+    def greedy(self, query: Query) -> Reply:
         """Replies to one query with the likeliest token at every step.
 
         Args:
-            query: Any text.
+            query: See `reply`.
 
         Returns:
             The reply.
@@ -187,7 +190,7 @@ class Chatbot:
 
     def replies(
         self,
-        queries: Sequence[str],
+        queries: Sequence[Query],
         beam_size: int | None = None,
         max_reply_length: int | None = None,
         length_penalty: float | None = None,
@@ -196,7 +199,7 @@ class Chatbot:
         """Replies to many queries, in batches of similar length.
 
         Args:
-            queries: Any texts; the other arguments are those of `reply`.
+            queries: Queries as `reply` takes them; so are the other arguments.
             beam_size: See `reply`.
             max_reply_length: See `reply`.
             length_penalty: See `reply`.
@@ -222,19 +225,20 @@ class Chatbot:
                 answers[place] = ranked
         return answers
 
-    def read(self, query: str) -> ReadQuery:
+    def read(self, query: Query) -> ReadQuery:
         """Cuts a query into the tokens that the model reads.
 
         Args:
-            query: Any text.
+            query: As `reply` takes it; the last `context_turns` turns with a token are read.
 
         Returns:
-            The tokens' ids, and whether the query is longer than they.
+            The tokens' ids, and whether the last turn is longer than what is read of it.
         """
-        tokens = tokenize(query[:MAX_CHARACTERS])
-        longest = self.config.corpus.max_length
-        ids = self.vocabulary.encode(tokens[:longest]) or [UNK]
-        return ReadQuery(ids, len(tokens) > longest or len(query) > MAX_CHARACTERS)
+        cut = self.config.corpus
+        turns = tokenize_turns(query, cut.context_turns, MAX_CHARACTERS)
+        last = query if isinstance(query, str) else "".join(query[-1:])
+        ids = self.vocabulary.encode(join_turns(turns, cut.max_length))
+        return ReadQuery(ids, len(turns[-1]) > cut.max_length or len(last) > MAX_CHARACTERS)
 
     def warm_up(self, **settings: Any) -> None:
         """Makes the graph of a search now, which takes a second or two, not at the first query.

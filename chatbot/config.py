@@ -54,6 +54,13 @@ class CorpusConfig(Settings):
     min_count: int = setting(
         1, "A word seen fewer times than this becomes the unknown token.", 1, 1_000_000
     )
+    context_turns: int = setting(
+        1,
+        "Turns of the dialogue that a query is made of: the one to reply to and those before it, "
+        "each cut to max_length tokens; 1 means that every turn stands alone.",
+        1,
+        100,
+    )
 
 
 @dataclass(frozen=True)

@@ -67,10 +67,12 @@ class EncodedCorpus:
         source: The fingerprint of the corpus that it was encoded from, "" where nobody said.
         query_lengths: `int32 [pairs]`, tokens of each query.
         reply_lengths: `int32 [pairs]`, tokens of each reply, the end token counted.
-        summary: What the part holds, by name: `pairs`, `dialogues`, `query_tokens`, `reply_tokens`
-            (end tokens counted), `unknown_tokens`, `unknown_share` (of all tokens but the end
-            tokens), `cut_queries`, `cut_replies`, `vocabulary_size`; and of the whole source
-            `dropped` (how many by reason) and `first_dropped` (where each reason first applied).
+        summary: What the part holds, by name: `pairs`, `dialogues`, `query_tokens`,
+            `context_tokens` (those of them before the turn to reply to, separators counted),
+            `reply_tokens` (end tokens counted), `unknown_tokens` and `unknown_share` (of all tokens
+            but the context's and the end tokens), `cut_queries` (whose last turn is cut),
+            `cut_replies`, `vocabulary_size`; and of the whole source `dropped` (how many by reason)
+            and `first_dropped` (where each reason first applied).
     """
 
     def __init__(self, directory: Path, part: str, vocabulary_size: int, source: str = "") -> None:
@@ -121,9 +123,10 @@ class EncodedCorpus:
             f"{count:,} x {reason} (first {holds['first_dropped'][reason]})"
             for reason, count in holds["dropped"].items()
         )
+        context = f"({holds['context_tokens']:,} of context) " if holds["context_tokens"] else ""
         return (
             f"{holds['pairs']:,} pairs of {holds['dialogues']:,} dialogues: "
-            f"{holds['query_tokens']:,} query and {holds['reply_tokens']:,} reply tokens, "
+            f"{holds['query_tokens']:,} query {context}and {holds['reply_tokens']:,} reply tokens, "
             f"{holds['vocabulary_size']:,} words\n"
             f"unknown {holds['unknown_share']:.2%} of the tokens; "
             f"cut {holds['cut_queries']:,} queries and {holds['cut_replies']:,} replies; "
@@ -277,7 +280,7 @@ def _map_file(path: Path, kind: str) -> npt.NDArray[Any]:
 
 def _summarise(meta: dict[str, Any], part: str, vocabulary_size: int) -> dict[str, Any]:
     holds = dict(meta["parts"][part])
-    words = holds["query_tokens"] + holds["reply_tokens"] - holds["pairs"]
+    words = holds["query_tokens"] - holds["context_tokens"] + holds["reply_tokens"] - holds["pairs"]
     holds["unknown_share"] = holds["unknown_tokens"] / words if words else 0.0
     holds["vocabulary_size"] = vocabulary_size
     holds["dropped"] = meta["dropped"]

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ import numpy as np
 import numpy.typing as npt
 
 from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary
+from chatbot.turns import join_turns
 
-FORMAT = 1
+FORMAT = 2
 """Number of the files' format; raise it when the files or the rules of `text` change."""
 
 TRAIN, VALIDATION = "train", "validation"
@@ -92,7 +93,8 @@ class PartWriter:
     Attributes:
         name: `TRAIN` or `VALIDATION`.
         pairs: How many were added.
-        counts: `int64 [numbers]`, how often each number of the word table was written.
+        counts: `int64 [numbers]`, how often each number of the word table was written; a turn
+            counts where it is the one to reply to and where it is the reply, not in a context.
     """
 
     def __init__(self, directory: Path, name: str, words: WordTable, max_length: int) -> None:
@@ -102,7 +104,7 @@ class PartWriter:
             directory: Where to write.
             name: `TRAIN` or `VALIDATION`.
             words: Numbers the words; shared by the parts.
-            max_length: Most tokens a side, the reply's end token among them.
+            max_length: Most tokens of a turn, the reply's end token among them.
         """
         self.name = name
         self.pairs = 0
@@ -114,13 +116,20 @@ class PartWriter:
         self._query = _SideWriter(directory, f"{name}.{QUERY}", words)
         self._reply = _SideWriter(directory, f"{name}.{REPLY}", words)
 
-    def add(self, dialogue: int, query: list[str], reply: list[str]) -> None:
+    def add(
+        self,
+        dialogue: int,
+        query: list[str],
+        reply: list[str],
+        context: Sequence[list[str]] = (),
+    ) -> None:
         """Cuts a pair to length, ends its reply and takes it in.
 
         Args:
             dialogue: The running number of its dialogue.
             query: The tokens of the query.
             reply: The tokens of the reply, without an end token.
+            context: The tokens of each turn that stands before the query in it, oldest first.
         """
         if dialogue != self._last_dialogue:
             self._dialogues += 1
@@ -128,7 +137,11 @@ class PartWriter:
         self.pairs += 1
         self._cut_queries += len(query) > self._max_length
         self._cut_replies += len(reply) >= self._max_length
-        self._query.add(query[: self._max_length])
+        if context:
+            joined = join_turns([*context, query], self._max_length)
+            self._query.add(joined, len(joined) - min(len(query), self._max_length))
+        else:
+            self._query.add(query[: self._max_length])
         self._reply.add([*reply[: self._max_length - 1], SPECIAL_TOKENS[EOS]])
         if len(self._query.tokens) + len(self._reply.tokens) >= _CHUNK_TOKENS:
             self.flush()
@@ -136,8 +149,8 @@ class PartWriter:
     def flush(self) -> None:
         """Writes what was taken in, under the word table's numbers."""
         for side in (self._query, self._reply):
-            ids = side.flush()
-            counts = np.bincount(ids, minlength=max(len(side.words), len(self.counts)))
+            counted = side.flush()
+            counts = np.bincount(counted, minlength=max(len(side.words), len(self.counts)))
             counts[: len(self.counts)] += self.counts
             self.counts = counts
 
@@ -148,7 +161,7 @@ class PartWriter:
             final_ids: `[numbers]`, the id of each number.
 
         Returns:
-            What the part holds: pairs, dialogues, tokens and cut sides.
+            What the part holds: pairs, dialogues, tokens and cut turns.
         """
         self._query.finish(final_ids)
         self._reply.finish(final_ids)
@@ -157,6 +170,7 @@ class PartWriter:
             "pairs": self.pairs,
             "dialogues": self._dialogues,
             "query_tokens": self._query.token_count,
+            "context_tokens": self._query.context_count,
             "reply_tokens": self._reply.token_count,
             "unknown_tokens": int(self.counts[is_unknown].sum()),
             "cut_queries": self._cut_queries,
@@ -171,17 +185,23 @@ class _SideWriter:
         self.words = words
         self.tokens: list[str] = []
         self.token_count = 0
+        self.context_count = 0
         self._pair_lengths: list[int] = []
+        self._contexts: list[tuple[int, int]] = []  # where each begins and ends in the tokens
         self._final = directory / f"{name}.ids"
         self._provisional = directory / f"{name}.ids{_PROVISIONAL}"
         self._offsets = directory / f"{name}.offsets"
         self._lengths = directory / f"{name}.lengths"
 
-    def add(self, tokens: list[str]) -> None:
+    def add(self, tokens: list[str], context: int = 0) -> None:
+        """Takes in a pair's tokens, the first `context` of which do not count."""
+        if context:
+            self._contexts.append((len(self.tokens), len(self.tokens) + context))
         self.tokens += tokens
         self._pair_lengths.append(len(tokens))
 
     def flush(self) -> npt.NDArray[np.int32]:
+        """Writes what was taken in; returns the numbers that count."""
         numbers = map(self.words.__getitem__, self.tokens)
         ids = np.fromiter(numbers, dtype=_PROVISIONAL_TYPE, count=len(self.tokens))
         lengths = np.array(self._pair_lengths, dtype=LENGTH_TYPE)
@@ -192,7 +212,17 @@ class _SideWriter:
         self.token_count += len(ids)
         self.tokens.clear()
         self._pair_lengths.clear()
-        return ids
+        return self._leave_out_contexts(ids) if self._contexts else ids
+
+    def _leave_out_contexts(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        starts, ends = np.array(self._contexts).T
+        self._contexts.clear()
+        steps = np.zeros(len(ids), np.int8)
+        steps[starts] = 1
+        steps[ends] = -1  # within the tokens, for a turn to reply to follows each context
+        counted = ids[np.cumsum(steps, dtype=np.int8) == 0]
+        self.context_count += len(ids) - len(counted)
+        return counted
 
     def finish(self, final_ids: npt.NDArray[Any]) -> None:
         with open(self._provisional, "rb") as source, open(self._final, "wb") as target:

@@ -44,6 +44,7 @@ class EncodingConfig:
         min_count: A word that the training part has fewer times becomes the unknown token.
         validation_share: Share of the dialogues held out, at least 0 and below 1.
         seed: Chooses which dialogues are held out.
+        context_turns: Most turns that a query is made of.
     """
 
     max_length: int = 40
@@ -51,9 +52,11 @@ class EncodingConfig:
     min_count: int = 1
     validation_share: float = 0.0
     seed: int = 0
+    context_turns: int = 1
 
     def __post_init__(self) -> None:
-        if self.max_length < 2 or self.vocab_size <= len(SPECIAL_TOKENS) or self.min_count < 1:
+        counts = self.min_count, self.context_turns
+        if self.max_length < 2 or self.vocab_size <= len(SPECIAL_TOKENS) or min(counts) < 1:
             raise ValueError(f"out of range: {self}")
         if not 0.0 <= self.validation_share < 1.0:
             raise ValueError(f"validation_share {self.validation_share} is not in [0, 1)")
@@ -100,7 +103,7 @@ def write_encoded(
     words = WordTable() if vocabulary is None else KnownWords(vocabulary)
     names = (TRAIN, VALIDATION) if settings.validation_share else (TRAIN,)
     parts = [PartWriter(directory, name, words, settings.max_length) for name in names]
-    pairs = read_pairs(path, corpus_format, report)
+    pairs = read_pairs(path, corpus_format, report, settings.context_turns)
     _divide(_show(pairs, report) if progress else pairs, parts, settings)
     _refuse_empty_parts(os.fspath(path), parts, settings)
     if vocabulary is None:
@@ -155,14 +158,21 @@ def _divide(pairs: Iterable[Pair], parts: Sequence[PartWriter], settings: Encodi
     last_text, last_tokens = "", tokenize("")
     last_dialogue: int | None = None
     part = parts[0]
-    for query, reply, dialogue in pairs:
+    known: dict[str, list[str]] = {}
+    for query, reply, dialogue, context in pairs:
         if len(parts) > 1 and dialogue != last_dialogue:
             part = parts[is_held_out(dialogue, settings)]
             last_dialogue = dialogue
         # Within a dialogue each reply is the next query: it is tokenized once.
         query_tokens = last_tokens if query == last_text else tokenize(query)
         last_text, last_tokens = reply, tokenize(reply)
-        part.add(dialogue, query_tokens, last_tokens)
+        if settings.context_turns == 1:
+            part.add(dialogue, query_tokens, last_tokens)
+            continue
+        # So is each turn before them: it was in the pair before, or in that one's context.
+        known = {turn: known.get(turn) or tokenize(turn) for turn in context}
+        part.add(dialogue, query_tokens, last_tokens, [known[turn] for turn in context])
+        known[query], known[reply] = query_tokens, last_tokens
     for part in parts:
         part.flush()
 

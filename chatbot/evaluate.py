@@ -43,10 +43,11 @@ def measure_perplexity(bot: Chatbot, pairs: Sequence[Pair]) -> dict[str, Any]:
         `perplexity` (e to the mean loss in nats), `tokens` (end tokens counted) and
         `unknown_share` (of them).
     """
-    scorer = Scorer(bot.model, bot.vocabulary, bot.config.corpus.max_length)
+    cut = bot.config.corpus
+    scorer = Scorer(bot.model, bot.vocabulary, cut.max_length, cut.context_turns)
     loss, tokens, unknown = 0.0, 0, 0
     for window in _windows(pairs, "perplexity"):
-        found = scorer.score([(pair.query, pair.reply) for pair in window])
+        found = scorer.score([(pair.turns, pair.reply) for pair in window])
         loss -= sum(score.log_prob for score in found)
         tokens += sum(score.tokens for score in found)
         unknown += sum(score.unknown for score in found)
@@ -68,9 +69,10 @@ def measure_recall(bot: Chatbot, pairs: Sequence[Pair], beam_size: int) -> float
     Returns:
         The share of the queries, by their first reply.
     """
-    expected: dict[str, set[str]] = {}
+    expected: dict[tuple[str, ...], set[str]] = {}
     for pair in pairs:
-        expected.setdefault(_spell(pair.query), set()).add(_spell(pair.reply))
+        turns = tuple(_spell(turn) for turn in pair.turns)
+        expected.setdefault(turns, set()).add(_spell(pair.reply))
     name = "greedy" if beam_size == 1 else f"beam {beam_size}"
     right = 0
     for window in _windows(list(expected), name):
@@ -109,9 +111,10 @@ def list_examples(bot: Chatbot, pairs: Sequence[Pair]) -> str:
     Returns:
         A row a pair.
     """
-    queries = [pair.query for pair in pairs]
+    queries = [pair.turns for pair in pairs]
     search = bot.config.search
-    columns = {"query": queries, "greedy": [found[0].text for found in bot.replies(queries, 1)]}
+    columns = {"query": [pair.query for pair in pairs]}
+    columns["greedy"] = [found[0].text for found in bot.replies(queries, 1)]
     if search.beam_search:
         columns[f"beam {search.beam_size}"] = [found[0].text for found in bot.replies(queries)]
     columns["corpus"] = [pair.reply for pair in pairs]
@@ -164,9 +167,10 @@ def main(_: Sequence[str]) -> int:
     """
     hush()
     bot = Chatbot.load(FLAGS.model_dir, given_settings(SearchConfig))
-    pairs = list(
-        itertools.islice(read_pairs(FLAGS.corpus, FLAGS.corpus_format), FLAGS.limit or None)
+    read = read_pairs(
+        FLAGS.corpus, FLAGS.corpus_format, context_turns=bot.config.corpus.context_turns
     )
+    pairs = list(itertools.islice(read, FLAGS.limit or None))
     figures = evaluate(bot, pairs)
     print(format_table(figures))
     if FLAGS.examples:

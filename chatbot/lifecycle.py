@@ -149,6 +149,11 @@ def _prepare(
     _enter_directory(directory, config, corpora)
     if distribution.is_chief:
         _say(corpora.train.describe())
+        if config.corpus.context_turns > 1 and not corpora.train.summary["context_tokens"]:
+            _say(
+                f"note: --context_turns={config.corpus.context_turns} adds nothing here, where no "
+                "turn stands before a pair: no dialogue has more than two"
+            )
         if corpora.validation is not None:
             _say(f"to measure: {corpora.validation.describe()}")
         distribution.wait_for_all()
@@ -207,6 +212,7 @@ def open_corpora(config: Config, cache_dir: Path) -> Corpora:
         min_count=config.corpus.min_count,
         validation_share=config.corpus.validation_share,
         seed=config.training.seed,
+        context_turns=config.corpus.context_turns,
     )
     source, form = config.corpus.corpus, config.corpus.corpus_format
     train, validation, vocabulary = encode_corpus(source, form, cache_dir, settings)

@@ -12,7 +12,7 @@ from chatbot.encoder import Encoded, Encoder
 from chatbot.losses import gather_real, project_losses, token_losses
 from chatbot.projection import Projection, TiedProjection
 from chatbot.rnn import draw_kept, draw_mask, draw_step_masks
-from chatbot.text import EOS, GO, PAD, UNK
+from chatbot.text import EOS, GO, PAD, SEP, UNK
 
 EMBEDDING_STREAM = 2000
 """Dropout stream of the queries' word vectors; the replies' is the next."""
@@ -195,13 +195,14 @@ class Seq2Seq(tf.Module):
             seed: `int32 [2]` in training; None for no dropout.
 
         Returns:
-            `int32 [B, S]`; padding stays padding.
+            `int32 [B, S]`; padding stays padding, and separators stay, for they are no words.
         """
         rate = self.config.word_dropout
         if seed is None or rate == 0:
             return query_ids
         kept = draw_kept(seed, WORD_STREAM, tf.shape(query_ids), rate)
-        return tf.where(tf.logical_or(kept, query_ids == PAD), query_ids, UNK)
+        no_words = tf.logical_or(query_ids == PAD, query_ids == SEP)
+        return tf.where(tf.logical_or(kept, no_words), query_ids, UNK)
 
     def _drop_embedded(self, embedded: tf.Tensor, seed: tf.Tensor | None, stream: int) -> tf.Tensor:
         rate = self.config.embedding_dropout

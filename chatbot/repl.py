@@ -1,5 +1,8 @@
 """The chat: every line's greedy reply and the beam's, and a few commands.
 
+A model that was trained with `--context_turns=N` is asked the last N turns: what was typed, and
+what was answered first in the list (the beam's best reply, without a beam the greedy one).
+
 On a terminal `chatbot.prompt` asks for the lines. Through a pipe there is no prompt, no colour and
 no greeting: the answers alone, a blank line after each. For the time and memory that a line may
 take see `chatbot.chatbot`; of a line through a pipe the first 16 MB are kept.
@@ -9,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
 
 MIN_WIDTH, MAX_WIDTH = 36, 72
 """Columns for the replies' texts; the numbers stand behind, a longer text pushes them right."""
+LONGEST_TURN = 1 << 17
+"""Characters of a turn that are remembered; the model looks at no more."""
 EMPTY = "say something, or /help"
 
 
@@ -65,6 +71,8 @@ class Chat:
         self._find_bot = find_bot
         self.is_over = False
         self.search: dict[str, Any] = {}
+        self._turns: deque[str] = deque()  # those before the next line, as many as a query has
+        self._reads_one_turn = False
 
     def answer(self, line: str) -> list[Row]:
         """Answers a line or obeys a command.
@@ -84,13 +92,28 @@ class Chat:
             return self._obey(line)
         bot = self._find_bot()
         search = dataclasses.replace(bot.config.search, **self.search)
-        greedy = bot.greedy(line)
-        beam = bot.reply(line, search.beam_size) if search.beam_search else []
+        query = self._recall(bot.config.corpus.context_turns, line)
+        greedy = bot.greedy(query)
+        beam = bot.reply(query, search.beam_size) if search.beam_search else []
         rows = lay_out(greedy, beam)
+        self._remember(line, (beam[0] if beam else greedy).text)
         if bot.read(line).is_cut:
             longest = bot.config.corpus.max_length
             rows.insert(0, note(f"that was long: only its first {longest} tokens were read"))
         return rows
+
+    def _recall(self, context_turns: int, line: str) -> str | list[str]:
+        """Puts the turns before a line in front of it, as far as the model reads them."""
+        if context_turns == 1:
+            self._reads_one_turn = True
+            return line
+        if self._turns.maxlen is None:
+            self._turns = deque(maxlen=context_turns - 1)
+        return [*self._turns, line]
+
+    def _remember(self, *turns: str) -> None:
+        if not self._reads_one_turn:
+            self._turns.extend(turn[:LONGEST_TURN] for turn in turns if turn.strip())
 
     def _obey(self, line: str) -> list[Row]:
         name, _, argument = make_visible(line[1:200]).strip().partition(" ")
@@ -113,6 +136,13 @@ class Chat:
         """Leaves the beam's replies out."""
         self.search.update(beam_search=False)
         return [note("from now on the greedy reply alone; /beam N shows more")]
+
+    def forget(self, _: str) -> list[Row]:
+        """Begins a new conversation."""
+        if self._reads_one_turn:
+            return [note("nothing to forget: this model was trained with --context_turns=1")]
+        self._turns.clear()
+        return [note("forgotten; we begin anew")]
 
     def show_help(self, _: str) -> list[Row]:
         """Lists the commands."""
@@ -145,6 +175,7 @@ COMMANDS = (
     Command("help", "/help", "show this list", Chat.show_help),
     Command("beam", "/beam N", "show the N best replies of the beam search", Chat.set_beam),
     Command("greedy", "/greedy", "show the greedy reply alone", Chat.set_greedy),
+    Command("reset", "/reset", "forget what was said before", Chat.forget),
     Command("quit", "/quit", "leave, as Ctrl-D does", Chat.leave),
 )
 

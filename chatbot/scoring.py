@@ -12,6 +12,7 @@ from chatbot.model import Seq2Seq
 from chatbot.optimization import BATCH_SIGNATURE
 from chatbot.padding import pad_rows
 from chatbot.text import EOS, UNK, Vocabulary, tokenize
+from chatbot.turns import Query, join_turns, tokenize_turns
 
 BATCH = 64
 """Pairs that are scored together."""
@@ -34,31 +35,35 @@ class Score(NamedTuple):
 class Scorer:
     """Scores pairs by teacher forcing, cut to the lengths that the model was trained with."""
 
-    def __init__(self, model: Seq2Seq, vocabulary: Vocabulary, max_length: int) -> None:
+    def __init__(
+        self, model: Seq2Seq, vocabulary: Vocabulary, max_length: int, context_turns: int = 1
+    ) -> None:
         """Takes a trained model.
 
         Args:
             model: The network.
             vocabulary: Its words.
-            max_length: Tokens a side; the reply's end token counts.
+            max_length: Tokens of a turn; the reply's end token counts.
+            context_turns: Most turns of a query that it reads.
         """
         self._vocabulary = vocabulary
         self._max_length = max_length
+        self._context_turns = context_turns
         self._token_losses = tf.function(
             model.token_log_losses, input_signature=BATCH_SIGNATURE, autograph=False
         )
 
-    def score(self, pairs: Sequence[tuple[str, str]]) -> list[Score]:
+    def score(self, pairs: Sequence[tuple[Query, str]]) -> list[Score]:
         """Scores replies.
 
         Args:
-            pairs: Queries and replies, any texts.
+            pairs: Queries (a turn, or turns, oldest first) and replies, any texts.
 
         Returns:
             A score a pair, in the pairs' order.
         """
-        queries = [self._encode(query)[: self._max_length] or [UNK] for query, _ in pairs]
-        replies = [[*self._encode(reply)[: self._max_length - 1], EOS] for _, reply in pairs]
+        queries = [self._encode_query(query) for query, _ in pairs]
+        replies = [self._encode_reply(reply) for _, reply in pairs]
         order = sorted(range(len(pairs)), key=lambda place: len(replies[place]))
         scores: dict[int, Score] = {}
         for start in range(0, len(order), BATCH):
@@ -72,5 +77,9 @@ class Scorer:
                 scores[place] = Score(-float(loss.sum()), len(reply), reply.count(UNK))
         return [scores[place] for place in range(len(pairs))]
 
-    def _encode(self, text: str) -> list[int]:
-        return self._vocabulary.encode(tokenize(text))
+    def _encode_query(self, query: Query) -> list[int]:
+        turns = tokenize_turns(query, self._context_turns)
+        return self._vocabulary.encode(join_turns(turns, self._max_length))
+
+    def _encode_reply(self, reply: str) -> list[int]:
+        return [*self._vocabulary.encode(tokenize(reply)[: self._max_length - 1]), EOS]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,7 +50,10 @@ def read_dialogues(
 
 
 def read_pairs(
-    path: str | os.PathLike[str], corpus_format: str = "auto", report: ReadReport | None = None
+    path: str | os.PathLike[str],
+    corpus_format: str = "auto",
+    report: ReadReport | None = None,
+    context_turns: int = 1,
 ) -> Iterator[Pair]:
     """Reads the (query, reply) pairs of a corpus: each two consecutive turns of a dialogue.
 
@@ -57,6 +61,8 @@ def read_pairs(
         path: a file, a directory or a zip.
         corpus_format: one of `FORMATS`.
         report: counts the dialogues, the pairs and what is left out.
+        context_turns: most turns of a dialogue that a query is made of: the pair's own and those
+            before it that have a token. Which pairs there are does not depend on it.
 
     Returns:
         The pairs whose two sides have a token each, in the corpus' order.
@@ -66,7 +72,8 @@ def read_pairs(
     """
     account = ReadReport() if report is None else report
     corpus = as_path(path)
-    return _pair_turns(corpus, _read(corpus, corpus_format, account), account)
+    dialogues = _read(corpus, corpus_format, account)
+    return _pair_turns(corpus, dialogues, account, context_turns)
 
 
 def fingerprint(path: str | os.PathLike[str]) -> str:
@@ -140,18 +147,24 @@ def _read_counting(
         raise _no_pair(path, name, report)
 
 
-def _pair_turns(path: Path, dialogues: Iterator[Dialogue], report: ReadReport) -> Iterator[Pair]:
+def _pair_turns(
+    path: Path, dialogues: Iterator[Dialogue], report: ReadReport, context_turns: int
+) -> Iterator[Pair]:
     before = report.pairs
+    context: deque[str] = deque(maxlen=context_turns - 1)
     for number, (turns, where) in enumerate(dialogues):
+        context.clear()
         query = turns[0]
         query_has_token = _has_token(query)
         for reply in turns[1:]:
             reply_has_token = _has_token(reply)
             if query_has_token and reply_has_token:
                 report.pairs += 1
-                yield Pair(query, reply, number)
+                yield Pair(query, reply, number, tuple(context))
             else:
                 report.drop("pair with an empty side", where)
+            if query_has_token:
+                context.append(query)
             query, query_has_token = reply, reply_has_token
     if report.pairs == before:
         raise _no_pair(path, "", report)

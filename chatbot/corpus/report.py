@@ -15,11 +15,18 @@ class Pair(NamedTuple):
         query: what was said.
         reply: what was answered.
         dialogue: the dialogue's running number in its corpus, from 0.
+        context: the turns before the query, oldest first, as many as were asked for and are there.
     """
 
     query: str
     reply: str
     dialogue: int
+    context: tuple[str, ...] = ()
+
+    @property
+    def turns(self) -> tuple[str, ...]:
+        """The context and the query: what a model that reads several turns is asked."""
+        return (*self.context, self.query)
 
 
 class Dialogue(NamedTuple):

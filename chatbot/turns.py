@@ -1,0 +1,53 @@
+"""Queries of several turns: the last turns of a dialogue, a separator between each two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Union
+
+from chatbot.text import SEP, SPECIAL_TOKENS, UNK, tokenize
+
+Query = Union[str, Sequence[str]]
+"""A turn alone, or the turns of a dialogue, oldest first."""
+
+SEPARATOR = SPECIAL_TOKENS[SEP]
+"""Stands between two turns of a query; no text gives it."""
+
+
+def tokenize_turns(
+    query: Query, context_turns: int, max_characters: int | None = None
+) -> list[list[str]]:
+    """Cuts the turns that a model reads into tokens.
+
+    Args:
+        query: A turn, or turns, oldest first; none at all are one empty turn.
+        context_turns: Most turns to read.
+        max_characters: Characters of a turn that are looked at; None looks at them all.
+
+    Returns:
+        At least one and at most `context_turns` turns, oldest first. The last one is the query's
+        last; of those before it, the last that have a token.
+    """
+    turns = [query] if isinstance(query, str) else list(query) or [""]
+    found = [tokenize(turns.pop()[:max_characters])]
+    while turns and len(found) < context_turns:
+        tokens = tokenize(turns.pop()[:max_characters])
+        if tokens:
+            found.append(tokens)
+    return found[::-1]
+
+
+def join_turns(turns: Sequence[Sequence[str]], max_length: int) -> list[str]:
+    """Writes turns as the tokens of one query.
+
+    Args:
+        turns: The tokens of at least one turn, oldest first.
+        max_length: Tokens to read of each turn: its first.
+
+    Returns:
+        For N turns at most N * `max_length` + N - 1 tokens. A last turn without any token is one
+        unknown token.
+    """
+    *earlier, last = turns
+    joined = [token for turn in earlier for token in (*turn[:max_length], SEPARATOR)]
+    return [*joined, *(last[:max_length] or [SPECIAL_TOKENS[UNK]])]

@@ -220,7 +220,7 @@ class _SideWriter:
         steps = np.zeros(len(ids), np.int8)
         steps[starts] = 1
         steps[ends] = -1  # within the tokens, for a turn to reply to follows each context
-        counted = ids[np.cumsum(steps, dtype=np.int8) == 0]
+        counted: npt.NDArray[np.int32] = ids[np.cumsum(steps, dtype=np.int8) == 0]
         self.context_count += len(ids) - len(counted)
         return counted
 

@@ -114,6 +114,7 @@ def test_opening_again_does_not_encode_again(
         {"max_length": 5},
         {"vocab_size": 20},
         {"min_count": 2},
+        {"context_turns": 2},
         {"validation_share": 0.3},
         {"validation_share": 0.2, "seed": 1},
     ],

@@ -80,7 +80,7 @@ def read_back(part: EncodedCorpus) -> list[tuple[list[int], list[int]]]:
 
 
 def feed(monkeypatch: pytest.MonkeyPatch, pairs: Iterable[Pair]) -> None:
-    def read(path: object, corpus_format: str, report: object) -> Iterator[Pair]:
+    def read(path: object, corpus_format: str, report: object, turns: int) -> Iterator[Pair]:
         yield from pairs
 
     monkeypatch.setattr(encoding, "read_pairs", read)
@@ -236,6 +236,7 @@ def test_no_pair_at_all_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         {"max_length": 1},
         {"vocab_size": 5},
         {"min_count": 0},
+        {"context_turns": 0},
         {"validation_share": 1.0},
         {"validation_share": -0.1},
     ],
@@ -245,16 +246,19 @@ def test_settings_out_of_range_are_a_programmers_mistake(values: dict[str, Any])
         EncodingConfig(**values)
 
 
+@pytest.mark.parametrize("context", [(), ("l m", "n o p")], ids=["alone", "in context"])
 def test_memory_does_not_grow_with_the_corpus(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, context: tuple[str, ...]
 ) -> None:
+    settings = EncodingConfig(context_turns=len(context) + 1)
     monkeypatch.setattr(encoded_files, "_CHUNK_TOKENS", 2_000)
 
     def measure(pairs: int) -> int:
-        feed(monkeypatch, (Pair("a b c d e f", "g h i j k", number) for number in range(pairs)))
+        read = (Pair("a b c d e f", "g h i j k", number, context) for number in range(pairs))
+        feed(monkeypatch, read)
         tracemalloc.start()
         try:
-            encode_into(tmp_path / str(pairs), EncodingConfig())
+            encode_into(tmp_path / str(pairs), settings)
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

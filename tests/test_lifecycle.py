@@ -43,7 +43,13 @@ def test_more_steps_go_on_from_the_last_one(finished: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("rnn_size", 16), ("attention", "bahdanau"), ("batch_size", 4), ("max_length", 9)],
+    [
+        ("rnn_size", 16),
+        ("attention", "bahdanau"),
+        ("batch_size", 4),
+        ("max_length", 9),
+        ("context_turns", 2),
+    ],
 )
 def test_other_settings_are_refused_by_name(finished: Path, setting: str, value: object) -> None:
     before = digest_directory(finished)

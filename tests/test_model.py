@@ -37,7 +37,7 @@ from chatbot.device import computing_in
 from chatbot.model import EMBEDDING_STREAM, Seq2Seq
 from chatbot.rnn import draw_mask
 from chatbot.search import BeamSearch
-from chatbot.text import EOS, GO, PAD, SPECIAL_TOKENS, UNK, Vocabulary
+from chatbot.text import EOS, GO, PAD, SEP, SPECIAL_TOKENS, UNK, Vocabulary
 
 DROPOUT_SEED = tf.constant([1, 20])
 
@@ -177,12 +177,13 @@ def test_dropout_of_zero_drops_nothing_and_each_kind_drops_alone(
     np.testing.assert_array_equal(none.token_log_losses(*pairs, DROPOUT_SEED), undropped)
 
 
-def test_word_dropout_replaces_its_share_of_words_and_no_padding() -> None:
+def test_word_dropout_replaces_its_share_of_words_and_nothing_else() -> None:
     model = make_model("none", word_dropout=0.25)
-    ids = tf.concat([tf.fill([400, 10], 7), tf.fill([400, 5], PAD)], axis=1)
+    ids = tf.concat([tf.fill([400, 10], 7), tf.fill([400, 2], SEP), tf.fill([400, 5], PAD)], axis=1)
     assert model.drop_words(ids, None) is ids
     dropped = model.drop_words(ids, DROPOUT_SEED).numpy()
-    assert np.all(dropped[:, 10:] == PAD)
+    assert np.all(dropped[:, 10:12] == SEP)
+    assert np.all(dropped[:, 12:] == PAD)
     assert set(np.unique(dropped[:, :10])) == {7, UNK}
     assert np.mean(dropped[:, :10] == UNK) == pytest.approx(0.25, abs=0.03)  # four deviations
     np.testing.assert_array_equal(dropped, model.drop_words(ids, DROPOUT_SEED))

@@ -25,22 +25,24 @@ import dataclasses
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
 from chatbot.averaging import track_for_replies
+from chatbot.branches import Branch
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config, SearchConfig
 from chatbot.device import computing_in, prepare_device, resolve_precision
 from chatbot.errors import ChatbotError
 from chatbot.model import Seq2Seq
 from chatbot.padding import pad_rows
+from chatbot.reply import Attention, ReadQuery, Reply
 from chatbot.search import Hypotheses, TracedSearches
-from chatbot.text import UNK, Vocabulary, join
+from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary, join
 from chatbot.turns import Query, join_turns, tokenize_turns
 
-__all__ = ["Chatbot", "ReadQuery", "Reply"]
+__all__ = ["Attention", "Chatbot", "ReadQuery", "Reply"]
 
 MAX_CHARACTERS = 1 << 17
 """Characters of a turn that are looked at."""
@@ -50,39 +52,6 @@ MAX_LOGITS = 1 << 24
 """Logits that a step of a search may have, V for each hypothesis of each query."""
 LIKELY = -1e30
 """A hypothesis with a log probability below this is an empty place in the beam."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Reply:
-    """A reply to a query; `str` gives its text.
-
-    Attributes:
-        text: The reply.
-        log_prob: The model's log probability (nats) of the reply and its end token.
-        score: What replies are ranked by: log_prob / ((5 + tokens) / 6) ** length_penalty, where
-            tokens counts the end token and log_prob is taken among what the search's rules allow;
-            more about it in `chatbot.search.rescoring`.
-    """
-
-    text: str
-    log_prob: float
-    score: float
-
-    def __str__(self) -> str:
-        return self.text
-
-
-class ReadQuery(NamedTuple):
-    """A query as the model reads it.
-
-    Attributes:
-        ids: At least one token, and of each turn at most `max_length`, separators between the
-            turns; a last turn without any token is one unknown token.
-        is_cut: Whether the last turn has more than the model reads.
-    """
-
-    ids: list[int]
-    is_cut: bool
 
 
 class Chatbot:
@@ -240,6 +209,55 @@ class Chatbot:
         ids = self.vocabulary.encode(join_turns(turns, cut.max_length))
         return ReadQuery(ids, len(turns[-1]) > cut.max_length or len(last) > MAX_CHARACTERS)
 
+    def attend(self, query: Query, reply: Reply) -> Attention:
+        """Looks at what the decoder looked at while it said a reply.
+
+        Args:
+            query: As `reply` takes it.
+            reply: One of the replies to it, or any other with its tokens.
+
+        Returns:
+            The alignments, the end token's among them.
+
+        Raises:
+            ChatbotError: The model has no attention.
+        """
+        if not self.config.model.use_attention:
+            raise ChatbotError("this model has no attention; train one with --use_attention")
+        read = self.read(query).ids
+        ids = [self.vocabulary.encode(reply.tokens)]
+        with self._lock:
+            forced = self._searches.force(*pad_rows([read]), [ids], [[len(ids[0])]])
+        said = [*reply.tokens, SPECIAL_TOKENS[EOS]]
+        return Attention(self.vocabulary.decode(read), said, forced.alignments[0, 0].numpy())
+
+    def trace_beam(self, query: Query, **settings: Any) -> list[list[Branch]]:
+        """Looks at what the plain beam search keeps and drops at every step.
+
+        Args:
+            query: As `reply` takes it.
+            **settings: See `reply`; those of samples, groups and scores make no difference.
+
+        Returns:
+            The tree. Log probabilities are those among what the search's rules allow.
+        """
+        search = self._settle(settings)
+        with self._lock:
+            steps = self._searches.record(*pad_rows([self.read(query).ids]), search)
+        return [
+            [
+                Branch(parent, word, log_prob, place < step.kept, word == SPECIAL_TOKENS[EOS])
+                for place, (parent, word, log_prob) in enumerate(
+                    zip(
+                        step.parents.tolist(),
+                        self.vocabulary.decode(step.tokens.tolist()),
+                        step.log_probs.tolist(),
+                    )
+                )
+            ]
+            for step in steps
+        ]
+
     def warm_up(self, **settings: Any) -> None:
         """Makes the graph of a search now, which takes a second or two, not at the first query.
 
@@ -284,8 +302,9 @@ class Chatbot:
             ranked: dict[str, Reply] = {}
             for ids, length, log_prob, score in zip(*row):
                 if log_prob > LIKELY:
-                    text = self._write(ids[:length])
-                    ranked.setdefault(text, Reply(text, float(log_prob), float(score)))
+                    tokens = self.vocabulary.decode(ids[:length])
+                    made = Reply(join(tokens), float(log_prob), float(score), tuple(tokens))
+                    ranked.setdefault(made.text, made)
             if not ranked:
                 raise ChatbotError(
                     "there is no reply: either --min_reply_length and --no_repeat_ngram leave "
@@ -293,9 +312,6 @@ class Chatbot:
                 )
             answers.append(list(ranked.values()))
         return answers
-
-    def _write(self, ids: Sequence[int]) -> str:
-        return join(self.vocabulary.decode(ids))
 
 
 def _choose_precision(trained: str) -> str:

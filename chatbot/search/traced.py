@@ -17,6 +17,7 @@ from chatbot.search.fast import FastSearch
 from chatbot.search.forced import Forced, ForcedPass
 from chatbot.search.greedy import GreedySearch
 from chatbot.search.hypotheses import Hypotheses
+from chatbot.search.recording import Candidates, RecordingSearch
 from chatbot.search.rescoring import WEIGHTS_SIGNATURE, Rescoring, Weights
 from chatbot.search.rules import RULES_SIGNATURE, Rules
 from chatbot.search.sampling import CHOICE_SIGNATURE, Choice, SamplingSearch, draw_numbers
@@ -75,7 +76,7 @@ class TracedSearches:
             `beam_size` hypotheses a query, the best score first.
         """
         queries = (query_ids, query_lengths)
-        rules = Rules(settings.min_reply_length, settings.no_repeat_ngram, settings.ban_unk)
+        rules = _list_rules(settings)
         given = (settings.max_reply_length, settings.length_penalty)
         if settings.sample:
             found = self._sample(queries, settings, rules)
@@ -97,6 +98,25 @@ class TracedSearches:
         """Walks through given replies; arguments and result are those of `ForcedPass`."""
         graph = self._find("forced", self._precision)
         return Forced(*graph(query_ids, query_lengths, ids, lengths))
+
+    def record(
+        self, query_ids: Any, query_lengths: Any, settings: SearchConfig
+    ) -> list[Candidates]:
+        """Searches with the plain beam and tells what it kept and dropped.
+
+        Args:
+            query_ids: `int32 [1, S]`.
+            query_lengths: `int32 [1]`.
+            settings: How to look for replies.
+
+        Returns:
+            What each step looked at.
+        """
+        search = RecordingSearch(self._lay_out(self._choose_precision(settings.beam_size)))
+        rules = _list_rules(settings)
+        limits = (settings.max_reply_length, settings.length_penalty, settings.beam_size)
+        search(tf.convert_to_tensor(query_ids), tf.convert_to_tensor(query_lengths), *limits, rules)
+        return search.steps
 
     def count_traces(self) -> int:
         """Returns how many graphs have been traced."""
@@ -153,3 +173,7 @@ class TracedSearches:
         if precision not in self._networks:
             self._networks[precision] = InferenceNetwork(self._model, precision)
         return self._networks[precision]
+
+
+def _list_rules(settings: SearchConfig) -> Rules:
+    return Rules(settings.min_reply_length, settings.no_repeat_ngram, settings.ban_unk)

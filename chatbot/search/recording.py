@@ -1,0 +1,65 @@
+"""A beam search that remembers what it looked at."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from chatbot.search.fast import Continuations, FastSearch, keep_best
+
+
+class Candidates(NamedTuple):
+    """The best continuations at one step for one query, the likeliest first.
+
+    The first `kept` of them are the beam after the step; the others were dropped.
+
+    Attributes:
+        tokens: `int32 [N]`.
+        parents: `int32 [N]`, places in the beam before the step.
+        log_probs: `float32 [N]`, of the whole hypotheses, among what the rules allow.
+        kept: How many the beam keeps, W.
+    """
+
+    tokens: Any
+    parents: Any
+    log_probs: Any
+    kept: int
+
+
+class RecordingSearch(FastSearch):
+    """The plain beam over one query, step by step, with as many dropped hypotheses as kept ones.
+
+    Call it outside of graphs.
+
+    Attributes:
+        steps: What each step of the last search looked at.
+    """
+
+    def __init__(self, network: Any) -> None:
+        """Makes the search.
+
+        Args:
+            network: An `InferenceNetwork`, which takes the steps.
+        """
+        super().__init__(network)
+        self.steps: list[Candidates] = []
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Searches as `FastSearch` does."""
+        self.steps = []
+        return super().__call__(*arguments)
+
+    def _count_continuations(self, beam_size: tf.Tensor) -> tf.Tensor:
+        return 2 * beam_size  # so that the best dropped ones are among them
+
+    def _choose(self, found: Continuations) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        _, beam_size, continuations = found.tokens.shape
+        count = min(2 * beam_size, beam_size * continuations)
+        ids, parents, log_probs = keep_best(found.log_probs, found, count)
+        rows = [x[0].numpy() for x in (ids, parents, log_probs)]
+        real = rows[2] > -np.inf
+        kept = int(np.sum(real[:beam_size]))
+        self.steps.append(Candidates(*(row[real] for row in rows), kept))
+        return tuple(x[:, :beam_size] for x in (ids, parents, log_probs))  # type: ignore[return-value]

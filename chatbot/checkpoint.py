@@ -1,11 +1,12 @@
 """The model directory: settings, vocabulary, and checkpoints that are whole or absent.
 
-    config.json       format number, every setting, the vocabulary's length and hash
-    vocab.txt         the words, one a line, the special tokens first
-    checkpoints.json  the kept checkpoints, each with its files' sizes and hashes
-    ckpt-*            the weights and the optimizer's slots
-    metrics.jsonl     one object a report
-    finished.json     there when the training has nothing left to do
+    config.json           format number, every setting, the vocabulary's length and hash
+    vocab.txt             the words, one a line, the special tokens first
+    training_pairs.u64    a hash of each pair that is learned from, uint64, little-endian
+    checkpoints.json      the kept checkpoints, each with its files' sizes and hashes
+    ckpt-*                the weights and the optimizer's slots
+    metrics.jsonl         one object a report
+    finished.json         there when the training has nothing left to do
 
 A checkpoint counts once `checkpoints.json` names it, and that file is replaced in one step after
 the checkpoint's own files are on disk.
@@ -22,7 +23,7 @@ from typing import Any
 from chatbot.checkpoint_store import CheckpointStore, PathLike, readable, unwritable
 from chatbot.config import FORMAT, Config
 from chatbot.errors import ChatbotError
-from chatbot.files import read_json, write_json
+from chatbot.files import copy_whole, read_json, write_json
 from chatbot.text import Vocabulary
 
 
@@ -45,6 +46,7 @@ class ModelDirectory(CheckpointStore):
         """
         super().__init__(path)
         self.metrics_path = self.path / "metrics.jsonl"
+        self.pairs_path = self.path / "training_pairs.u64"
         self._finished_path = self.path / "finished.json"
 
     @readable
@@ -75,7 +77,11 @@ class ModelDirectory(CheckpointStore):
             yield
 
     def create(
-        self, config: Config, vocabulary: Vocabulary, sources: Mapping[str, str] | None = None
+        self,
+        config: Config,
+        vocabulary: Vocabulary,
+        sources: Mapping[str, str] | None = None,
+        pairs_file: Path | None = None,
     ) -> None:
         """Writes settings and vocabulary, before the first training step.
 
@@ -83,6 +89,7 @@ class ModelDirectory(CheckpointStore):
             config: The settings.
             vocabulary: The words.
             sources: {setting: fingerprint} of the corpora.
+            pairs_file: The hashes of the pairs to learn (see `pair_hashes`), which are copied.
 
         Raises:
             ChatbotError: The directory cannot be written.
@@ -91,7 +98,25 @@ class ModelDirectory(CheckpointStore):
             self.path.mkdir(parents=True, exist_ok=True)
             vocabulary.save(self.path / "vocab.txt")
             write_json(self.path / "checkpoints.json", {"checkpoints": []})
+            if pairs_file is not None:
+                copy_whole(pairs_file, self.pairs_path)
             self.write_config(config, vocabulary, sources)
+        except OSError as error:
+            raise unwritable(self.path, error) from None
+
+    def keep_pairs(self, pairs_file: Path) -> None:
+        """Copies the pairs' hashes to where they are missing, or were cut short.
+
+        Args:
+            pairs_file: The hashes of the pairs to learn (see `pair_hashes`).
+
+        Raises:
+            ChatbotError: The directory cannot be written.
+        """
+        try:
+            size = self.pairs_path.stat().st_size if self.pairs_path.exists() else -1
+            if size != pairs_file.stat().st_size:
+                copy_whole(pairs_file, self.pairs_path)
         except OSError as error:
             raise unwritable(self.path, error) from None
 

@@ -65,6 +65,7 @@ class EncodedCorpus:
 
     Attributes:
         source: The fingerprint of the corpus that it was encoded from, "" where nobody said.
+        pairs_file: Where the hashes of the training part's pairs are.
         query_lengths: `int32 [pairs]`, tokens of each query.
         reply_lengths: `int32 [pairs]`, tokens of each reply, the end token counted.
         summary: What the part holds, by name: `pairs`, `dialogues`, `query_tokens`,
@@ -93,6 +94,7 @@ class EncodedCorpus:
         self._query = _Side(directory, f"{part}.{files.QUERY}", meta["id_type"])
         self._reply = _Side(directory, f"{part}.{files.REPLY}", meta["id_type"])
         self.source = source
+        self.pairs_file = directory / files.PAIRS_FILE
         self.query_lengths = self._query.lengths
         self.reply_lengths = self._reply.lengths
         self.summary = _summarise(meta, part, vocabulary_size)

@@ -7,7 +7,8 @@ An encoded corpus is a directory: `vocab.txt`, `meta.json` (written last), and f
     PART.SIDE.offsets   int64 [pairs], where each pair's ids begin
     PART.SIDE.lengths   int32 [pairs], how many there are
 
-All numbers are little-endian.
+and `train.pairs`, uint64 [pairs]: a hash of each pair's tokens before they are cut. All numbers are
+little-endian.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from chatbot.pair_hashes import hash_pair
 from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary
 from chatbot.turns import join_turns
 
@@ -32,6 +34,7 @@ TRAIN, VALIDATION = "train", "validation"
 QUERY, REPLY = "query", "reply"
 OFFSET_TYPE, LENGTH_TYPE = "<i8", "<i4"
 VOCABULARY_FILE, META_FILE = "vocab.txt", "meta.json"
+PAIRS_FILE = f"{TRAIN}.pairs"
 
 _CHUNK_TOKENS = 1 << 17
 # The first pass numbers words as they come; what the words are worth is known at its end only.
@@ -113,6 +116,8 @@ class PartWriter:
         self._last_dialogue: int | None = None
         self._max_length = max_length
         self._cut_queries = self._cut_replies = 0
+        self._hashes: list[bytes] = []
+        self._pairs_file = directory / PAIRS_FILE if name == TRAIN else None
         self._query = _SideWriter(directory, f"{name}.{QUERY}", words)
         self._reply = _SideWriter(directory, f"{name}.{REPLY}", words)
 
@@ -137,6 +142,8 @@ class PartWriter:
         self.pairs += 1
         self._cut_queries += len(query) > self._max_length
         self._cut_replies += len(reply) >= self._max_length
+        if self._pairs_file is not None:
+            self._hashes.append(hash_pair(query, reply))
         if context:
             joined = join_turns([*context, query], self._max_length)
             self._query.add(joined, len(joined) - min(len(query), self._max_length))
@@ -153,6 +160,9 @@ class PartWriter:
             counts = np.bincount(counted, minlength=max(len(side.words), len(self.counts)))
             counts[: len(self.counts)] += self.counts
             self.counts = counts
+        if self._pairs_file is not None:
+            _append(self._pairs_file, b"".join(self._hashes))
+            self._hashes.clear()
 
     def finish(self, final_ids: npt.NDArray[Any]) -> dict[str, int]:
         """Replaces the word table's numbers in the files by the vocabulary's ids.
@@ -206,9 +216,9 @@ class _SideWriter:
         ids = np.fromiter(numbers, dtype=_PROVISIONAL_TYPE, count=len(self.tokens))
         lengths = np.array(self._pair_lengths, dtype=LENGTH_TYPE)
         offsets = self.token_count + np.cumsum(lengths, dtype=OFFSET_TYPE) - lengths
-        _append(self._provisional, ids)
-        _append(self._offsets, offsets)
-        _append(self._lengths, lengths)
+        _append(self._provisional, ids.tobytes())
+        _append(self._offsets, offsets.tobytes())
+        _append(self._lengths, lengths.tobytes())
         self.token_count += len(ids)
         self.tokens.clear()
         self._pair_lengths.clear()
@@ -234,10 +244,10 @@ class _SideWriter:
         self._provisional.unlink()
 
 
-def _append(path: Path, array: npt.NDArray[Any]) -> None:
+def _append(path: Path, content: bytes) -> None:
     # Written through a file object: numpy's own `tofile` does not say why it failed.
     with open(path, "ab") as file:
-        file.write(array.tobytes())
+        file.write(content)
 
 
 def write_meta(directory: Path, meta: dict[str, Any]) -> None:

@@ -1,188 +1,182 @@
-"""Measures a model on a corpus: python -m chatbot.evaluate --model_dir=DIRECTORY --corpus=FILE."""
+"""Measures models on a corpus: python -m chatbot.evaluate --model_dir=DIRECTORY --corpus=FILE.
+
+With `--json_file` the figures are written as one JSON object. Of one model its top level has
+
+    pairs, tokens             how many; the replies' end tokens count as tokens
+    unknown_share             of the tokens, those that the vocabulary does not have
+    perplexity                e to the mean loss (nats) of a token
+    perplexity_interval       [low, high], 95 %, by resampling pairs
+    greedy_recall             of the different queries, those whose reply the corpus has for them,
+    beam_N_recall             word for word, by greedy search and by the model's own beam of N
+    greedy_equals_beam_share  of the pairs, those for which the two reply the same
+    seen_share                of the pairs, those that stand in the training corpus too
+    X_unseen                  each X of these but the last, over the pairs that do not
+    searches                  {search: {figure: value}}, see below
+    people                    {figure: value} of the corpus' own replies
+    signatures                {bleu, chrf}: how sacrebleu computed them
+    notes                     what to know of the figures, as sentences
+
+and of each search
+
+    settings                  what differs from the model directory's settings
+    bleu, chrf                0 to 100, of the corpus; one reference a query, tokens of `text`
+    distinct_1, distinct_2    different n-grams over all n-grams of all replies
+    mean_length               tokens, the end token not counted
+    commonest_share           of the replies, those that are one of the ten commonest
+    same_as_greedy_share      of the replies, those that greedy search gives too
+    recall                    as greedy_recall
+    mean_log_prob             of the replies, nats
+    replies_per_second        by the clock, the making of the graphs not counted
+    unseen                    the same over the unseen pairs, but for settings and speed
+
+Where nobody knows which pairs were learned from, or all were, what is unseen is null. Several
+models give {"models": {directory: the object of one model}}.
+"""
 
 from __future__ import annotations
 
 import itertools
-import math
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from absl import flags
-from tqdm import tqdm
 
 from chatbot.chatbot import Chatbot
+from chatbot.checkpoint import ModelDirectory
 from chatbot.config import SearchConfig
 from chatbot.corpus import FORMATS, Pair, read_pairs
 from chatbot.errors import ChatbotError
+from chatbot.evaluation.measuring import Evaluation, evaluate, find_seen, read_reports
+from chatbot.evaluation.report import write_report
+from chatbot.evaluation.searches import Search, parse_searches
+from chatbot.evaluation.tables import (
+    format_markdown,
+    format_table,
+    list_examples,
+    list_tables,
+    make_line,
+)
 from chatbot.files import write_json
 from chatbot.flags import FLAGS, define_settings, given_settings, run, show
 from chatbot.quiet import hush
-from chatbot.scoring import Scorer
-from chatbot.terminal import make_visible, run_politely
-from chatbot.text import tokenize
-
-WINDOW = 512
-"""Pairs that are measured together, sorted by length among themselves."""
+from chatbot.terminal import run_politely
 
 PURPOSE = (
-    "Measures a model on a corpus: perplexity, end and unknown tokens counted, and the share of "
-    "queries whose greedy reply and whose best beam reply is one that the corpus has for them."
+    "Measures models on a corpus: perplexity, and of every search's replies BLEU, chrF, variety, "
+    "length and speed, over all pairs and over those that were not learned from."
 )
 
 
-def measure_perplexity(bot: Chatbot, pairs: Sequence[Pair]) -> dict[str, Any]:
-    """Measures how surprised the model is by the corpus' replies.
+def evaluate_directory(
+    model_dir: str,
+    pairs: Sequence[Pair],
+    searches: Sequence[Search],
+    settings: dict[str, Any] | None = None,
+) -> Evaluation:
+    """Loads a model and measures everything.
 
     Args:
-        bot: The model.
+        model_dir: Its directory.
         pairs: At least one pair.
+        searches: What to compare with greedy search and the model's own beam.
+        settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
 
     Returns:
-        `perplexity` (e to the mean loss in nats), `tokens` (end tokens counted) and
-        `unknown_share` (of them).
+        The figures.
+
+    Raises:
+        ChatbotError: The model cannot be loaded, or a search does not fit it.
     """
-    cut = bot.config.corpus
-    scorer = Scorer(bot.model, bot.vocabulary, cut.max_length, cut.context_turns)
-    loss, tokens, unknown = 0.0, 0, 0
-    for window in _windows(pairs, "perplexity"):
-        found = scorer.score([(pair.turns, pair.reply) for pair in window])
-        loss -= sum(score.log_prob for score in found)
-        tokens += sum(score.tokens for score in found)
-        unknown += sum(score.unknown for score in found)
-    return {
-        "perplexity": math.exp(loss / tokens),
-        "tokens": tokens,
-        "unknown_share": unknown / tokens,
-    }
+    directory = ModelDirectory(model_dir)
+    bot = Chatbot.load(model_dir, settings)
+    seen = find_seen(pairs, directory.pairs_path)
+    figures, replies = evaluate(bot, pairs, searches, seen)
+    return Evaluation(model_dir, figures, replies, read_reports(directory.metrics_path))
 
 
-def measure_recall(bot: Chatbot, pairs: Sequence[Pair], beam_size: int) -> float:
-    """Measures how many queries get a reply that the corpus has for them, word for word.
+def format_figures(evaluations: Sequence[Evaluation]) -> str:
+    """Writes the tables and the notes for a terminal.
 
     Args:
-        bot: The model.
-        pairs: At least one pair; a query that stands in several counts once.
-        beam_size: Hypotheses that the beam keeps; 1 is greedy search.
-
-    Returns:
-        The share of the queries, by their first reply.
+        evaluations: At least one model.
     """
-    expected: dict[tuple[str, ...], set[str]] = {}
-    for pair in pairs:
-        turns = tuple(_spell(turn) for turn in pair.turns)
-        expected.setdefault(turns, set()).add(_spell(pair.reply))
-    name = "greedy" if beam_size == 1 else f"beam {beam_size}"
-    right = 0
-    for window in _windows(list(expected), name):
-        ranked = bot.replies(window, beam_size)
-        right += sum(
-            _spell(replies[0].text) in expected[query] for query, replies in zip(window, ranked)
-        )
-    return right / len(expected)
-
-
-def evaluate(bot: Chatbot, pairs: Sequence[Pair]) -> dict[str, Any]:
-    """Measures everything.
-
-    Args:
-        bot: The model.
-        pairs: At least one pair.
-
-    Returns:
-        {figure: value}; shares are between 0 and 1.
-    """
-    search = bot.config.search
-    figures = {"pairs": len(pairs), **measure_perplexity(bot, pairs)}
-    figures["greedy_recall"] = measure_recall(bot, pairs, 1)
-    if search.beam_search:
-        figures[f"beam_{search.beam_size}_recall"] = measure_recall(bot, pairs, search.beam_size)
-    return figures
-
-
-def list_examples(bot: Chatbot, pairs: Sequence[Pair]) -> str:
-    """Writes what the model says to queries, beside what the corpus says, as a Markdown table.
-
-    Args:
-        bot: The model.
-        pairs: The queries, and their replies in the corpus.
-
-    Returns:
-        A row a pair.
-    """
-    queries = [pair.turns for pair in pairs]
-    search = bot.config.search
-    columns = {"query": [pair.query for pair in pairs]}
-    columns["greedy"] = [found[0].text for found in bot.replies(queries, 1)]
-    if search.beam_search:
-        columns[f"beam {search.beam_size}"] = [found[0].text for found in bot.replies(queries)]
-    columns["corpus"] = [pair.reply for pair in pairs]
-    rows = [tuple(columns), ("---",) * len(columns), *zip(*columns.values())]
-    cells = [
-        [make_visible(" ".join(cell.split())).replace("|", "\\|") for cell in row] for row in rows
-    ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
-
-
-def format_table(figures: Mapping[str, Any]) -> str:
-    """Writes figures as a table of two columns."""
-    width = max(map(len, figures))
-    return "\n".join(
-        f"{name:<{width}}  {value:,.4f}".removesuffix(".0000") for name, value in figures.items()
-    )
-
-
-def _windows(items: Sequence[Any], name: str) -> Iterator[Sequence[Any]]:
-    """Yields runs of items, with a progress bar on a terminal."""
-    with tqdm(total=len(items), desc=name, unit="pair", disable=not sys.stderr.isatty()) as bar:
-        for start in range(0, len(items), WINDOW):
-            window = items[start : start + WINDOW]
-            yield window
-            bar.update(len(window))
-
-
-def _spell(text: str) -> str:
-    return " ".join(tokenize(text))
+    parts = [format_table(table) for table in list_tables(evaluations)]
+    signatures = evaluations[0].figures["signatures"]
+    parts.append("\n".join(f"{name} by sacrebleu: {text}" for name, text in signatures.items()))
+    for found in evaluations:
+        parts += [f"{make_line(found.name)}: {make_line(note)}" for note in found.figures["notes"]]
+    return "\n\n".join(parts)
 
 
 def define_flags() -> None:
     """Defines the flags of `python -m chatbot.evaluate`."""
-    flags.DEFINE_string("model_dir", "model/smalltalk", "Directory that train.py has made.")
+    flags.DEFINE_multi_string(
+        "model_dir",
+        ["model/smalltalk"],
+        "Directory that train.py has made; given several times, the models are compared.",
+    )
     flags.DEFINE_string("corpus", "data/smalltalk", "File, directory or zip with dialogues.")
     flags.DEFINE_enum("corpus_format", "auto", FORMATS, "Format of the corpus.")
     flags.DEFINE_integer("limit", 0, "Measure the first pairs only; 0 means all.", 0)
+    flags.DEFINE_multi_string(
+        "search",
+        [],
+        "Another search to compare, as settings of the search with commas between them, such as "
+        "beam_size=20,length_penalty=1.2; a label and a colon before them name it. May be given "
+        "several times.",
+    )
     flags.DEFINE_string("json_file", "", "File to write the figures to, as JSON.")
+    flags.DEFINE_string("report", "", "Directory to write report.html to.")
     flags.DEFINE_integer("examples", 0, "Show what the model says to the first queries.", 0)
-    show("What to measure", "model_dir", "corpus", "corpus_format", "limit", "json_file")
-    show("What to measure", "examples")
+    show("What to measure", "model_dir", "corpus", "corpus_format", "limit", "search")
+    show("What to measure", "json_file", "report", "examples")
     define_settings("The search; what is not given here is the model directory's", SearchConfig)
 
 
 def main(_: Sequence[str]) -> int:
-    """Prints the figures of the model and the corpus that the flags name.
+    """Prints the figures of the models and the corpus that the flags name.
 
     Returns:
         0.
     """
     hush()
-    bot = Chatbot.load(FLAGS.model_dir, given_settings(SearchConfig))
-    read = read_pairs(
-        FLAGS.corpus, FLAGS.corpus_format, context_turns=bot.config.corpus.context_turns
+    searches = parse_searches(FLAGS.search)
+    names = FLAGS.model_dir
+    if len(set(names)) < len(names):
+        raise ChatbotError("--model_dir names a directory twice; name each once")
+    _check_output(FLAGS.json_file)
+    pairs = list(
+        itertools.islice(read_pairs(FLAGS.corpus, FLAGS.corpus_format), FLAGS.limit or None)
     )
-    pairs = list(itertools.islice(read, FLAGS.limit or None))
-    figures = evaluate(bot, pairs)
-    print(format_table(figures))
+    settings = given_settings(SearchConfig)
+    found = [evaluate_directory(name, pairs, searches, settings) for name in names]
+    print(format_figures(found))
     if FLAGS.examples:
-        print(f"\n{list_examples(bot, pairs[: FLAGS.examples])}")
+        print(f"\n{format_markdown(list_examples(found, pairs[: FLAGS.examples]))}")
     if FLAGS.json_file:
-        try:
-            write_json(Path(FLAGS.json_file), figures)
-        except OSError as error:
-            raise ChatbotError(
-                f"{FLAGS.json_file} cannot be written ({error.strerror}); name another file"
-            ) from None
+        _write_figures(FLAGS.json_file, found)
+    if FLAGS.report:
+        write_report(Path(FLAGS.report), found, pairs)
     return 0
+
+
+def _check_output(path: str) -> None:
+    """Refuses before hours of work a file that cannot be written after them."""
+    if path and (os.path.isdir(path) or not os.path.isdir(os.path.dirname(path) or ".")):
+        raise ChatbotError(f"{path} cannot be written (no such directory); name another file")
+
+
+def _write_figures(path: str, found: Sequence[Evaluation]) -> None:
+    figures = {evaluation.name: evaluation.figures for evaluation in found}
+    values = found[0].figures if len(found) == 1 else {"models": figures}
+    try:
+        write_json(Path(path), values)
+    except OSError as error:
+        raise ChatbotError(
+            f"{path} cannot be written ({error.strerror}); name another file"
+        ) from None
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,23 @@ def replace_text(path: Path, text: str) -> None:
     """
     aside = path.with_name(path.name + ".writing")
     aside.write_text(text, encoding="utf-8")
+    flush_to_disk(aside)
+    os.replace(aside, path)
+    flush_to_disk(path.parent)
+
+
+def copy_whole(source: Path, path: Path) -> None:
+    """Replaces a file by a copy of another, in one step, reading it in pieces.
+
+    Args:
+        source: What to copy.
+        path: The file.
+
+    Raises:
+        OSError: It cannot be read or written; the old file is untouched.
+    """
+    aside = path.with_name(path.name + ".writing")
+    shutil.copyfile(source, aside)
     flush_to_disk(aside)
     os.replace(aside, path)
     flush_to_disk(path.parent)

@@ -140,11 +140,12 @@ def _spell(name: str) -> str:
         if choices
         else {"int": "N", "float": "X"}.get(flag.parser.flag_type(), "TEXT")
     )
-    return f"--{name}={value}" + (f"  (default: {flag.default})" if _known(flag) else "")
+    default = ", ".join(flag.default) if isinstance(flag.default, list) else flag.default
+    return f"--{name}={value}" + (f"  (default: {default})" if _known(flag) else "")
 
 
 def _known(flag: Any) -> bool:
-    return flag.default not in (None, "")
+    return flag.default not in (None, "", [])
 
 
 def _program() -> str:

@@ -148,6 +148,7 @@ def _prepare(
     corpora = open_corpora(config, cache_dir)
     _enter_directory(directory, config, corpora)
     if distribution.is_chief:
+        directory.keep_pairs(corpora.train.pairs_file)  # an older version kept none
         _say(corpora.train.describe())
         if config.corpus.context_turns > 1 and not corpora.train.summary["context_tokens"]:
             _say(
@@ -234,7 +235,7 @@ def _enter_directory(directory: ModelDirectory, config: Config, corpora: Corpora
     sources = {name: part.source for name, part in parts.items() if paths[name] and part}
     vocabulary = corpora.vocabulary
     if not directory.exists():
-        directory.create(config, vocabulary, sources)
+        directory.create(config, vocabulary, sources, corpora.train.pairs_file)
         return
     _, saved = directory.load()
     begun_with = directory.read_sources()

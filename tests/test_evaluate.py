@@ -2,26 +2,27 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import make_config, make_pairs
 
-from chatbot.chatbot import Chatbot
+from chatbot.chatbot import Chatbot, Reply
 from chatbot.config import Config, CorpusConfig, SearchConfig
 from chatbot.corpus import Pair
-from chatbot.evaluate import (
-    evaluate,
-    format_table,
-    list_examples,
-    measure_perplexity,
-    measure_recall,
-)
+from chatbot.evaluation import windows
+from chatbot.evaluation.measuring import evaluate, find_seen
+from chatbot.evaluation.perplexity import measure_perplexity, score_pairs
+from chatbot.evaluation.replies import run_search
+from chatbot.evaluation.searches import Search
 from chatbot.model import Seq2Seq
+from chatbot.pair_hashes import hash_pair
 from chatbot.scoring import Scorer
-from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary
+from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary, tokenize
 
 WORDS = Vocabulary([*SPECIAL_TOKENS, "hello", "you", "are", "how", "?", "i"])
 PAIRS = [
@@ -59,14 +60,62 @@ def test_scores_are_those_of_each_pair_alone_cut_and_ended(bot: Chatbot) -> None
         assert score.unknown == reply.count(UNK)
 
 
+def make_corpus(pairs: Sequence[tuple[str, str]] = PAIRS) -> list[Pair]:
+    return [Pair(query, reply, number) for number, (query, reply) in enumerate(pairs)]
+
+
 def test_perplexity_is_over_tokens_not_over_pairs(bot: Chatbot) -> None:
-    pairs = [Pair(query, reply, 0) for query, reply in PAIRS]
-    figures = measure_perplexity(bot, pairs)
+    found = score_pairs(bot, make_corpus())
+    figures = measure_perplexity(found, np.ones(5, dtype=np.bool_))
     scores = Scorer(bot.model, WORDS, 5).score(PAIRS)
+    assert figures["pairs"] == 5
     assert figures["tokens"] == 17
     assert figures["unknown_share"] == 2 / 17
     mean = -sum(score.log_prob for score in scores) / 17
     assert figures["perplexity"] == pytest.approx(math.exp(mean))
+    low, high = figures["perplexity_interval"]
+    assert 1 < low < figures["perplexity"] < high
+
+
+def test_figures_of_unseen_pairs_are_those_of_a_corpus_of_them(bot: Chatbot) -> None:
+    pairs, seen = make_corpus(), np.array([True, False, False, True, False])
+    named = [Search("wide", {"beam_size": 5})]
+    figures, replies = evaluate(bot, pairs, named, seen)
+    rest = [pair for pair, known in zip(pairs, seen) if not known]
+    expected, rest_replies = evaluate(bot, rest, named, np.zeros(3, dtype=np.bool_))
+    assert figures["seen_share"] == 0.4
+    assert expected["seen_share"] == 0.0
+    assert list(figures["searches"]) == ["greedy", "beam 3", "wide"]
+    assert rest_replies["wide"] == [replies["wide"][place] for place in (1, 2, 4)]
+    names = (
+        "pairs tokens unknown_share perplexity perplexity_interval greedy_recall beam_3_recall "
+        "greedy_equals_beam_share"
+    ).split()
+    for name in names:
+        for unseen in (figures[f"{name}_unseen"], expected[f"{name}_unseen"]):
+            assert unseen == pytest.approx(expected[name], rel=1e-5), name
+    for name, row in expected["searches"].items():
+        unseen = figures["searches"][name]["unseen"]
+        assert set(unseen) == set(row) - {"settings", "replies_per_second", "unseen"}
+        assert unseen == {figure: pytest.approx(row[figure], rel=1e-5) for figure in unseen}
+    assert figures["people"]["unseen"] == expected["people"]["unseen"]
+    assert figures["people"]["unseen"]["mean_length"] == 8 / 3
+
+
+def test_what_nobody_knows_is_null_and_said(bot: Chatbot) -> None:
+    pairs = make_corpus()
+    for seen, note in ((None, "does not say which"), (np.ones(5, dtype=np.bool_), "all these")):
+        figures, _ = evaluate(bot, pairs, [], seen)
+        assert figures["perplexity_unseen"] is None
+        assert figures["perplexity_interval_unseen"] is None
+        assert figures["greedy_recall_unseen"] is None
+        assert figures["searches"]["greedy"]["unseen"] is None
+        assert figures["people"]["unseen"] is None
+        assert figures["pairs_unseen"] == (None if seen is None else 0)
+        assert figures["seen_share"] == (None if seen is None else 1.0)
+        (said,) = figures["notes"]
+        assert note in said
+        json.dumps(figures, allow_nan=False)
 
 
 def test_recall_counts_a_query_once_and_takes_any_of_its_replies(bot: Chatbot) -> None:
@@ -78,31 +127,71 @@ def test_recall_counts_a_query_once_and_takes_any_of_its_replies(bot: Chatbot) -
         Pair("how are you?", said[0].upper(), 0),
         Pair("hello", said[0], 0),
     ]
-    assert measure_recall(bot, pairs, 1) == 0.5
+    figures, _ = evaluate(bot, pairs, [], None)
+    assert figures["greedy_recall"] == figures["searches"]["greedy"]["recall"] == 0.5
     best = [replies[0].text for replies in bot.replies(queries, beam_size=3)]
-    assert measure_recall(bot, [Pair(q, r, 0) for q, r in zip(queries, best)], 3) == 1.0
+    figures, _ = evaluate(bot, make_corpus(list(zip(queries, best))), [], None)
+    assert figures["beam_3_recall"] == 1.0
+    assert figures["searches"]["beam 3"]["bleu"] > 0
 
 
-def test_examples_stand_beside_the_corpus(bot: Chatbot) -> None:
-    lines = list_examples(
-        bot, [Pair("hello | you", "a\nb", 0), Pair("hello", "you", 0)]
-    ).splitlines()
-    assert lines[0] == "| query | greedy | beam 3 | corpus |"
-    assert lines[2].startswith("| hello \\| you | ")
-    assert lines[2].endswith(" | a b |")
-    assert lines[3] == f"| hello | {bot.greedy('hello')} | {bot.reply('hello')[0]} | you |"
+class WrittenBot:
+    """Replies what is written down, and remembers what it was asked."""
+
+    def __init__(self, replies: dict[int, list[list[Reply]]]) -> None:
+        self.asked: list[tuple[int, dict[str, Any]]] = []
+        self._replies = replies
+
+    def replies(self, queries: Sequence[str], **settings: Any) -> list[list[Reply]]:
+        self.asked.append((len(queries), settings))
+        written = self._replies[settings["beam_size"]]
+        return [written[int(query or 0)] for query in queries]
 
 
-def test_every_figure_is_in_the_table(bot: Chatbot) -> None:
-    figures = evaluate(bot, [Pair(query, reply, 0) for query, reply in PAIRS])
-    assert list(figures) == [
-        "pairs",
-        "perplexity",
-        "tokens",
-        "unknown_share",
-        "greedy_recall",
-        "beam_3_recall",
-    ]
-    lines = format_table({"pairs": 12345, "share": 0.25}).splitlines()
-    assert lines == ["pairs  12,345", "share  0.2500"]
-    assert np.isfinite(json.loads(json.dumps(figures))["perplexity"])
+def test_a_search_takes_the_first_reply_of_every_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "WINDOW", 4)
+    written = [[Reply(f"R {n}", -2.0 - n, 0.0), Reply("other", -1.0 - n, -1.0)] for n in range(10)]
+    bot = WrittenBot({7: written})
+    search = Search("s", {"beam_size": 7, "length_penalty": 0.5})
+    found = run_search(cast(Any, bot), [str(n) for n in range(10)], search)
+    assert found.texts == [f"R {n}" for n in range(10)]
+    assert found.spelled[3] == "r 3"
+    assert found.log_probs.tolist() == [-2.0 - n for n in range(10)]
+    assert found.best_log_probs.tolist() == [-1.0 - n for n in range(10)]
+    assert found.seconds > 0
+    # The first is for the graphs.
+    assert bot.asked == [(size, dict(search.settings)) for size in (1, 4, 4, 2)]
+
+
+def test_a_beam_that_finds_less_likely_replies_is_pointed_out(
+    bot: Chatbot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    greedy, below, above = ([[Reply("a", log_prob, 0.0)]] * 2 for log_prob in (-2.0, -2.5, -1.0))
+    for beam, notes in ((below, 1), (above, 0)):
+        written = WrittenBot({1: greedy, 3: beam})
+        monkeypatch.setattr(bot, "replies", written.replies)
+        seen = np.array([True, False])
+        figures, _ = evaluate(bot, make_corpus([("0", "x"), ("1", "a")]), [], seen)
+        assert len(figures["notes"]) == notes
+    assert figures["searches"]["greedy"]["mean_log_prob"] == -2.0
+    assert figures["greedy_equals_beam_share"] == 1.0
+    assert figures["searches"]["greedy"]["recall"] == 0.5
+    assert figures["searches"]["greedy"]["unseen"]["recall"] == 1.0
+
+
+def test_pairs_are_known_again_by_their_tokens(tmp_path: Path) -> None:
+    learned = [("how are you ?", "fine , thanks"), ("你好", "再见")]
+    content = b"".join(hash_pair(tokenize(query), tokenize(reply)) for query, reply in learned)
+    (tmp_path / "pairs").write_bytes(content)
+    asked = make_corpus(
+        [
+            ("How are you?", " FINE, thanks"),
+            ("fine , thanks", "how are you ?"),
+            ("how are you ?", "fine , thanks ."),
+            ("你 好", "再见"),
+        ]
+    )
+    found = find_seen(asked, tmp_path / "pairs")
+    assert found is not None
+    assert found.tolist() == [True, False, False, True]
+    assert find_seen(asked, tmp_path / "none") is None

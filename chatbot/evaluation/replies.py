@@ -1,0 +1,188 @@
+"""What a search replies to a corpus' queries, and figures of those replies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+
+from chatbot.chatbot import Chatbot
+from chatbot.evaluation.searches import Search
+from chatbot.evaluation.statistics import measure_commonest_share, measure_distinct
+from chatbot.evaluation.windows import draw_windows
+from chatbot.text import tokenize
+
+
+class Replies(NamedTuple):
+    """The reply that a search shows first to each of N queries.
+
+    Attributes:
+        texts: The replies.
+        spelled: Their tokens, blanks between them.
+        log_probs: `float64 [N]`, the model's log probabilities (nats) of the replies; empty for
+            people's replies.
+        best_log_probs: `float64 [N]`, the greatest among all the replies that were found.
+        seconds: Time that all the searches took together; 0 for people's.
+    """
+
+    texts: list[str]
+    spelled: list[str]
+    log_probs: npt.NDArray[np.float64]
+    best_log_probs: npt.NDArray[np.float64]
+    seconds: float
+
+
+def spell(text: str) -> str:
+    """Writes a text as its tokens, so that two are the same if a model would read them so."""
+    return " ".join(tokenize(text))
+
+
+def take_replies(texts: Sequence[str]) -> Replies:
+    """Takes replies that no search has found.
+
+    Args:
+        texts: The replies.
+    """
+    nothing = np.zeros(0)
+    return Replies(list(texts), [spell(text) for text in texts], nothing, nothing, 0.0)
+
+
+def run_search(bot: Chatbot, queries: Sequence[str], search: Search) -> Replies:
+    """Searches a reply for every query.
+
+    Args:
+        bot: The model.
+        queries: The queries.
+        search: How to search.
+
+    Returns:
+        The replies, in the queries' order.
+    """
+    # The first search of a kind makes its graphs, which takes a second or two.
+    bot.replies([""], **search.settings)
+    texts, log_probs, best = [], [], []
+    seconds = 0.0
+    for window in draw_windows(queries, search.name):
+        begin = time.perf_counter()
+        ranked = bot.replies(window, **search.settings)
+        seconds += time.perf_counter() - begin
+        texts += [found[0].text for found in ranked]
+        log_probs += [found[0].log_prob for found in ranked]
+        best += [max(reply.log_prob for reply in found) for found in ranked]
+    return take_replies(texts)._replace(
+        log_probs=np.array(log_probs), best_log_probs=np.array(best), seconds=seconds
+    )
+
+
+def measure_replies(
+    found: Replies, people: Replies, greedy: Replies, chosen: npt.NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Measures some of a search's replies.
+
+    Args:
+        found: The replies.
+        people: The corpus' own replies, one a query.
+        greedy: Greedy search's.
+        chosen: `bool [N]`, the queries that count, at least one.
+
+    Returns:
+        `bleu` and `chrf` (0 to 100, of the whole corpus, see `score_overlap`), what
+        `describe_replies` gives, `same_as_greedy_share`, and `mean_log_prob` (nats).
+    """
+    spelled, expected, first = (
+        choose(replies.spelled, chosen) for replies in (found, people, greedy)
+    )
+    return {
+        **score_overlap(spelled, expected),
+        **describe_replies(found, chosen),
+        "same_as_greedy_share": float(np.mean([x == y for x, y in zip(spelled, first)])),
+        "mean_log_prob": float(found.log_probs[chosen].mean()),
+    }
+
+
+def describe_replies(found: Replies, chosen: npt.NDArray[np.bool_]) -> dict[str, float]:
+    """Measures how rich some replies are, whoever gave them.
+
+    Args:
+        found: The replies.
+        chosen: `bool [N]`, the queries that count, at least one.
+
+    Returns:
+        `distinct_1` and `distinct_2`, `mean_length` (tokens, no end token) and `commonest_share`
+        (of the ten commonest replies).
+    """
+    spelled = choose(found.spelled, chosen)
+    tokens = [reply.split() for reply in spelled]
+    return {
+        "distinct_1": measure_distinct(tokens, 1),
+        "distinct_2": measure_distinct(tokens, 2),
+        "mean_length": float(np.mean([len(reply) for reply in tokens])),
+        "commonest_share": measure_commonest_share(spelled),
+    }
+
+
+def score_overlap(spelled: Sequence[str], expected: Sequence[str]) -> dict[str, float]:
+    """Scores replies against the corpus' own, one reference each.
+
+    BLEU is over `chatbot.text`'s tokens on both sides, lower-cased by it, so that Chinese counts by
+    the ideograph and no other tokenizer comes in; chrF is over the same texts' characters.
+
+    Args:
+        spelled: The replies' tokens, blanks between them.
+        expected: The same of the corpus.
+
+    Returns:
+        `bleu` and `chrf`, 0 to 100.
+    """
+    metrics = _make_metrics()
+    return {
+        name: float(metric.corpus_score(spelled, [expected]).score)
+        for name, metric in metrics.items()
+    }
+
+
+def list_signatures() -> dict[str, str]:
+    """Returns sacrebleu's signatures of `bleu` and `chrf`, which say how they were computed."""
+    metrics = _make_metrics()
+    for metric in metrics.values():
+        metric.corpus_score(["one"], [["one"]])  # a signature counts the references
+    return {name: str(metric.get_signature()) for name, metric in metrics.items()}
+
+
+def measure_recall(
+    queries: Sequence[str], found: Replies, people: Replies, chosen: npt.NDArray[np.bool_]
+) -> float:
+    """Measures how many queries get a reply that the corpus has for them, word for word.
+
+    Args:
+        queries: The queries' tokens, blanks between them; a query in several pairs counts once, by
+            its first reply.
+        found: The search's replies.
+        people: The corpus' own.
+        chosen: `bool [N]`, the pairs that count, at least one.
+
+    Returns:
+        The share of the different queries.
+    """
+    expected: dict[str, set[str]] = {}
+    said: dict[str, str] = {}
+    rows = zip(*(choose(texts, chosen) for texts in (queries, found.spelled, people.spelled)))
+    for query, reply, own in rows:
+        said.setdefault(query, reply)
+        expected.setdefault(query, set()).add(own)
+    return sum(reply in expected[query] for query, reply in said.items()) / len(said)
+
+
+def choose(items: Sequence[str], chosen: npt.NDArray[np.bool_]) -> list[str]:
+    """Returns the items that are chosen, `bool [N]`."""
+    return [item for item, wanted in zip(items, chosen.tolist()) if wanted]
+
+
+def _make_metrics() -> dict[str, Any]:
+    # The texts are cut into tokens already, which without `force` sacrebleu warns of.
+    return {"bleu": BLEU(tokenize="none", force=True), "chrf": CHRF()}

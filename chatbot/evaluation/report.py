@@ -1,0 +1,178 @@
+"""The page of an evaluation: one file that needs no other and no network."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from chatbot.corpus import Pair
+from chatbot.errors import ChatbotError
+from chatbot.evaluation.drawing import draw_lines
+from chatbot.evaluation.measuring import Evaluation
+from chatbot.evaluation.searches import PEOPLE
+from chatbot.evaluation.tables import Table, list_examples, list_tables, make_line
+from chatbot.files import replace_text
+from chatbot.text import tokenize
+
+FILE_NAME = "report.html"
+SAMPLED = 50
+"""Queries that are shown with every search's reply."""
+_SEED = 0
+_LONGEST_NAME = 24  # characters that a legend has room for
+_STYLE = """
+body { font: 15px/1.45 system-ui, "Noto Sans CJK SC", sans-serif; margin: 2em auto;
+       max-width: 96em; padding: 0 1.5em; color: #222; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; margin: .8em 0; }
+th, td { padding: .25em .7em; border-bottom: 1px solid #ddd; text-align: left;
+         vertical-align: top; overflow-wrap: anywhere; }
+th { border-bottom: 2px solid #888; }
+.figures td { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.figures td:first-child, .figures td.name { text-align: left; }
+svg { max-width: 100%; height: auto; margin: .5em 0; }
+svg line { stroke: #ddd; } svg text { font-size: 12px; fill: #222; }
+svg .title { font-weight: bold; font-size: 13px; }
+"""
+
+
+def write_report(directory: Path, evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> None:
+    """Writes the page, or leaves the one that was there as it was.
+
+    Args:
+        directory: Where `FILE_NAME` is to be; made where it is missing.
+        evaluations: At least one model.
+        pairs: What they were measured on.
+
+    Raises:
+        ChatbotError: The page cannot be written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        replace_text(directory / FILE_NAME, make_page(evaluations, pairs))
+    except OSError as error:
+        raise ChatbotError(
+            f"--report={directory}: {FILE_NAME} cannot be written there ({error.strerror}); free "
+            "space or name another directory"
+        ) from None
+
+
+def make_page(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> str:
+    """Writes the page's HTML.
+
+    Args:
+        evaluations: At least one model.
+        pairs: What they were measured on.
+    """
+    title = (
+        f"{' and '.join(make_line(found.name) for found in evaluations)} on {len(pairs):,} pairs"
+    )
+    parts = [
+        _wrap("h1", title),
+        *(_write_table(table, "figures") for table in list_tables(evaluations)),
+        *(_wrap("p", note) for note in _list_remarks(evaluations)),
+        _wrap("h2", "Training"),
+        *_draw_curves(evaluations),
+        _wrap("h2", "Lengths of the replies"),
+        *_draw_lengths(evaluations, pairs),
+        _wrap("h2", "Queries drawn by lot, and what is replied to them"),
+        _write_table(_sample(evaluations, pairs), "replies"),
+    ]
+    head = f'<meta charset="utf-8">{_wrap("title", title)}<style>{_STYLE}</style>'
+    body = "\n".join(part for part in parts if part)
+    return f"<!DOCTYPE html>\n<html><head>{head}</head>\n<body>\n{body}\n</body></html>\n"
+
+
+def _wrap(tag: str, text: str) -> str:
+    return f"<{tag}>{escape(make_line(text))}</{tag}>"
+
+
+def _write_table(table: Table, kind: str) -> str:
+    head = "".join(_wrap("th", cell) for cell in table.header)
+    names = table.header.index("search") if "search" in table.header else 0
+    rows = []
+    for row in table.rows:
+        cells = [escape(cell) for cell in row]
+        named = [f'<td class="name">{cell}</td>' for cell in cells[: names + 1]]
+        rows.append(
+            f"<tr>{''.join(named)}{''.join(f'<td>{cell}</td>' for cell in cells[names + 1 :])}</tr>"
+        )
+    title = _wrap("h2", table.title) if table.title else ""
+    body = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+    return f'{title}<div class="wide"><table class="{kind}">{body}</table></div>'
+
+
+def _list_remarks(evaluations: Sequence[Evaluation]) -> list[str]:
+    remarks = []
+    for found in evaluations:
+        remarks += [f"{found.name}: {note}" for note in found.figures["notes"]]
+    signatures: Mapping[str, str] = evaluations[0].figures["signatures"]
+    remarks += [f"sacrebleu's signature of {name}: {text}" for name, text in signatures.items()]
+    return remarks
+
+
+def _draw_curves(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Draws each model's perplexities while it was trained."""
+    pictures = []
+    for found in evaluations:
+        names = {"perplexity": "training", "validation_perplexity": "validation"}
+        series = {
+            shown: [
+                (float(report["step"]), float(report[name]))
+                for report in found.reports
+                if _is_number(report.get("step")) and _is_number(report.get(name))
+            ]
+            for name, shown in names.items()
+        }
+        pictures.append(
+            draw_lines(make_line(found.name), series, ("step", "perplexity"), is_log=True)
+            or _wrap("p", f"{found.name} has no reports of its training.")
+        )
+    return pictures
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _draw_lengths(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> list[str]:
+    """Draws how many of each search's replies have how many tokens, people's beside them."""
+    people = _count_lengths([pair.reply for pair in pairs])
+    pictures = []
+    for found in evaluations:
+        series = {name: _count_lengths(replies) for name, replies in found.replies.items()}
+        series[PEOPLE] = people
+        shown = {_shorten(name): points for name, points in series.items()}
+        labels = ("tokens, the end token not counted", "percent of the replies")
+        pictures.append(draw_lines(make_line(found.name), shown, labels))
+    return pictures
+
+
+def _count_lengths(replies: Sequence[str]) -> list[tuple[float, float]]:
+    counts = Counter(len(tokenize(reply)) for reply in replies)
+    lengths = range(max(counts) + 2)
+    return [(float(length), 100.0 * counts[length] / len(replies)) for length in lengths]
+
+
+def _shorten(name: str) -> str:
+    line = make_line(name)
+    return line if len(line) <= _LONGEST_NAME else f"{line[: _LONGEST_NAME - 1]}…"
+
+
+def _sample(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> Table:
+    """Draws queries by lot, the same ones for the same corpus."""
+    count = min(SAMPLED, len(pairs))
+    places = sorted(random.Random(_SEED).sample(range(len(pairs)), count))
+    drawn = [
+        Evaluation(
+            found.name,
+            found.figures,
+            {name: [replies[place] for place in places] for name, replies in found.replies.items()},
+            found.reports,
+        )
+        for found in evaluations
+    ]
+    return list_examples(drawn, [pairs[place] for place in places])

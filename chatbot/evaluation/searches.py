@@ -1,0 +1,125 @@
+"""Searches named on the command line: `sampled:sample,top_k=40` is a label and settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from chatbot.config import SearchConfig
+from chatbot.errors import ChatbotError
+
+GREEDY = "greedy"
+PEOPLE = "people"
+_BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
+_NOT_HERE = "beam_search"  # says what the chat shows, not how a reply is looked for
+
+
+class Search(NamedTuple):
+    """A way to look for replies, as a row of the tables.
+
+    Attributes:
+        name: The row's name.
+        settings: {setting of `SearchConfig`: value} for what differs from the model's own.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+
+
+def parse_searches(specs: Sequence[str]) -> list[Search]:
+    """Reads searches as the command line names them.
+
+    Args:
+        specs: Settings of `SearchConfig` with commas between them, each `name=value`, or for a
+            switch `name` or `noname`; before them, if wanted, a label and a colon.
+
+    Returns:
+        The searches in their order; without a label the settings are the name.
+
+    Raises:
+        ChatbotError: A setting is unknown, named twice or out of range, or a name is taken.
+    """
+    searches: list[Search] = []
+    for spec in specs:
+        try:
+            search = _parse(spec)
+            if search.name in {other.name for other in searches}:
+                raise ChatbotError("there is another of this name; put a label and a colon before")
+        except ChatbotError as error:
+            raise ChatbotError(f"--search={spec}: {error}") from None
+        searches.append(search)
+    return searches
+
+
+def list_searches(own: SearchConfig, searches: Sequence[Search]) -> list[Search]:
+    """Puts the two plain searches before the named ones, and checks all of them.
+
+    Args:
+        own: The model's settings.
+        searches: From `parse_searches`.
+
+    Returns:
+        Greedy search, the beam of the model's width if it has one, and the named searches.
+
+    Raises:
+        ChatbotError: A search does not fit the model's own settings.
+    """
+    # Whatever the model's replies in a chat are drawn by, these two rows are never drawn by lot.
+    plain = {"sample": False} if hasattr(own, "sample") else {}
+    listed = [Search(GREEDY, {**plain, "beam_size": 1})]
+    if own.beam_search and own.beam_size > 1:
+        listed.append(Search(name_beam(own), {**plain, "beam_size": own.beam_size}))
+    for search in searches:
+        try:
+            dataclasses.replace(own, **search.settings)
+        except ChatbotError as error:
+            raise ChatbotError(f"--search={search.name}: {error}") from None
+    return [*listed, *searches]
+
+
+def name_beam(own: SearchConfig) -> str:
+    """Names the row of the model's own beam."""
+    return f"beam {own.beam_size}"
+
+
+def _parse(spec: str) -> Search:
+    label, _, listed = spec.rpartition(":")
+    words = [word.strip() for word in listed.split(",")]
+    settings: dict[str, Any] = {}
+    for word in words:
+        name, value = _parse_setting(word)
+        if name in settings:
+            raise ChatbotError(f"{name} is named twice; name it once")
+        settings[name] = value
+    SearchConfig(**settings)
+    name = " ".join(label.split()) or ",".join(words)
+    if name in (GREEDY, PEOPLE) or re.fullmatch(r"beam \d+", name):
+        raise ChatbotError(f"the label {name!r} is taken by a row of its own; choose another")
+    if not name.isprintable():
+        raise ChatbotError("the label cannot be printed; choose another")
+    return Search(name, settings)
+
+
+def _parse_setting(word: str) -> tuple[str, Any]:
+    kinds = {item.name: type(item.default) for item in dataclasses.fields(SearchConfig)}
+    del kinds[_NOT_HERE]
+    name, equals, text = (part.strip() for part in word.partition("="))
+    if not equals and kinds.get(name) is bool:
+        return name, True
+    if not equals and name.startswith("no") and kinds.get(name[2:]) is bool:
+        return name[2:], False
+    if name not in kinds:
+        raise ChatbotError(f"{word!r} is no setting of a search; there are {', '.join(kinds)}")
+    if not equals:
+        raise ChatbotError(f"{name} needs a value; give {name}=VALUE")
+    return name, _parse_value(name, kinds[name], text)
+
+
+def _parse_value(name: str, kind: type[Any], text: str) -> Any:
+    try:
+        return _BOOLEANS[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
+        wanted = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
+        raise ChatbotError(f"{name}={text} is not {wanted}; give one") from None

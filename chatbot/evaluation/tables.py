@@ -1,0 +1,177 @@
+"""Figures as rows and columns, for a terminal, for Markdown and for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable, NamedTuple
+
+from chatbot.corpus import Pair
+from chatbot.evaluation.measuring import UNSEEN, Evaluation
+from chatbot.evaluation.searches import PEOPLE
+from chatbot.terminal import count_columns, make_visible, pad_columns
+
+
+class Table(NamedTuple):
+    """A table of texts, each on one line and safe to print.
+
+    Attributes:
+        title: What is in it.
+        header: The columns' names.
+        rows: As many cells as there are columns; a cell may be empty.
+    """
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def _write_number(decimals: int) -> Callable[[float], str]:
+    return lambda value: f"{value:,.{decimals}f}"
+
+
+def _write_share(value: float) -> str:
+    return f"{value:.1%}"
+
+
+CORPUS_COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "pairs": ("pairs", "{:,}".format),
+    "tokens": ("tokens", "{:,}".format),
+    "unknown_share": ("unknown", _write_share),
+    "perplexity": ("perplexity", _write_number(2)),
+    "perplexity_interval": ("95 % interval", lambda ends: "{:,.2f} to {:,.2f}".format(*ends)),
+    "seen_share": ("in training", _write_share),
+}
+SEARCH_COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "bleu": ("BLEU", _write_number(2)),
+    "chrf": ("chrF", _write_number(2)),
+    "distinct_1": ("distinct-1", _write_number(3)),
+    "distinct_2": ("distinct-2", _write_number(3)),
+    "mean_length": ("length", _write_number(1)),
+    "commonest_share": ("ten commonest", _write_share),
+    "same_as_greedy_share": ("as greedy", _write_share),
+    "recall": ("word for word", _write_share),
+    "mean_log_prob": ("log prob", _write_number(2)),
+    "replies_per_second": ("replies/s", _write_number(1)),
+}
+
+
+def list_tables(evaluations: Sequence[Evaluation]) -> list[Table]:
+    """Makes the tables of a comparison: a row a model, and a row a model and search.
+
+    Args:
+        evaluations: At least one model; all on the same corpus.
+
+    Returns:
+        Perplexities, then replies, each of all pairs and then, where some model has figures of
+        them, of the pairs that it has not learned from.
+    """
+    has_unseen = any(evaluation.figures[f"pairs_{UNSEEN}"] for evaluation in evaluations)
+    tables = [_list_models("Perplexity, all pairs", evaluations, "")]
+    if has_unseen:
+        tables.append(_list_models("Perplexity, unseen pairs", evaluations, f"_{UNSEEN}"))
+    tables.append(_list_searches("Replies, all pairs", evaluations, lambda row: row))
+    if has_unseen:
+        tables.append(
+            _list_searches("Replies, unseen pairs", evaluations, lambda row: row[UNSEEN] or {})
+        )
+    return tables
+
+
+def format_table(table: Table) -> str:
+    """Writes a table for a terminal: names on the left, figures on the right of their columns.
+
+    Args:
+        table: The table.
+    """
+    lines = [table.header, *table.rows]
+    widths = [max(map(count_columns, column)) for column in zip(*lines)]
+    # Only names of models and searches stand on the left.
+    names = table.header.index("search") + 1 if "search" in table.header else 1
+    written = []
+    for line in lines:
+        cells = [
+            pad_columns(cell, width) if place < names else _pad_left(cell, width)
+            for place, (cell, width) in enumerate(zip(line, widths))
+        ]
+        written.append("  ".join(cells).rstrip())
+    return "\n".join([table.title, *written])
+
+
+def list_examples(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> Table:
+    """Puts what every search replies to queries beside what the corpus says.
+
+    Args:
+        evaluations: The models.
+        pairs: The first of the pairs that they were measured on.
+    """
+    columns = {"query": [pair.query for pair in pairs]}
+    for evaluation in evaluations:
+        before = f"{evaluation.name}: " if len(evaluations) > 1 else ""
+        for name, replies in evaluation.replies.items():
+            columns[before + name] = replies[: len(pairs)]
+    columns["corpus"] = [pair.reply for pair in pairs]
+    rows = [[make_line(cell) for cell in row] for row in zip(*columns.values())]
+    return Table("", [make_line(name) for name in columns], rows)
+
+
+def format_markdown(table: Table) -> str:
+    """Writes a table as Markdown has it.
+
+    Args:
+        table: The table; its title is left out.
+    """
+    lines = [table.header, ["---"] * len(table.header), *table.rows]
+    escaped = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
+
+
+def make_line(text: str) -> str:
+    """Writes a text on one line that does nothing to a terminal."""
+    return make_visible(" ".join(text.split()))
+
+
+def _list_models(title: str, evaluations: Sequence[Evaluation], suffix: str) -> Table:
+    columns = {
+        name + suffix: column
+        for name, column in CORPUS_COLUMNS.items()
+        if name + suffix in evaluations[0].figures
+    }
+    rows = [
+        [make_line(evaluation.name), *_write_row(columns, evaluation.figures)]
+        for evaluation in evaluations
+    ]
+    return Table(title, ["model", *(header for header, _ in columns.values())], rows)
+
+
+def _list_searches(
+    title: str,
+    evaluations: Sequence[Evaluation],
+    take: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> Table:
+    several = len(evaluations) > 1
+    rows = []
+    for evaluation in evaluations:
+        for name, figures in evaluation.figures["searches"].items():
+            model = [make_line(evaluation.name)] if several else []
+            rows.append([*model, make_line(name), *_write_row(SEARCH_COLUMNS, take(figures))])
+    # Which pairs are unseen may differ between models, and with it what people said to them.
+    people = {
+        tuple(_write_row(SEARCH_COLUMNS, take(evaluation.figures[PEOPLE]))): evaluation.name
+        for evaluation in reversed(evaluations)
+    }
+    for cells, name in reversed(people.items()):
+        model = [make_line(name) if len(people) > 1 else ""] if several else []
+        rows.append([*model, PEOPLE, *cells])
+    header = [*(["model"] if several else []), "search"]
+    return Table(title, [*header, *(column for column, _ in SEARCH_COLUMNS.values())], rows)
+
+
+def _write_row(
+    columns: Mapping[str, tuple[str, Callable[[Any], str]]], figures: Mapping[str, Any]
+) -> list[str]:
+    values = ((figures.get(name), write) for name, (_, write) in columns.items())
+    return ["" if value is None else write(value) for value, write in values]
+
+
+def _pad_left(text: str, width: int) -> str:
+    return " " * (width - count_columns(text)) + text

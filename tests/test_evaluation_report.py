@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatbot.corpus import Pair
+from chatbot.errors import ChatbotError
+from chatbot.evaluation.drawing import draw_lines
+from chatbot.evaluation.measuring import Evaluation, read_reports
+from chatbot.evaluation.report import SAMPLED, make_page, write_report
+from chatbot.evaluation.tables import (
+    Table,
+    format_markdown,
+    format_table,
+    list_examples,
+    list_tables,
+)
+
+HOSTILE = '<script>alert("x")</script> & \x1b[2J\u202e\ud800 <img src=http://example.org/a>'
+EMPTY = {"meta", "img", "circle", "polyline", "line"}
+
+
+class PageReader(HTMLParser):
+    """Checks that what is opened is closed, and keeps what stands in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.texts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in EMPTY:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def read_page(page: str) -> PageReader:
+    reader = PageReader()
+    reader.feed(page)
+    reader.close()
+    assert not reader.open
+    return reader
+
+
+def make_row(bleu: float, **more: Any) -> dict[str, Any]:
+    return {"bleu": bleu, "distinct_1": 0.25, "mean_length": 3.0, "commonest_share": 0.5, **more}
+
+
+def make_evaluation(
+    name: str, replies: list[str], has_unseen: bool = True, reports: Any = ()
+) -> Evaluation:
+    people = make_row(0.0)
+    del people["bleu"]
+    figures: dict[str, Any] = {
+        "pairs": len(replies),
+        "tokens": 1234,
+        "unknown_share": 0.125,
+        "perplexity": 34.567,
+        "perplexity_interval": [30.0, 40.0],
+        "seen_share": 0.21 if has_unseen else None,
+        "pairs_unseen": 2 if has_unseen else None,
+        "tokens_unseen": 9 if has_unseen else None,
+        "unknown_share_unseen": 0.0 if has_unseen else None,
+        "perplexity_unseen": 38.7 if has_unseen else None,
+        "perplexity_interval_unseen": [37.0, 39.5] if has_unseen else None,
+        "searches": {
+            "greedy": make_row(1.5, unseen=make_row(0.75) if has_unseen else None),
+            "你好": make_row(12.25, replies_per_second=99.9, unseen=None),
+        },
+        "people": {**people, "unseen": people if has_unseen else None},
+        "signatures": {"bleu": "nrefs:1", "chrf": "nc:6"},
+        "notes": ["a note <b>"],
+    }
+    found = {"greedy": replies, "你好": [f"{reply}!" for reply in replies]}
+    return Evaluation(name, figures, found, list(reports))
+
+
+def make_pairs(count: int) -> list[Pair]:
+    return [Pair(f"query {number}", f"reply {number} 好", number) for number in range(count)]
+
+
+def test_columns_stand_under_their_names() -> None:
+    perplexity, unseen, replies, unseen_replies = list_tables([make_evaluation("m", ["x"] * 3)])
+    assert format_table(perplexity).splitlines() == [
+        "Perplexity, all pairs",
+        "model  pairs  tokens  unknown  perplexity   95 % interval  in training",
+        "m          3   1,234    12.5%       34.57  30.00 to 40.00        21.0%",
+    ]
+    assert unseen.rows == [["m", "2", "9", "0.0%", "38.70", "37.00 to 39.50"]]
+    lines = format_table(replies).splitlines()
+    assert lines[1].split()[:3] == ["search", "BLEU", "chrF"]
+    assert lines[2].startswith("greedy   1.50 ")
+    assert lines[3].startswith("你好    12.25 ")  # two columns each
+    assert lines[4].startswith("people  ")
+    assert lines[3].endswith("99.9")
+    assert [row[1] for row in unseen_replies.rows] == ["0.75", "", ""]
+
+
+def test_without_unseen_pairs_there_are_no_tables_of_them() -> None:
+    tables = list_tables([make_evaluation("m", ["x"], has_unseen=False)])
+    assert [table.title for table in tables] == ["Perplexity, all pairs", "Replies, all pairs"]
+
+
+def test_models_stand_in_one_table_with_people_once() -> None:
+    both = [make_evaluation("m1", ["x"]), make_evaluation("m2", ["y"])]
+    both[1].figures["people"]["unseen"] = make_row(3.0)
+    perplexity, _, replies, unseen = list_tables(both)
+    assert [row[0] for row in perplexity.rows] == ["m1", "m2"]
+    names = [tuple(row[:2]) for row in replies.rows]
+    assert names == [
+        ("m1", "greedy"),
+        ("m1", "你好"),
+        ("m2", "greedy"),
+        ("m2", "你好"),
+        ("", "people"),
+    ]
+    # Which pairs are unseen is each model's own affair.
+    assert [tuple(row[:2]) for row in unseen.rows[4:]] == [("m1", "people"), ("m2", "people")]
+
+
+def test_examples_are_one_line_each_and_keep_their_columns() -> None:
+    pairs = [Pair("a | b", "c\nd\x1b", 0)]
+    table = list_examples([make_evaluation("m", ["e", "f"])], pairs)
+    assert format_markdown(table).splitlines() == [
+        "| query | greedy | 你好 | corpus |",
+        "| --- | --- | --- | --- |",
+        "| a \\| b | e | e! | c d\ufffd |",
+    ]
+    both = list_examples([make_evaluation(name, ["e"]) for name in ("m1", "m2")], pairs)
+    assert list(both.header)[1:3] == ["m1: greedy", "m1: 你好"]
+    assert format_table(Table("t", ["search", "n"], [["a", "1"]])).splitlines()[2] == "a       1"
+
+
+def test_a_page_is_whole_and_needs_no_network() -> None:
+    reports = [
+        {"step": 1, "perplexity": 900.0, "validation_perplexity": float("nan")},
+        {"step": 5, "perplexity": 90.0, "validation_perplexity": 100.0},
+        {"step": "six", "perplexity": None},
+    ]
+    evaluations = [make_evaluation(name, ["x y", ""], True, reports) for name in ("m1", "m2")]
+    page = make_page(evaluations, make_pairs(2))
+    reader = read_page(page)
+    assert reader.tags.count("svg") == 4
+    assert not {"script", "link", "img", "iframe", "object"} & set(reader.tags)
+    assert not [name for name, _ in reader.attributes if name in ("src", "href", "xlink:href")]
+    assert not re.search(r"https?:|url\(|@import", page)
+    assert "reply 1 好" in reader.texts
+    assert "a note <b>" in " ".join(reader.texts)
+    assert "sacrebleu's signature of bleu: nrefs:1" in reader.texts
+
+
+def test_hostile_replies_are_shown_and_do_nothing() -> None:
+    page = make_page([make_evaluation(HOSTILE, [HOSTILE])], [Pair(HOSTILE, HOSTILE, 0)])
+    reader = read_page(page)
+    assert not {"script", "img"} & set(reader.tags)
+    assert any('<script>alert("x")</script>' in text for text in reader.texts)
+    assert not re.search("[\x1b\u202e\ud800]", page)
+    page.encode()
+
+
+def test_queries_are_drawn_by_lot_and_the_same_each_time() -> None:
+    count = 3 * SAMPLED
+    replies = [f"said {number}" for number in range(count)]
+    page = make_page([make_evaluation("m", replies)], make_pairs(count))
+    shown = [int(number) for number in re.findall(r"<td class=\"name\">query (\d+)<", page)]
+    assert len(shown) == SAMPLED
+    assert shown == sorted(set(shown))
+    assert shown != list(range(SAMPLED))
+    assert [int(number) for number in re.findall(r"<td>said (\d+)</td>", page)] == shown
+    assert page == make_page([make_evaluation("m", replies)], make_pairs(count))
+
+
+def test_a_page_is_replaced_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "deep" / "report"
+    write_report(target, [make_evaluation("m", ["x"])], make_pairs(1))
+    before = (target / "report.html").read_bytes()
+    assert before.startswith(b"<!DOCTYPE html>")
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(ChatbotError, match="No space left") as caught:
+        write_report(target, [make_evaluation("other", ["x"])], make_pairs(1))
+    assert "\n" not in str(caught.value)
+    assert (target / "report.html").read_bytes() == before
+
+
+def test_a_report_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ChatbotError, match=r"--report=.*file: report\.html cannot be written"):
+        write_report(tmp_path / "file", [make_evaluation("m", ["x"])], make_pairs(1))
+
+
+def find_points(picture: str) -> list[list[tuple[float, float]]]:
+    lines = re.findall(r'<polyline points="([^"]+)"', picture)[::2]  # each is followed by its key
+    return [
+        [(float(x), float(y)) for x, y in (place.split(",") for place in line.split())]
+        for line in lines
+    ]
+
+
+def test_lines_are_drawn_to_scale() -> None:
+    picture = draw_lines("t", {"a": [(0, 0), (1, 5), (4, 10)], "b": [(2, 2.5)]}, ("x", "y"))
+    (first, middle, last), ((_, alone),) = find_points(picture)
+    assert last[0] > middle[0] > first[0]
+    assert middle[0] - first[0] == pytest.approx((last[0] - first[0]) / 4, abs=0.1)
+    assert first[1] - middle[1] == pytest.approx(middle[1] - last[1], abs=0.2)
+    assert first[1] - alone == pytest.approx((first[1] - last[1]) / 4, abs=0.1)
+    for tick in ("0", "2", "10"):
+        assert f">{tick}</text>" in picture
+
+
+def test_a_logarithmic_axis_has_equal_steps_for_equal_factors() -> None:
+    points = [(1, 1), (2, 10), (3, 100), (4, -1), (5, float("inf"))]
+    ((first, second, third),) = find_points(draw_lines("t", {"a": points}, ("x", "y"), True))
+    assert first[1] - second[1] == pytest.approx(second[1] - third[1], abs=0.2)
+
+
+def test_one_point_can_be_drawn_and_none_is_nothing() -> None:
+    for is_log in (False, True):
+        assert find_points(draw_lines("t", {"a": [(7, 3)]}, ("x", "y"), is_log))
+        assert draw_lines("t", {"a": [], "b": [(1, float("nan"))]}, ("x", "y"), is_log) == ""
+
+
+def test_half_a_report_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    assert read_reports(path) == []
+    path.write_bytes(b'{"step": 1}\n[2]\n{"step": 3}\n\xff\n{"step"')
+    assert read_reports(path) == [{"step": 1}, {"step": 3}]

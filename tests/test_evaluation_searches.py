@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+
+from chatbot.config import SearchConfig
+from chatbot.errors import ChatbotError
+from chatbot.evaluation import searches
+from chatbot.evaluation.searches import Search, list_searches, parse_searches
+
+
+def test_settings_are_read_by_their_types() -> None:
+    assert parse_searches(["beam_size=20, length_penalty=1.2", "short:max_reply_length=3"]) == [
+        Search("beam_size=20,length_penalty=1.2", {"beam_size": 20, "length_penalty": 1.2}),
+        Search("short", {"max_reply_length": 3}),
+    ]
+    (found,) = parse_searches([" a wide  one :beam_size = 7"])
+    assert found == Search("a wide one", {"beam_size": 7})
+    assert type(found.settings["beam_size"]) is int
+
+
+def test_a_switch_is_named_alone_or_with_no_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searches, "_NOT_HERE", "length_penalty")  # to have a switch at all
+    specs = ["beam_search", "nobeam_search", "off:beam_search=false", "on:beam_search=TRUE"]
+    values = [search.settings["beam_search"] for search in parse_searches(specs)]
+    assert values == [True, False, False, True]
+    with pytest.raises(ChatbotError, match="beam_search=2 is not true or false"):
+        parse_searches(["beam_search=2"])
+
+
+@pytest.mark.parametrize(
+    ("specs", "message"),
+    [
+        (["beam_size=0"], r"--search=beam_size=0: .*must lie between 1 and 1000"),
+        (["beam_size=2.5"], "beam_size=2.5 is not a whole number"),
+        (["length_penalty=much"], "length_penalty=much is not a number"),
+        (["length_penalty=nan"], "not a finite number"),
+        (["beam_size"], "beam_size needs a value"),
+        (["beam_width=3"], r"'beam_width=3' is no setting of a search; there are .*beam_size"),
+        (["nobeam_size"], "'nobeam_size' is no setting"),
+        (["beam_search"], "'beam_search' is no setting"),
+        ([""], "'' is no setting"),
+        (["label:"], "'' is no setting"),
+        (["beam_size=3,beam_size=4"], "beam_size is named twice"),
+        (["x:beam_size=3", "x:beam_size=4"], "another of this name"),
+        (["beam_size=3", "beam_size=3"], "another of this name"),
+        (["greedy:beam_size=3"], "'greedy' is taken"),
+        (["people:beam_size=3"], "'people' is taken"),
+        (["beam 7:beam_size=3"], "'beam 7' is taken"),
+        (["\x1b[2J:beam_size=3"], "cannot be printed"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(specs: list[str], message: str) -> None:
+    with pytest.raises(ChatbotError, match=message) as caught:
+        parse_searches(specs)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"--search={specs[-1]}: ")
+
+
+def test_the_plain_searches_come_first() -> None:
+    named = [Search("wide", {"beam_size": 9})]
+    names = [search.name for search in list_searches(SearchConfig(beam_size=4), named)]
+    assert names == ["greedy", "beam 4", "wide"]
+    for without in (SearchConfig(beam_search=False), SearchConfig(beam_size=1)):
+        assert [search.name for search in list_searches(without, named)] == ["greedy", "wide"]
+    greedy, beam, _ = list_searches(SearchConfig(beam_size=4), named)
+    assert greedy.settings["beam_size"] == 1
+    assert beam.settings["beam_size"] == 4

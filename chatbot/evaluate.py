@@ -146,7 +146,7 @@ def main(_: Sequence[str]) -> int:
     names = FLAGS.model_dir
     if len(set(names)) < len(names):
         raise ChatbotError("--model_dir names a directory twice; name each once")
-    _check_output(FLAGS.json_file)
+    _check_outputs(FLAGS.json_file, FLAGS.report)
     pairs = list(
         itertools.islice(read_pairs(FLAGS.corpus, FLAGS.corpus_format), FLAGS.limit or None)
     )
@@ -162,10 +162,14 @@ def main(_: Sequence[str]) -> int:
     return 0
 
 
-def _check_output(path: str) -> None:
-    """Refuses before hours of work a file that cannot be written after them."""
-    if path and (os.path.isdir(path) or not os.path.isdir(os.path.dirname(path) or ".")):
-        raise ChatbotError(f"{path} cannot be written (no such directory); name another file")
+def _check_outputs(json_file: str, report: str) -> None:
+    """Refuses before hours of work what could not be written after them."""
+    if json_file and not os.path.isdir(os.path.dirname(json_file) or "."):
+        raise ChatbotError(f"{json_file} cannot be written (no such directory); name another file")
+    if json_file and os.path.isdir(json_file):
+        raise ChatbotError(f"{json_file} cannot be written (it is a directory); name a file in it")
+    if os.path.exists(report) and not os.path.isdir(report):
+        raise ChatbotError(f"--report={report} is not a directory; name another one")
 
 
 def _write_figures(path: str, found: Sequence[Evaluation]) -> None:

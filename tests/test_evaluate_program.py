@@ -108,6 +108,7 @@ def test_several_models_are_compared(
         ({"model_dir": ["m", "m"]}, "names a directory twice"),
         ({"json_file": "missing/figures.json"}, "missing/figures.json cannot be written"),
         ({"json_file": "."}, r"\. cannot be written"),
+        ({"report": __file__}, "is not a directory"),
         ({"corpus": "missing.tsv"}, "missing.tsv: the corpus does not exist"),
     ],
 )

@@ -234,6 +234,14 @@ def test_a_logarithmic_axis_has_equal_steps_for_equal_factors() -> None:
     assert first[1] - second[1] == pytest.approx(second[1] - third[1], abs=0.2)
 
 
+def test_a_long_legend_makes_a_higher_picture() -> None:
+    picture = draw_lines("t", {f"s{n}": [(0, 1), (1, 2)] for n in range(40)}, ("x", "y"))
+    height = float(re.findall(r'viewBox="0 0 720 (\d+)"', picture)[0])
+    places = [float(y) for y in re.findall(r' y="([\d.]+)"', picture)]
+    assert max(places) < height
+    assert len(set(re.findall(r'stroke="(#\w+)" stroke-width="2" (\S+ ?\S*)/>', picture))) > 20
+
+
 def test_one_point_can_be_drawn_and_none_is_nothing() -> None:
     for is_log in (False, True):
         assert find_points(draw_lines("t", {"a": [(7, 3)]}, ("x", "y"), is_log))

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 WIDTH, HEIGHT = 720, 320
 LEFT, RIGHT, TOP, BOTTOM = 64, 180, 34, 44
+ENTRY = 16
+"""Height of a line of the legend, which makes the picture higher where there are many."""
 COLOURS = "#0072b2 #d55e00 #009e73 #cc79a7 #56b4e9 #e69f00 #000000".split()
 """Told apart by the colour-blind too (Okabe and Ito 2008)."""
 DASHES = ("none", "6 3", "2 2")
@@ -81,11 +83,13 @@ def draw_lines(
     every = [point for points in kept.values() for point in points]
     xs, ys = ([point[side] for point in every] for side in (0, 1))
     x_axis = _make_axis(xs, False, LEFT, WIDTH - RIGHT)
-    y_axis = _make_axis(ys if is_log else [0.0, *ys], is_log, HEIGHT - BOTTOM, TOP)
+    bottom = max(HEIGHT - BOTTOM, TOP + ENTRY * (len(kept) + 1))
+    y_axis = _make_axis(ys if is_log else [0.0, *ys], is_log, bottom, TOP)
     parts = [_write(LEFT, 20, title, "start", "title"), *_draw_axes(x_axis, y_axis, labels)]
     for number, (name, points) in enumerate(kept.items()):
         parts += _draw_series(number, name, points, x_axis, y_axis)
-    size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
+    height = bottom + BOTTOM
+    size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
     return f'<svg role="img" {size}>{"".join(parts)}</svg>'
 
 
@@ -104,14 +108,14 @@ def _draw_axes(x_axis: _Axis, y_axis: _Axis, labels: tuple[str, str]) -> list[st
     parts = []
     for tick in x_axis.list_ticks():
         x = x_axis.place(tick)
-        parts.append(_draw_line(x, TOP, x, HEIGHT - BOTTOM))
-        parts.append(_write(x, HEIGHT - BOTTOM + 16, f"{tick:,g}", "middle"))
+        parts.append(_draw_line(x, TOP, x, y_axis.begin))
+        parts.append(_write(x, y_axis.begin + 16, f"{tick:,g}", "middle"))
     for tick in y_axis.list_ticks():
         y = y_axis.place(tick)
         parts.append(_draw_line(LEFT, y, WIDTH - RIGHT, y))
         parts.append(_write(LEFT - 6, y + 4, f"{tick:,g}", "end"))
     middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(_write(middle, HEIGHT - 8, labels[0], "middle"))
+    parts.append(_write(middle, y_axis.begin + BOTTOM - 8, labels[0], "middle"))
     parts.append(_write(WIDTH - RIGHT, 20, labels[1], "end"))
     return parts
 
@@ -123,7 +127,7 @@ def _draw_series(number: int, name: str, points: Points, x_axis: _Axis, y_axis: 
     places = [(x_axis.place(x), y_axis.place(y)) for x, y in points]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     x, y = places[-1]
-    key = TOP + 10 + 16 * number
+    key = TOP + 10 + ENTRY * number
     begin = WIDTH - RIGHT + 10
     return [
         f'<polyline points="{path}" {style}/>',

@@ -164,15 +164,26 @@ def evaluate(
         take_replies([pair.reply for pair in pairs]),
         name_beam(bot.config.search),
     )
-    everything = np.ones(len(pairs), dtype=np.bool_)
+    figures = {
+        **_measure_both(material, listed, seen),
+        "signatures": list_signatures(),
+        "notes": material.list_notes(seen),
+    }
+    return figures, {name: replies.texts for name, replies in material.found.items()}
+
+
+def _measure_both(
+    material: _Material, listed: Sequence[Search], seen: Chosen | None
+) -> dict[str, Any]:
+    """Measures by all pairs and by those that the model has not learned from."""
+    count = len(material.queries)
+    everything = np.ones(count, dtype=np.bool_)
     unseen = np.zeros_like(everything) if seen is None else ~seen
-    (flat, rows), (unseen_flat, unseen_rows) = (
-        material.measure(everything),
-        material.measure(unseen),
-    )
+    flat, rows = material.measure(everything)
+    unseen_flat, unseen_rows = material.measure(unseen)
     if seen is None:
         unseen_flat = dict.fromkeys(unseen_flat)  # not even their number is known
-    figures = {
+    return {
         **flat,
         "seen_share": None if seen is None else float(seen.mean()),
         **{f"{name}_{UNSEEN}": value for name, value in unseen_flat.items()},
@@ -180,16 +191,13 @@ def evaluate(
             search.name: {
                 "settings": dict(search.settings),
                 **(rows[search.name] or {}),
-                "replies_per_second": len(pairs) / material.found[search.name].seconds,
+                "replies_per_second": count / material.found[search.name].seconds,
                 UNSEEN: unseen_rows[search.name],
             }
             for search in listed
         },
         PEOPLE: {**(rows[PEOPLE] or {}), UNSEEN: unseen_rows[PEOPLE]},
-        "signatures": list_signatures(),
-        "notes": material.list_notes(seen),
     }
-    return figures, {name: replies.texts for name, replies in material.found.items()}
 
 
 def read_reports(path: Path) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ PAIRS = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def bot(find_model: Callable[[str], Seq2Seq]) -> Chatbot:
     config = Config(
         CorpusConfig(max_length=5),

@@ -39,26 +39,13 @@ import itertools
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from absl import flags
 
-from chatbot.chatbot import Chatbot
-from chatbot.checkpoint import ModelDirectory
 from chatbot.config import SearchConfig
-from chatbot.corpus import FORMATS, Pair, read_pairs
+from chatbot.corpus import FORMATS, read_pairs
 from chatbot.errors import ChatbotError
-from chatbot.evaluation.measuring import Evaluation, evaluate, find_seen, read_reports
-from chatbot.evaluation.report import write_report
-from chatbot.evaluation.searches import Search, parse_searches
-from chatbot.evaluation.tables import (
-    format_markdown,
-    format_table,
-    list_examples,
-    list_tables,
-    make_line,
-)
-from chatbot.files import write_json
+from chatbot.evaluation.searches import parse_searches
 from chatbot.flags import FLAGS, define_settings, given_settings, run, show
 from chatbot.quiet import hush
 from chatbot.terminal import run_politely
@@ -67,47 +54,6 @@ PURPOSE = (
     "Measures models on a corpus: perplexity, and of every search's replies BLEU, chrF, variety, "
     "length and speed, over all pairs and over those that were not learned from."
 )
-
-
-def evaluate_directory(
-    model_dir: str,
-    pairs: Sequence[Pair],
-    searches: Sequence[Search],
-    settings: dict[str, Any] | None = None,
-) -> Evaluation:
-    """Loads a model and measures everything.
-
-    Args:
-        model_dir: Its directory.
-        pairs: At least one pair.
-        searches: What to compare with greedy search and the model's own beam.
-        settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
-
-    Returns:
-        The figures.
-
-    Raises:
-        ChatbotError: The model cannot be loaded, or a search does not fit it.
-    """
-    directory = ModelDirectory(model_dir)
-    bot = Chatbot.load(model_dir, settings)
-    seen = find_seen(pairs, directory.pairs_path)
-    figures, replies = evaluate(bot, pairs, searches, seen)
-    return Evaluation(model_dir, figures, replies, read_reports(directory.metrics_path))
-
-
-def format_figures(evaluations: Sequence[Evaluation]) -> str:
-    """Writes the tables and the notes for a terminal.
-
-    Args:
-        evaluations: At least one model.
-    """
-    parts = [format_table(table) for table in list_tables(evaluations)]
-    signatures = evaluations[0].figures["signatures"]
-    parts.append("\n".join(f"{name} by sacrebleu: {text}" for name, text in signatures.items()))
-    for found in evaluations:
-        parts += [f"{make_line(found.name)}: {make_line(note)}" for note in found.figures["notes"]]
-    return "\n\n".join(parts)
 
 
 def define_flags() -> None:
@@ -150,15 +96,18 @@ def main(_: Sequence[str]) -> int:
     pairs = list(
         itertools.islice(read_pairs(FLAGS.corpus, FLAGS.corpus_format), FLAGS.limit or None)
     )
+    # TensorFlow comes in here: what can go wrong without it is found before.
+    from chatbot.evaluation import comparison
+
     settings = given_settings(SearchConfig)
-    found = [evaluate_directory(name, pairs, searches, settings) for name in names]
-    print(format_figures(found))
+    found = [comparison.evaluate_directory(name, pairs, searches, settings) for name in names]
+    print(comparison.format_figures(found))
     if FLAGS.examples:
-        print(f"\n{format_markdown(list_examples(found, pairs[: FLAGS.examples]))}")
+        print(f"\n{comparison.format_examples(found, pairs[: FLAGS.examples])}")
     if FLAGS.json_file:
-        _write_figures(FLAGS.json_file, found)
+        comparison.write_figures(Path(FLAGS.json_file), found)
     if FLAGS.report:
-        write_report(Path(FLAGS.report), found, pairs)
+        comparison.write_report(Path(FLAGS.report), found, pairs)
     return 0
 
 
@@ -170,17 +119,6 @@ def _check_outputs(json_file: str, report: str) -> None:
         raise ChatbotError(f"{json_file} cannot be written (it is a directory); name a file in it")
     if os.path.exists(report) and not os.path.isdir(report):
         raise ChatbotError(f"--report={report} is not a directory; name another one")
-
-
-def _write_figures(path: str, found: Sequence[Evaluation]) -> None:
-    figures = {evaluation.name: evaluation.figures for evaluation in found}
-    values = found[0].figures if len(found) == 1 else {"models": figures}
-    try:
-        write_json(Path(path), values)
-    except OSError as error:
-        raise ChatbotError(
-            f"{path} cannot be written ({error.strerror}); name another file"
-        ) from None
 
 
 if __name__ == "__main__":

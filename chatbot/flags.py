@@ -16,6 +16,7 @@ from chatbot.errors import ChatbotError
 from chatbot.settings import Settings
 
 FLAGS = flags.FLAGS
+_REPEATED = ";\n    repeat this option to specify a list of values"  # absl adds it to the help
 _SHOWN: dict[str, list[str]] = {}
 """{heading: names of its flags}, in the order in which `--help` shows them."""
 
@@ -121,7 +122,10 @@ def describe(purpose: str) -> str:
         for name in names:
             lines.append(f"  {_spell(name)}")
             lines += textwrap.wrap(
-                FLAGS[name].help or "", width, initial_indent=" " * 6, subsequent_indent=" " * 6
+                (FLAGS[name].help or "").removesuffix(_REPEATED),
+                width,
+                initial_indent=" " * 6,
+                subsequent_indent=" " * 6,
             )
     lines += ["", "  --flagfile=FILE", "      Read flags from a file, one a line."]
     return "\n".join(lines)

@@ -16,6 +16,7 @@ import chatbot.evaluate as program
 from chatbot.chatbot import Chatbot
 from chatbot.corpus import Pair
 from chatbot.errors import ChatbotError
+from chatbot.evaluation.comparison import evaluate_directory
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,7 @@ def test_the_program_measures_compares_and_writes(trained: Path, tmp_path: Path)
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
     )
     assert done.returncode == 0, done.stderr
+    assert "TensorFlow" not in done.stderr
     figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     assert (figures["pairs"], figures["pairs_unseen"], figures["seen_share"]) == (5, 2, 0.6)
     assert figures["perplexity"] != figures["perplexity_unseen"]
@@ -134,4 +136,4 @@ def test_damaged_hashes_are_one_clear_line(trained: Path, tmp_path: Path) -> Non
             (copied / path.name).write_bytes(path.read_bytes())
     (copied / "training_pairs.u64").write_bytes(bytes(9))
     with pytest.raises(ChatbotError, match=r"training_pairs\.u64 is damaged"):
-        program.evaluate_directory(str(copied), [Pair("hello", "no", 0)], [])
+        evaluate_directory(str(copied), [Pair("hello", "no", 0)], [])

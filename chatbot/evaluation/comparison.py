@@ -1,0 +1,101 @@
+"""Models measured on one corpus, and what is shown and kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from chatbot.chatbot import Chatbot
+from chatbot.checkpoint import ModelDirectory
+from chatbot.corpus import Pair
+from chatbot.errors import ChatbotError
+from chatbot.evaluation.measuring import Evaluation, evaluate, find_seen, read_reports
+from chatbot.evaluation.report import write_report
+from chatbot.evaluation.searches import Search
+from chatbot.evaluation.tables import (
+    format_markdown,
+    format_table,
+    list_examples,
+    list_tables,
+    make_line,
+)
+from chatbot.files import write_json
+
+__all__ = [
+    "evaluate_directory",
+    "format_examples",
+    "format_figures",
+    "write_figures",
+    "write_report",
+]
+
+
+def evaluate_directory(
+    model_dir: str,
+    pairs: Sequence[Pair],
+    searches: Sequence[Search],
+    settings: Mapping[str, Any] | None = None,
+) -> Evaluation:
+    """Loads a model and measures everything.
+
+    Args:
+        model_dir: Its directory.
+        pairs: At least one pair.
+        searches: What to compare with greedy search and the model's own beam.
+        settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
+
+    Returns:
+        The figures.
+
+    Raises:
+        ChatbotError: The model cannot be loaded, or a search does not fit it.
+    """
+    directory = ModelDirectory(model_dir)
+    bot = Chatbot.load(model_dir, settings)
+    seen = find_seen(pairs, directory.pairs_path)
+    figures, replies = evaluate(bot, pairs, searches, seen)
+    return Evaluation(model_dir, figures, replies, read_reports(directory.metrics_path))
+
+
+def format_figures(evaluations: Sequence[Evaluation]) -> str:
+    """Writes the tables and the notes for a terminal.
+
+    Args:
+        evaluations: At least one model.
+    """
+    parts = [format_table(table) for table in list_tables(evaluations)]
+    signatures = evaluations[0].figures["signatures"]
+    parts.append("\n".join(f"{name} by sacrebleu: {text}" for name, text in signatures.items()))
+    for found in evaluations:
+        parts += [f"{make_line(found.name)}: {make_line(note)}" for note in found.figures["notes"]]
+    return "\n\n".join(parts)
+
+
+def format_examples(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> str:
+    """Writes what every search replies to queries as a Markdown table.
+
+    Args:
+        evaluations: At least one model.
+        pairs: The first of the pairs that they were measured on.
+    """
+    return format_markdown(list_examples(evaluations, pairs))
+
+
+def write_figures(path: Path, evaluations: Sequence[Evaluation]) -> None:
+    """Writes the figures as JSON, as `chatbot.evaluate` describes it.
+
+    Args:
+        path: The file.
+        evaluations: At least one model.
+
+    Raises:
+        ChatbotError: The file cannot be written.
+    """
+    figures = {found.name: found.figures for found in evaluations}
+    try:
+        write_json(path, {"models": figures} if len(figures) > 1 else evaluations[0].figures)
+    except OSError as error:
+        raise ChatbotError(
+            f"{path} cannot be written ({error.strerror}); name another file"
+        ) from None

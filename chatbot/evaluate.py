@@ -50,6 +50,10 @@ from chatbot.flags import FLAGS, define_settings, given_settings, run, show
 from chatbot.quiet import hush
 from chatbot.terminal import run_politely
 
+MOST_TURNS = 100
+"""Turns of a dialogue that go with a pair; each model reads as many of the last as it was trained
+with, and no model more."""
+
 PURPOSE = (
     "Measures models on a corpus: perplexity, and of every search's replies BLEU, chrF, variety, "
     "length and speed, over all pairs and over those that were not learned from."
@@ -93,9 +97,8 @@ def main(_: Sequence[str]) -> int:
     if len(set(names)) < len(names):
         raise ChatbotError("--model_dir names a directory twice; name each once")
     _check_outputs(FLAGS.json_file, FLAGS.report)
-    pairs = list(
-        itertools.islice(read_pairs(FLAGS.corpus, FLAGS.corpus_format), FLAGS.limit or None)
-    )
+    read = read_pairs(FLAGS.corpus, FLAGS.corpus_format, context_turns=MOST_TURNS)
+    pairs = list(itertools.islice(read, FLAGS.limit or None))
     # TensorFlow comes in here: what can go wrong without it is found before.
     from chatbot.evaluation import comparison
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import make_config, make_pairs
@@ -13,7 +14,7 @@ from trainings import tiny_settings, train, write_pairs
 from chatbot.chatbot import MAX_CHARACTERS, Chatbot, ReadQuery, Reply
 from chatbot.config import Config, CorpusConfig
 from chatbot.corpus import Pair, read_pairs
-from chatbot.evaluate import measure_perplexity
+from chatbot.evaluation.perplexity import measure_perplexity, score_pairs
 from chatbot.model import Seq2Seq
 from chatbot.repl import LONGEST_TURN, Chat
 from chatbot.scoring import Scorer
@@ -21,6 +22,11 @@ from chatbot.text import EOS, SEP, SPECIAL_TOKENS, UNK, Vocabulary
 from chatbot.turns import Query
 
 WORDS = Vocabulary([*SPECIAL_TOKENS, "hello", "you", "are", "how", "?", "i"])
+
+
+def find_perplexity(bot: Chatbot, pairs: list[Pair]) -> float:
+    everything = np.ones(len(pairs), dtype=np.bool_)
+    return float(measure_perplexity(score_pairs(bot, pairs), everything)["perplexity"])
 
 
 class ListeningBot(PaperBot):
@@ -170,7 +176,7 @@ def test_replies_are_scored_in_their_context(make_bot: Callable[[int], Chatbot])
     scorer = Scorer(bot.model, WORDS, 3, 2)
     scores = [score.log_prob for score in scorer.score([(p.turns, p.reply) for p in pairs])]
     assert scores == pytest.approx(expected, rel=1e-4)
-    surprise = measure_perplexity(bot, pairs)["perplexity"]
+    surprise = find_perplexity(bot, pairs)
     assert surprise == pytest.approx(float(tf.exp(-sum(expected) / 5)), rel=1e-4)
     alone = bot.model.token_log_losses(*make_pairs([[8, 7, 6]], [[10, EOS]]))
     assert -float(tf.reduce_sum(alone)) != pytest.approx(expected[0], rel=1e-2)
@@ -198,7 +204,7 @@ def test_a_reply_that_depends_on_the_turn_before_is_learned_in_context(
     bot = train_on_talks(tmp_path / "two", 2)
     pairs = list(read_pairs(tmp_path / "two" / "talks.conv", context_turns=2))
     assert [bot.greedy(pair.turns).text for pair in pairs] == [pair.reply for pair in pairs]
-    assert measure_perplexity(bot, pairs)["perplexity"] < 1.1
+    assert find_perplexity(bot, pairs) < 1.1
     rows = converse(bot, "apple", "why", "/reset", "lemon", "why")  # type: ignore[arg-type]
     said = [row[1].split()[2] for row in rows if len(row) > 1]
     assert said == ["red", "iron", "yellow", "acid"]
@@ -208,7 +214,7 @@ def test_a_reply_that_depends_on_the_turn_before_is_learned_in_context(
     right = [forgetful.greedy(pair.turns).text == pair.reply for pair in pairs]
     assert sum(right) == len(pairs) - 1
     # Of two equally frequent replies each has at most half the probability.
-    assert measure_perplexity(forgetful, pairs)["perplexity"] >= 4 ** (1 / 12)
+    assert find_perplexity(forgetful, pairs) >= 4 ** (1 / 12)
 
 
 def test_a_corpus_without_context_is_noted(

@@ -27,6 +27,7 @@ from chatbot.evaluation.replies import (
 from chatbot.evaluation.searches import GREEDY, PEOPLE, Search, list_searches, name_beam
 from chatbot.pair_hashes import HASH_TYPE, find_known, hash_pair
 from chatbot.text import tokenize
+from chatbot.turns import SEPARATOR
 
 UNSEEN = "unseen"
 _ROUNDING = 0.02  # nats; see `chatbot.chatbot` on precision
@@ -156,9 +157,9 @@ def evaluate(
         ChatbotError: A search does not fit the model's own settings.
     """
     listed = list_searches(bot.config.search, searches)
-    queries = [pair.query for pair in pairs]
+    queries = [pair.turns[-bot.config.corpus.context_turns :] for pair in pairs]
     material = _Material(
-        [spell(query) for query in queries],
+        [SEPARATOR.join(map(spell, turns)) for turns in queries],
         score_pairs(bot, pairs),
         {search.name: run_search(bot, queries, search) for search in listed},
         take_replies([pair.reply for pair in pairs]),

@@ -40,11 +40,12 @@ def score_pairs(bot: Chatbot, pairs: Sequence[Pair]) -> PairLosses:
     Returns:
         The losses, in the pairs' order.
     """
-    scorer = Scorer(bot.model, bot.vocabulary, bot.config.corpus.max_length)
+    cut = bot.config.corpus
+    scorer = Scorer(bot.model, bot.vocabulary, cut.max_length, cut.context_turns)
     found = [
         score
         for window in draw_windows(pairs, "perplexity")
-        for score in scorer.score([(pair.query, pair.reply) for pair in window])
+        for score in scorer.score([(pair.turns, pair.reply) for pair in window])
     ]
     return PairLosses(
         np.array([-score.log_prob for score in found]),

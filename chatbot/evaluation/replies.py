@@ -16,6 +16,7 @@ from chatbot.evaluation.searches import Search
 from chatbot.evaluation.statistics import measure_commonest_share, measure_distinct
 from chatbot.evaluation.windows import draw_windows
 from chatbot.text import tokenize
+from chatbot.turns import Query
 
 
 class Replies(NamedTuple):
@@ -52,12 +53,12 @@ def take_replies(texts: Sequence[str]) -> Replies:
     return Replies(list(texts), [spell(text) for text in texts], nothing, nothing, 0.0)
 
 
-def run_search(bot: Chatbot, queries: Sequence[str], search: Search) -> Replies:
+def run_search(bot: Chatbot, queries: Sequence[Query], search: Search) -> Replies:
     """Searches a reply for every query.
 
     Args:
         bot: The model.
-        queries: The queries.
+        queries: The queries, as `Chatbot.reply` takes them.
         search: How to search.
 
     Returns:

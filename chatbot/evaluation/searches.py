@@ -11,8 +11,19 @@ from chatbot.config import SearchConfig
 from chatbot.errors import ChatbotError
 
 GREEDY = "greedy"
+OWN = "chat"
+"""The search that the model's own settings ask for, where that is neither of the plain ones."""
 PEOPLE = "people"
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
+_NOT_PLAIN = (
+    "min_reply_length",
+    "no_repeat_ngram",
+    "coverage_penalty",
+    "mmi_weight",
+    "diverse_groups",
+    "sample",
+)
+"""Settings that plain greedy search and the plain beam do without."""
 _NOT_HERE = "beam_search"  # says what the chat shows, not how a reply is looked for
 
 
@@ -61,19 +72,22 @@ def list_searches(own: SearchConfig, searches: Sequence[Search]) -> list[Search]
         searches: From `parse_searches`.
 
     Returns:
-        Greedy search, the beam of the model's width if it has one, and the named searches.
+        Greedy search, the beam of the model's width if it has one, the model's own search if it is
+        another one, and the named searches.
 
     Raises:
         ChatbotError: A search does not fit the model's own settings.
     """
-    # Whatever the model's replies in a chat are drawn by, these two rows are never drawn by lot.
-    plain = {"sample": False} if hasattr(own, "sample") else {}
+    # Whatever the model's own settings are, these two rows are the plain searches.
+    plain = {name: getattr(SearchConfig, name) for name in _NOT_PLAIN}
     listed = [Search(GREEDY, {**plain, "beam_size": 1})]
     if own.beam_search and own.beam_size > 1:
         listed.append(Search(name_beam(own), {**plain, "beam_size": own.beam_size}))
+    if any(getattr(own, name) != value for name, value in plain.items()):
+        listed.append(Search(OWN, {}))
     for search in searches:
         try:
-            dataclasses.replace(own, **search.settings)
+            dataclasses.replace(own, **search.settings).check_together()
         except ChatbotError as error:
             raise ChatbotError(f"--search={search.name}: {error}") from None
     return [*listed, *searches]
@@ -95,7 +109,7 @@ def _parse(spec: str) -> Search:
         settings[name] = value
     SearchConfig(**settings)
     name = " ".join(label.split()) or ",".join(words)
-    if name in (GREEDY, PEOPLE) or re.fullmatch(r"beam \d+", name):
+    if name in (GREEDY, OWN, PEOPLE) or re.fullmatch(r"beam \d+", name):
         raise ChatbotError(f"the label {name!r} is taken by a row of its own; choose another")
     if not name.isprintable():
         raise ChatbotError("the label cannot be printed; choose another")

@@ -58,8 +58,8 @@ class RecordingSearch(FastSearch):
         _, beam_size, continuations = found.tokens.shape
         count = min(2 * beam_size, beam_size * continuations)
         ids, parents, log_probs = keep_best(found.log_probs, found, count)
-        rows = [x[0].numpy() for x in (ids, parents, log_probs)]
-        real = rows[2] > -np.inf
+        tokens, places, values = (x[0].numpy() for x in (ids, parents, log_probs))
+        real = values > -np.inf
         kept = int(np.sum(real[:beam_size]))
-        self.steps.append(Candidates(*(row[real] for row in rows), kept))
-        return tuple(x[:, :beam_size] for x in (ids, parents, log_probs))  # type: ignore[return-value]
+        self.steps.append(Candidates(tokens[real], places[real], values[real], kept))
+        return ids[:, :beam_size], parents[:, :beam_size], log_probs[:, :beam_size]

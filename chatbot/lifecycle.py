@@ -18,7 +18,9 @@ from chatbot.dataset import Corpora, EncodingConfig, encode_corpus
 from chatbot.device import computing_in, has_gpu, prepare_device, resolve_precision
 from chatbot.distribution import Distribution, join_others
 from chatbot.errors import ChatbotError
+from chatbot.metrics import read_reports
 from chatbot.model import Seq2Seq
+from chatbot.plots import draw_curves
 from chatbot.stopping import StopRequest
 from chatbot.training import Trainer
 
@@ -259,12 +261,28 @@ def _run(
     if reason is not None and writes:
         directory.mark_finished(trainer.step, reason)
     distribution.wait_for_all()  # so that nobody tells of success before all is written
+    status = 0
     if reason is None:
         _say(f"stopped at step {trainer.step}, all saved; run the same command to go on")
-        return 128 + stop.signal_number if stop.signal_number else 0
-    if writes:
+        status = 128 + stop.signal_number if stop.signal_number else 0
+    elif writes:
         _say(f"finished: {reason}; now run python predict.py --model_dir={directory.path}")
-    return 0
+    if writes:
+        _draw_curves(directory, stop)
+    return status
+
+
+def _draw_curves(directory: ModelDirectory, stop: StopRequest) -> None:
+    """Draws the reports beside them; where that fails, or somebody is impatient, it says so."""
+    path = directory.path / "curves.png"
+    try:
+        with stop:
+            reports = read_reports(directory.metrics_path)
+            if reports:
+                draw_curves(str(path), reports)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - all that matters is saved
+        reason = str(error).split("\n")[0] or type(error).__name__
+        _say(f"the training's curves were not drawn ({reason})")
 
 
 def _say(message: str) -> None:

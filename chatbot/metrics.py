@@ -97,6 +97,28 @@ def to_perplexity(loss: float) -> float:
     return math.exp(min(loss, 700.0))
 
 
+def read_reports(path: Path) -> list[dict[str, Any]]:
+    """Reads what `append_report` wrote.
+
+    Args:
+        path: The file; it need not exist.
+
+    Returns:
+        The reports, without lines that are none.
+    """
+    if not path.exists():
+        return []
+    reports = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            report = json.loads(line)
+        except ValueError:
+            continue  # half a line, from a process that was killed
+        if isinstance(report, dict):
+            reports.append(report)
+    return reports
+
+
 def cut_reports(path: Path, step: int) -> None:
     """Drops the reports of steps that no checkpoint remembers, so that none stands there twice.
 

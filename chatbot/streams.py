@@ -11,7 +11,6 @@ import contextlib
 import os
 import select
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,6 +151,31 @@ def open_lines(path: str) -> Iterator[LineReader]:
 
 @contextlib.contextmanager
 def replace_file(path: str) -> Iterator[BinaryIO]:
+    """Opens the file of `--output` for writing; see `write_whole`.
+
+    Args:
+        path: The file.
+
+    Yields:
+        The file.
+
+    Raises:
+        ChatbotError: It cannot be written. What was there before is untouched.
+    """
+    try:
+        if os.path.isdir(path):
+            raise ChatbotError(f"--output={path} is a directory; name a file in it")
+        with write_whole(path) as file:
+            yield file
+    except OSError as error:
+        raise ChatbotError(
+            f"--output={path} cannot be written ({_explain(error)}); "
+            "free space or name another file, or - for standard output"
+        ) from None
+
+
+@contextlib.contextmanager
+def write_whole(path: str) -> Iterator[BinaryIO]:
     """Opens a file for writing that takes its place only when everything is in it.
 
     A device or a named pipe is written directly.
@@ -163,23 +187,15 @@ def replace_file(path: str) -> Iterator[BinaryIO]:
         The file.
 
     Raises:
-        ChatbotError: It cannot be written. What was there before is untouched.
+        OSError: It cannot be written. What was there before is untouched.
     """
-    try:
-        target = Path(os.path.realpath(path))
-        if target.is_dir():
-            raise ChatbotError(f"--output={path} is a directory; name a file in it")
-        if target.exists() and not stat.S_ISREG(target.stat().st_mode):
-            with target.open("wb") as file:
-                yield file
-            return
-        with _written_aside(target) as file:
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_dir() and not target.is_file():
+        with target.open("wb") as file:
             yield file
-    except OSError as error:
-        raise ChatbotError(
-            f"--output={path} cannot be written ({_explain(error)}); "
-            "free space or name another file, or - for standard output"
-        ) from None
+        return
+    with _written_aside(target) as file:
+        yield file
 
 
 @contextlib.contextmanager

@@ -1,0 +1,22 @@
+"""Pictures of attention, beams and trainings, as files and as text for a terminal.
+
+matplotlib is imported when the first picture is drawn; text does without it.
+"""
+
+from __future__ import annotations
+
+from chatbot.branches import Branch
+from chatbot.plots.attention import draw_attention
+from chatbot.plots.beam_tree import draw_beam_tree
+from chatbot.plots.curves import draw_curves
+from chatbot.plots.outline import write_beam_tree
+from chatbot.plots.shading import shade_attention
+
+__all__ = [
+    "Branch",
+    "draw_attention",
+    "draw_beam_tree",
+    "draw_curves",
+    "shade_attention",
+    "write_beam_tree",
+]

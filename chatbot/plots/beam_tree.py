@@ -1,0 +1,179 @@
+"""A beam's tree as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+
+import numpy as np
+
+from chatbot.branches import Branch, Node, format_probability, list_nodes
+from chatbot.plots.canvas import BLUE, GREEN, GREY, INK, draw_picture
+from chatbot.plots.labels import shorten, write_label
+from chatbot.plots.layout import place_rows
+from chatbot.terminal import count_columns
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LABEL, _TITLE = 16, 90  # columns
+_ROW, _BOX = 0.44, 0.36  # inches from row to row, height of a box
+_GAP, _MARGIN = 0.5, 0.14  # inches between columns, inside a box
+_WIDE_EM = 0.62  # of a column, for signs whose font is on the reader's side
+_CAPTION = "solid: kept    dashed: dropped    green, double: ended    blue, thick: the best reply"
+
+
+class _Column(NamedTuple):
+    left: float
+    width: float
+
+
+def draw_beam_tree(
+    path: str,
+    tree: Sequence[Sequence[Branch]],
+    title: str,
+    best: tuple[int, int] | None = None,
+) -> str:
+    """Draws what a beam search kept and dropped, a column for each step.
+
+    A box holds a token and the probability of all tokens up to it. A text in an SVG file stays
+    text.
+
+    Args:
+        path: The file, `.png` or `.svg`.
+        tree: The branches of every step.
+        title: Stands above.
+        best: Step and place of the best reply's last branch; see `list_nodes`.
+
+    Returns:
+        One line to show when a font was missing, else nothing.
+
+    Raises:
+        ChatbotError: The file cannot be written or is no picture's name.
+        ValueError: It is no tree, or an empty one.
+    """
+    nodes = list_nodes(tree, best)
+    if not nodes:
+        raise ValueError("a tree needs at least one branch")
+    labels = [write_label(node.branch.text, _LABEL) for node in nodes]
+    heading = shorten(title, _TITLE)
+
+    def draw(figure: Figure, spell: Callable[[str], str]) -> None:
+        words = [spell(label) for label in labels]
+        columns = _place_columns(figure, nodes, words)
+        rows = place_rows(nodes) * _ROW + _ROW / 2
+        axes = _open_axes(figure, columns, float(rows.max()) + _ROW / 2)
+        for node, row in zip(nodes, rows):
+            if node.parent is not None:
+                start = rows[node.parent]
+                _draw_edge(axes, node, columns[node.step - 1 : node.step + 1], start, row)
+        for node, word, row in zip(nodes, words, rows):
+            _draw_box(axes, node, columns[node.step], row, word)
+        if heading:
+            axes.set_title(spell(heading), loc="left")
+
+    return draw_picture(path, [*labels, heading], draw)
+
+
+def _place_columns(figure: Figure, nodes: Sequence[Node], words: Sequence[str]) -> list[_Column]:
+    """Returns a place for each step, wide enough for its widest label."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas: Any = FigureCanvasAgg(figure)
+    renderer = canvas.get_renderer()
+    widths = np.zeros(1 + max(node.step for node in nodes))
+    for node, word in zip(nodes, words):
+        for part, size in ((word, 9.0), (format_probability(node.branch.log_prob), 8.0)):
+            text = figure.text(0, 0, part, fontsize=size, weight=_weigh(node))
+            inches = text.get_window_extent(renderer).width / figure.dpi
+            text.remove()
+            inches = max(inches, count_columns(part) * size * _WIDE_EM / 72)
+            widths[node.step] = max(widths[node.step], inches + _MARGIN)
+    lefts = np.cumsum([0.0, *(widths[:-1] + _GAP)])
+    return [_Column(float(left), float(width)) for left, width in zip(lefts, widths)]
+
+
+def _weigh(node: Node) -> str:
+    return "bold" if node.best else "normal"
+
+
+def _open_axes(figure: Figure, columns: Sequence[_Column], height: float) -> Any:
+    """Makes axes whose units are inches, downwards from the upper left corner."""
+    width = columns[-1].left + columns[-1].width
+    figure.set_size_inches(width, height)
+    axes: Any = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    axes.set_axis_off()
+    axes.text(0, height + 0.12, _CAPTION, fontsize=7, color=GREY, va="top")
+    return axes
+
+
+def _choose_colour(node: Node) -> str:
+    if node.best:
+        return BLUE
+    if node.branch.kept:
+        return GREEN if node.branch.ended else INK
+    return GREY
+
+
+def _draw_edge(axes: Any, node: Node, columns: Sequence[_Column], start: float, end: float) -> None:
+    """Draws a curve through the gap between two columns, where no boxes are."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    left, right = columns[0].left + columns[0].width, columns[1].left
+    middle = (left + right) / 2
+    points = [(left, start), (middle, start), (middle, end), (right, end)]
+    curve = Path(points, [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4])
+    axes.add_patch(
+        PathPatch(
+            curve,
+            fill=False,
+            edgecolor=_choose_colour(node),
+            linewidth=2.2 if node.best else 0.9,
+            linestyle="solid" if node.branch.kept else "dashed",
+            clip_on=False,
+        )
+    )
+
+
+def _draw_box(axes: Any, node: Node, column: _Column, row: float, word: str) -> None:
+    colour, top = _choose_colour(node), row - _BOX / 2
+    _add_frame(axes, node, (column.left, top, column.width, _BOX))
+    if node.branch.ended:
+        inner = (column.left + 0.03, top + 0.03, column.width - 0.06, _BOX - 0.06)
+        _add_frame(axes, node, inner)
+    middle = column.left + column.width / 2
+    for text, size, shift in (
+        (word, 9.0, -0.075),
+        (format_probability(node.branch.log_prob), 8.0, 0.085),
+    ):
+        axes.text(
+            middle,
+            row + shift,
+            text,
+            fontsize=size,
+            color=colour,
+            weight=_weigh(node),
+            ha="center",
+            va="center",
+        )
+
+
+def _add_frame(axes: Any, node: Node, place: tuple[float, float, float, float]) -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    left, top, width, height = place
+    axes.add_patch(
+        FancyBboxPatch(
+            (left, top),
+            width,
+            height,
+            boxstyle="round,pad=0,rounding_size=0.06",
+            facecolor="white",
+            edgecolor=_choose_colour(node),
+            linewidth=2.0 if node.best else 1.0,
+            linestyle="solid" if node.branch.kept else "dashed",
+            clip_on=False,
+        )
+    )

@@ -1,0 +1,148 @@
+"""Pictures in files: one look, the same bytes each time, whole or absent, no screen needed."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import math
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Callable
+
+from chatbot.errors import ChatbotError
+from chatbot.plots.fonts import OWN_FONT, Fonts, choose_fonts
+from chatbot.streams import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, GREY, PALE, INK = (
+    "#2a6fbb",
+    "#d9691e",
+    "#2e8b57",
+    "#8c8c8c",
+    "#d5d5d5",
+    "#222222",
+)
+DOTS_PER_INCH = 120
+_MOST_DOTS = 30e6
+_LONGEST_SIDE = 20_000
+"""Dots; the memory for all, and what programs can show."""
+_STYLE = {
+    "axes.edgecolor": GREY,
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 9,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 10,
+    "figure.facecolor": "white",
+    "font.sans-serif": [OWN_FONT, "Verdana", "Helvetica", "Arial"],
+    "font.size": 9,
+    "grid.color": "#e6e6e6",
+    "legend.frameon": False,
+    "savefig.facecolor": "white",
+    "svg.fonttype": "none",  # text stays text: to be searched, and drawn with the reader's fonts
+    "svg.hashsalt": "chatbot",  # else its names differ each time
+    "text.color": INK,
+    "text.parse_math": False,  # a token is no formula
+    "xtick.color": GREY,
+    "xtick.labelcolor": INK,
+    "xtick.labelsize": 8,
+    "ytick.color": GREY,
+    "ytick.labelcolor": INK,
+    "ytick.labelsize": 8,
+}
+Draw = Callable[["Figure", Callable[[str], str]], None]
+
+
+def draw_picture(path: str, texts: Sequence[str], draw: Draw) -> str:
+    """Draws a picture into a file.
+
+    Args:
+        path: The file, `.png` or `.svg`; one that is there is replaced.
+        texts: All labels that come from outside.
+        draw: Draws on an empty figure; every label goes through the function that it is given.
+
+    Returns:
+        One line to show when a font was missing, else nothing.
+
+    Raises:
+        ChatbotError: The name ends otherwise, or the file cannot be written.
+    """
+    form = os.path.splitext(path)[1].lower().lstrip(".")
+    if form not in ("png", "svg"):
+        raise ChatbotError(f"{path} is no name for a picture; let it end in .png or .svg")
+    try:
+        # Before the work, which takes a second and more.
+        if not os.path.isdir(os.path.dirname(path) or "."):
+            raise FileNotFoundError(2, "its directory is not there")
+        fonts = _load(texts)
+        content = _render(form, fonts, draw)
+        with write_whole(path) as file:
+            file.write(content)
+    except OSError as error:
+        raise ChatbotError(
+            f"{path} cannot be written ({error.strerror or error}); "
+            "free space or name another place"
+        ) from None
+    # A reader's program finds a font for what stands in an SVG file.
+    return fonts.advise(path) if form == "png" else ""
+
+
+def _load(texts: Sequence[str]) -> Fonts:
+    """Imports matplotlib, which takes half a second, and chooses fonts."""
+    # It warns of directories it would like to write and of fonts it takes long to list.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    return choose_fonts(texts)
+
+
+def _render(form: str, fonts: Fonts, draw: Draw) -> bytes:
+    from matplotlib.figure import Figure
+
+    spell = fonts.spell if form == "png" else _keep
+    metadata = {"Software": None} if form == "png" else {"Date": None, "Creator": None}
+    content = io.BytesIO()
+    with _styled(fonts.families), warnings.catch_warnings():
+        if form == "svg":
+            warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
+        figure = Figure()
+        draw(figure, spell)
+        figure.savefig(
+            content,
+            format=form,
+            dpi=_choose_dots_per_inch(figure),
+            bbox_inches="tight",
+            pad_inches=0.12,
+            metadata=metadata,
+        )
+    return content.getvalue()
+
+
+def _choose_dots_per_inch(figure: Figure) -> float:
+    """Returns fewer than `DOTS_PER_INCH` where the picture would be too large for memory."""
+    width, height = figure.get_size_inches()
+    most = min(_LONGEST_SIDE / max(width, height), math.sqrt(_MOST_DOTS / (width * height)))
+    return float(min(DOTS_PER_INCH, most))
+
+
+def _keep(label: str) -> str:
+    return label
+
+
+@contextlib.contextmanager
+def _styled(families: list[str]) -> Iterator[None]:
+    """Draws in our style, whatever the user's matplotlibrc says, and leaves theirs as it was."""
+    import matplotlib
+
+    # To change the backend would be a choice for the whole process.
+    default: dict[str, Any] = {
+        name: value
+        for name, value in matplotlib.rcParamsDefault.items()
+        if not name.startswith(("backend", "interactive", "toolbar"))
+    }
+    style = {**default, **_STYLE, "font.family": [*families, "sans-serif"]}
+    with matplotlib.rc_context(style):
+        yield

@@ -1,0 +1,115 @@
+"""How a training went: perplexity, learning rate and speed against steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Callable
+
+from chatbot.plots.canvas import BLUE, GREEN, GREY, ORANGE, draw_picture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_MOST = 1e30
+"""Larger figures are those of a training that went astray, and no axis can hold them."""
+_FEW = 40  # points that are marked each
+
+
+def draw_curves(path: str, reports: Sequence[Mapping[str, Any]]) -> str:
+    """Draws a training's curves.
+
+    Args:
+        path: The file, `.png` or `.svg`.
+        reports: The objects of metrics.jsonl. A figure that is missing, no number, infinite or
+            beyond 1e30 leaves a gap.
+
+    Returns:
+        One line to show when a font was missing, else nothing.
+
+    Raises:
+        ChatbotError: The file cannot be written or is no picture's name.
+    """
+
+    def draw(figure: Figure, _: Callable[[str], str]) -> None:
+        from matplotlib.ticker import FuncFormatter
+
+        figure.set_size_inches(8.0, 5.6)
+        grid = figure.add_gridspec(2, 2, height_ratios=[2.2, 1.0], hspace=0.32, wspace=0.24)
+        main = figure.add_subplot(grid[0, :])
+        _draw_perplexities(main, reports)
+        for place, key, colour, label in (
+            (0, "learning_rate", GREEN, "learning rate"),
+            (1, "tokens_per_second", GREY, "tokens a second"),
+        ):
+            axes = figure.add_subplot(grid[1, place], sharex=main)
+            points = _plot(axes, reports, key, colour, label)
+            highest = max((value for _, value in points if value > 0), default=1.0)
+            axes.set_ylim(0.0, 1.1 * highest)
+            axes.yaxis.set_major_formatter(FuncFormatter(_write_number))
+            _name_axes(axes, label)
+
+    return draw_picture(path, [], draw)
+
+
+def _draw_perplexities(axes: Any, reports: Sequence[Mapping[str, Any]]) -> None:
+    drawn = _plot(axes, reports, "perplexity", BLUE, "training")
+    validation = _plot(axes, reports, "validation_perplexity", ORANGE, "validation")
+    finite = [value for _, value in (*drawn, *validation) if not math.isnan(value)]
+    if finite and max(finite) >= 10 * min(finite):
+        _scale_log(axes, max(finite) / max(min(finite), 1.0))
+    _name_axes(axes, "perplexity")
+    if finite:
+        axes.legend(loc="upper right")
+    measured = [pair for pair in validation if not math.isnan(pair[1])]
+    if measured:
+        step, best = min(measured, key=lambda pair: pair[1])
+        axes.set_title(f"best validation perplexity {best:,.4g} at step {step:,}", loc="left")
+
+
+def _plot(
+    axes: Any, reports: Sequence[Mapping[str, Any]], key: str, colour: str, label: str
+) -> list[tuple[int, float]]:
+    """Draws one figure of the reports and returns its points, NaN where it cannot be drawn."""
+    points = [
+        (report["step"], _clean(report[key]))
+        for report in reports
+        if _is_number(report.get(key)) and isinstance(report.get("step"), int)
+    ]
+    if points:
+        style = {"marker": "o", "markersize": 3.5} if len(points) <= _FEW else {}
+        axes.plot(*zip(*points), color=colour, label=label, linewidth=1.4, **style)
+    return points
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _clean(value: float) -> float:
+    return float(value) if 0 <= value < _MOST else math.nan
+
+
+def _scale_log(axes: Any, ratio: float) -> None:
+    """Makes an axis logarithmic, its numbers so close together as the values' ratio allows."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_yscale("log", nonpositive="mask")
+    axes.yaxis.set_major_locator(
+        LogLocator(subs=(1.0, 2.0, 5.0) if ratio < 1e3 else (1.0,), numticks=12)
+    )
+    axes.yaxis.set_major_formatter(FuncFormatter(_write_number))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _write_number(value: float, _: object) -> str:
+    return f"{value:,.0f}" if 10 <= value < 1e7 else f"{value:.3g}"
+
+
+def _name_axes(axes: Any, label: str) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axes.set_ylabel(label)
+    axes.set_xlabel("step")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))

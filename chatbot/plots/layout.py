@@ -1,0 +1,85 @@
+"""Where the nodes of a tree stand: none on another, and no edges that cross."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chatbot.branches import Node
+
+
+def place_rows(nodes: Sequence[Node]) -> NDArray[np.float64]:
+    """Gives every node its height, 1 or more from any other of its step.
+
+    Children stand beside their parent and in the order of the parents, so that no edges cross.
+
+    Args:
+        nodes: The nodes of `list_nodes`.
+
+    Returns:
+        The heights in rows, downwards from 0, `float64 [nodes]`.
+    """
+    steps = _sort(nodes)
+    children: dict[int, list[int]] = {}
+    for number, node in enumerate(nodes):
+        if node.parent is not None:
+            children.setdefault(node.parent, []).append(number)
+    rows = np.zeros(len(nodes))
+    for step in steps:
+        rows[step] = space_out(_follow_parents(step, nodes, rows))
+    for step in reversed(steps):
+        wishes = [
+            float(np.mean(rows[children[number]])) if number in children else rows[number]
+            for number in step
+        ]
+        rows[step] = space_out(wishes)
+    return rows - rows.min(initial=np.inf) if len(rows) else rows
+
+
+def _sort(nodes: Sequence[Node]) -> list[list[int]]:
+    """Returns the nodes of every step from top to bottom, in the order of their parents."""
+    steps: list[list[int]] = []
+    order: dict[int | None, int] = {None: 0}
+    for step in range(1 + max((node.step for node in nodes), default=-1)):
+        found = [number for number, node in enumerate(nodes) if node.step == step]
+        found.sort(key=lambda number: order[nodes[number].parent])
+        order.update({number: place for place, number in enumerate(found)})
+        steps.append(found)
+    return steps
+
+
+def _follow_parents(
+    step: list[int], nodes: Sequence[Node], rows: NDArray[np.float64]
+) -> list[float]:
+    """Returns where the nodes of a step would stand if each family were alone beside its parent."""
+    parents = [nodes[number].parent for number in step]
+    wishes = []
+    for place, parent in enumerate(parents):
+        middle = parents.index(parent) + (parents.count(parent) - 1) / 2
+        wishes.append((0.0 if parent is None else float(rows[parent])) + place - middle)
+    return wishes
+
+
+def space_out(wishes: Sequence[float]) -> list[float]:
+    """Moves places apart until each is 1 or more behind the one before, by the least squares.
+
+    The pool-adjacent-violators algorithm: Ayer et al. 1955, An Empirical Distribution Function for
+    Sampling with Incomplete Information.
+
+    Args:
+        wishes: Where each would like to be, in their order.
+
+    Returns:
+        Where they come to be.
+    """
+    pools: list[tuple[float, int]] = []  # mean of wishes less places, size
+    for place, wish in enumerate(wishes):
+        mean, size = wish - place, 1
+        while pools and pools[-1][0] > mean:
+            other, more = pools.pop()
+            mean, size = (mean * size + other * more) / (size + more), size + more
+        pools.append((mean, size))
+    means = [mean for mean, size in pools for _ in range(size)]
+    return [mean + place for place, mean in enumerate(means)]

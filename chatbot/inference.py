@@ -54,6 +54,7 @@ class InferenceNetwork:
     Attributes:
         vocab_size: Words in the vocabulary, V.
         nothing: A token behind the vocabulary, which is impossible.
+        width: Logits of a row, V': the vocabulary's and impossible ones.
         is_exact: Whether all products are in float32.
     """
 
@@ -65,6 +66,7 @@ class InferenceNetwork:
             precision: Type of the matrix products; all else is float32.
         """
         self.vocab_size = self.nothing = model.vocab_size
+        self.width = (model.vocab_size // GROUP + 1) * GROUP
         self._units = model.config.rnn_size
         self._dtype = tf.dtypes.as_dtype(precision)
         self.is_exact = self._dtype == tf.float32
@@ -96,7 +98,7 @@ class InferenceNetwork:
             self._score_vector = tf.convert_to_tensor(weights.score_vector)
 
     def _lay_out_projection(self, kernel: tf.Tensor, bias: tf.Variable) -> None:
-        missing = GROUP - self.vocab_size % GROUP  # at least one
+        missing = self.width - self.vocab_size
         kernel = tf.pad(kernel, [[0, 0], [0, missing]])
         self._bias = tf.pad(bias, [[0, missing]], constant_values=-math.inf)
         self._projection = self._lay_out(kernel, self._bias)

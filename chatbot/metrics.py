@@ -104,15 +104,17 @@ def read_reports(path: Path) -> list[dict[str, Any]]:
         path: The file; it need not exist.
 
     Returns:
-        The reports, without lines that are none.
+        The reports, without lines that are none; none where the file cannot be read.
     """
-    if not path.exists():
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
         return []
     reports = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in lines:
         try:
             report = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue  # half a line, from a process that was killed
         if isinstance(report, dict):
             reports.append(report)

@@ -74,6 +74,7 @@ class TableNetwork:
     def __init__(self, model: TableModel) -> None:
         self._model = model
         self.vocab_size = self.nothing = model.decoder.cell.output_size
+        self.width = self.vocab_size + 1
 
     def start(self, query_ids: Any, query_lengths: Any) -> Any:
         return None, self._model.decoder.start(self._model.encode(query_ids, query_lengths))

@@ -11,7 +11,7 @@ import pytest
 from chatbot.corpus import Pair
 from chatbot.errors import ChatbotError
 from chatbot.evaluation.drawing import draw_lines
-from chatbot.evaluation.measuring import Evaluation, read_reports
+from chatbot.evaluation.measuring import Evaluation
 from chatbot.evaluation.report import SAMPLED, make_page, write_report
 from chatbot.evaluation.tables import (
     Table,
@@ -20,6 +20,7 @@ from chatbot.evaluation.tables import (
     list_examples,
     list_tables,
 )
+from chatbot.metrics import read_reports
 
 HOSTILE = '<script>alert("x")</script> & \x1b[2J\u202e\ud800 <img src=http://example.org/a>'
 EMPTY = {"meta", "img", "circle", "polyline", "line"}

@@ -297,8 +297,8 @@ def test_rounded_logits_of_the_likeliest_tokens_are_taken_exactly(count: int) ->
     logits = np.random.default_rng(7).normal(0, 2, [50, 30 * GROUP])
     # The four likeliest fall together when they are rounded.
     logits[:, [3, 700, 40, 1000]] = 17.0 + np.array([0.0, 0.01, 0.02, 0.03])
-    network, banned = RoundedNetwork(logits), tf.zeros([50, 0], tf.int32)
-    log_probs, tokens, end, _ = find_likeliest(network, tf.zeros([50, 1]), banned, count)
+    network, banned = RoundedNetwork(logits), (tf.zeros([30 * GROUP]), tf.zeros([50, 0], tf.int32))
+    log_probs, tokens, end, _ = find_likeliest(network, tf.zeros([50, 1]), *banned, count)
     expected = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     order = np.argsort(-expected, axis=-1)[:, :count]
     assert np.all(tokens.numpy()[:, :4] == order[:, :4])

@@ -10,7 +10,7 @@ from chatbot.chatbot import Chatbot
 from chatbot.checkpoint import ModelDirectory
 from chatbot.corpus import Pair
 from chatbot.errors import ChatbotError
-from chatbot.evaluation.measuring import Evaluation, evaluate, find_seen, read_reports
+from chatbot.evaluation.measuring import Evaluation, evaluate, find_seen
 from chatbot.evaluation.report import write_report
 from chatbot.evaluation.searches import Search
 from chatbot.evaluation.tables import (
@@ -21,6 +21,7 @@ from chatbot.evaluation.tables import (
     make_line,
 )
 from chatbot.files import write_json
+from chatbot.metrics import read_reports
 
 __all__ = [
     "evaluate_directory",

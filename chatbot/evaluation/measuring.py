@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,24 +198,3 @@ def _measure_both(
         },
         PEOPLE: {**(rows[PEOPLE] or {}), UNSEEN: unseen_rows[PEOPLE]},
     }
-
-
-def read_reports(path: Path) -> list[dict[str, Any]]:
-    """Reads the reports of a training, passing over what is no report.
-
-    Args:
-        path: The file with one JSON object a line; it need not exist.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    reports = []
-    for line in lines:
-        try:
-            report = json.loads(line)
-        except (ValueError, RecursionError):
-            continue  # half a line, from a process that was killed
-        if isinstance(report, dict):
-            reports.append(report)
-    return reports

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from chatbot.search.hypotheses import Hypotheses, rank
 from chatbot.search.likeliest import find_likeliest
-from chatbot.search.rules import FREE, Rules, find_banned
+from chatbot.search.rules import FREE, Rules, find_repeats, make_masks
 from chatbot.text import EOS, GO
 
 
@@ -83,6 +83,7 @@ class FastSearch:
             W hypotheses a query.
         """
         attended, state = self._network.start(query_ids, query_lengths)
+        masks = make_masks(rules, self._network.width)
         first = self._begin(state, [tf.size(query_lengths), beam_size])
 
         def goes_on(time: tf.Tensor, beam: Beam) -> tf.Tensor:
@@ -90,7 +91,9 @@ class FastSearch:
             return tf.logical_and(time <= max_reply_length, tf.reduce_any(tf.logical_not(ended)))
 
         def body(time: tf.Tensor, beam: Beam) -> Any:
-            return time + 1, self._advance(beam, attended, time >= max_reply_length, rules)
+            mask = tf.where(time < rules.min_reply_length, masks.early, masks.late)
+            last = time >= max_reply_length
+            return time + 1, self._advance(beam, attended, last, mask, rules.no_repeat_ngram)
 
         plane = tf.TensorShape([None, None])
         space = plane.concatenate([None])
@@ -114,12 +117,14 @@ class FastSearch:
         """Tells from which places of the beam the search sets out, `bool [W]`."""
         return tf.range(beam_size) == 0
 
-    def _advance(self, beam: Beam, attended: Any, is_last: tf.Tensor, rules: Rules) -> Beam:
+    def _advance(
+        self, beam: Beam, attended: Any, is_last: tf.Tensor, mask: tf.Tensor, ngram: Any
+    ) -> Beam:
         """Takes one step."""
         merged = tf.reshape(beam.ids, [-1, tf.shape(beam.ids)[2]])
         outputs, state = self._network.advance(merged[:, -1], attended, beam.state)[:2]
-        banned = find_banned(merged[:, 1:], rules, self._network.nothing)
-        found, shares = self._continue(outputs, banned, beam, is_last)
+        repeats = find_repeats(merged[:, 1:], ngram, self._network.nothing)
+        found, shares = self._continue(outputs, (mask, repeats), beam, is_last)
         ids, parents, log_probs = self._choose(found)
         rows = tf.range(tf.size(ids), delta=tf.shape(ids)[1])[:, tf.newaxis] + parents
         state = tf.gather(state, tf.reshape(rows, [-1]))
@@ -130,12 +135,12 @@ class FastSearch:
         return Beam(said, tf.logical_or(finished, ids == EOS), log_probs, shares, state)
 
     def _continue(
-        self, outputs: tf.Tensor, banned: tf.Tensor, beam: Beam, is_last: tf.Tensor
+        self, outputs: tf.Tensor, banned: tuple[Any, Any], beam: Beam, is_last: tf.Tensor
     ) -> tuple[Continuations, tf.Tensor]:
         """Returns the likeliest continuations, and the beam's shares after this step."""
         queries, beam_size = tf.unstack(tf.shape(beam.finished))
         count = tf.minimum(self._count_continuations(beam_size), self._network.vocab_size)
-        found = find_likeliest(self._network, outputs, banned, count)
+        found = find_likeliest(self._network, outputs, *banned, count)
         shape = [queries, beam_size, count]
         end = tf.where(beam.finished, 0.0, tf.reshape(found.end, shape[:2]))[:, :, tf.newaxis]
         end = tf.pad(end, [[0, 0], [0, 0], [0, count - 1]], constant_values=-math.inf)

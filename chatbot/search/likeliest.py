@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from chatbot.inference import GROUP
 from chatbot.search.rules import forbid, share_allowed
-from chatbot.text import EOS
+from chatbot.text import EOS, UNK
 
 SPARE = 3
 """Tokens more than a search needs whose logits are computed again when the first were coarse."""
@@ -59,27 +59,22 @@ def find_best(logits: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
 
 
 def find_likeliest(
-    network: Any, outputs: tf.Tensor, banned: tf.Tensor, count: tf.Tensor
+    network: Any, outputs: tf.Tensor, mask: tf.Tensor, repeats: tf.Tensor, count: tf.Tensor
 ) -> Likeliest:
     """Finds the tokens that are likeliest to come next.
 
     Args:
         network: An `InferenceNetwork`.
         outputs: `float32 [R, U]`, what its projection is applied to.
-        banned: `int32 [R, J]`, tokens that may not come.
+        mask: `float32 [V']`, -inf for a token that may not come in any row, else 0.
+        repeats: `int32 [R, J]`, other tokens that may not come.
         count: `int32 []`, how many are asked for, K.
 
     Returns:
         The tokens. Where the products are coarse, those that count are taken in float32.
     """
-    exact = network.is_exact
-    asked = count if exact else count + SPARE
-    logits = network.project(outputs)
-    if exact:
-        lost = tf.gather(logits, banned, batch_dims=1)
-    else:
-        lost = network.project_exactly(outputs, banned)
-    logits = forbid(logits, banned)
+    asked = count if network.is_exact else count + SPARE
+    logits, lost = _forbid(network.project(outputs), mask, repeats)
     values, tokens = find_best(logits, tf.minimum(asked, network.vocab_size))
     # Of logits that are not numbers the best may be one behind the vocabulary.
     tokens = tf.minimum(tokens, network.vocab_size - 1)
@@ -87,7 +82,7 @@ def find_likeliest(
     # The greatest probability is exp(its logit) / denominator, and never too small for a log.
     normalizer = values[:, 0] - tf.math.log(greatest[:, 0])
     end = logits[:, EOS]
-    if not exact:
+    if not network.is_exact:
         values, tokens, end, normalizer = _refine(
             network, outputs, Likeliest(values, tokens, end, normalizer), count
         )
@@ -97,6 +92,22 @@ def find_likeliest(
         _subtract(end, normalizer),
         share_allowed(normalizer, lost),
     )
+
+
+def _forbid(logits: tf.Tensor, mask: tf.Tensor, repeats: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns logits without what is banned, and the logits of what is banned, `[R, 2 + J]`."""
+    # Only these two can be masked, and they stand side by side.
+    fixed = slice(min(EOS, UNK), max(EOS, UNK) + 1)
+    lost = tf.where(mask[fixed] < 0.0, logits[:, fixed], -math.inf)
+    any_repeats = tf.shape(repeats)[1] > 0
+    lost = tf.cond(
+        any_repeats,
+        lambda: tf.concat([lost, tf.gather(logits, repeats, batch_dims=1)], axis=1),
+        lambda: lost,
+    )
+    with tf.control_dependencies([lost]):  # when nobody needs the logits any more, no copy is made
+        logits = logits + mask
+    return tf.cond(any_repeats, lambda: forbid(logits, repeats), lambda: logits), lost
 
 
 def _refine(

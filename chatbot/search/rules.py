@@ -52,26 +52,30 @@ def find_banned(said: tf.Tensor, rules: Rules, nothing: Any) -> tf.Tensor:
     unknown = tf.where(rules.ban_unk, UNK, nothing)
     end = tf.where(time < rules.min_reply_length, EOS, nothing)
     fixed = tf.tile(tf.reshape(tf.stack([unknown, end]), [1, 2]), [rows, 1])
-    size = tf.convert_to_tensor(rules.no_repeat_ngram)
-    repeats = tf.cond(
-        tf.logical_and(size > 0, time >= size),
-        lambda: find_repeats(said, size, nothing),
-        lambda: tf.zeros([rows, 0], tf.int32),
-    )
-    return tf.concat([fixed, repeats], axis=1)
+    return tf.concat([fixed, find_repeats(said, rules.no_repeat_ngram, nothing)], axis=1)
 
 
-def find_repeats(said: tf.Tensor, size: tf.Tensor, nothing: Any) -> tf.Tensor:
+def find_repeats(said: tf.Tensor, size: Any, nothing: Any) -> tf.Tensor:
     """Finds the tokens that would end a run of tokens that was said before.
 
     Args:
-        said: `int32 [R, T]`.
-        size: `int32 []`, tokens in such a run, N, at least 1 and at most T.
+        said: `int32 [R, T]`, each row's tokens so far.
+        size: `int32 []`, tokens in such a run, N; 0 for none.
         nothing: `int32 []`, written where a token stands already or need not be named.
 
     Returns:
-        `int32 [R, T - N + 1]`.
+        `int32 [R, T - N + 1]`, or `[R, 0]` where nothing can be repeated.
     """
+    size = tf.convert_to_tensor(size)
+    rows, time = tf.unstack(tf.shape(said))
+    return tf.cond(
+        tf.logical_and(size > 0, time >= size),
+        lambda: _compare_runs(said, size, nothing),
+        lambda: tf.zeros([rows, 0], tf.int32),
+    )
+
+
+def _compare_runs(said: tf.Tensor, size: tf.Tensor, nothing: Any) -> tf.Tensor:
     time = tf.shape(said)[1]
     places = tf.range(time - size + 1)[:, tf.newaxis] + tf.range(size - 1)  # [T - N + 1, N - 1]
     windows = tf.gather(said, places, axis=1)  # [R, T - N + 1, N - 1]
@@ -80,6 +84,33 @@ def find_repeats(said: tf.Tensor, size: tf.Tensor, nothing: Any) -> tf.Tensor:
     found = tf.sort(tf.where(is_said, said[:, size - 1 :], nothing), axis=1)
     is_new = tf.pad(found[:, 1:] != found[:, :-1], [[0, 0], [1, 0]], constant_values=True)
     return tf.where(is_new, found, nothing)
+
+
+class Masks(NamedTuple):
+    """What is added to all logits, so that the tokens that are banned for all rows have none.
+
+    Attributes:
+        early: `float32 [V']`, as long as replies are shorter than they have to be.
+        late: `float32 [V']`, from then on.
+    """
+
+    early: tf.Tensor
+    late: tf.Tensor
+
+
+def make_masks(rules: Rules, size: int) -> Masks:
+    """Makes the masks of the rules that are the same for all rows.
+
+    Args:
+        rules: What to keep to.
+        size: Logits of a row, V'.
+
+    Returns:
+        The masks, -inf or 0.
+    """
+    tokens = tf.range(size)
+    late = tf.where(tf.logical_and(rules.ban_unk, tokens == UNK), -math.inf, 0.0)
+    return Masks(tf.where(tokens == EOS, -math.inf, late), late)
 
 
 def forbid(logits: tf.Tensor, banned: tf.Tensor) -> tf.Tensor:
@@ -110,4 +141,4 @@ def share_allowed(allowed: tf.Tensor, banned: tf.Tensor) -> tf.Tensor:
         great by.
     """
     everything = tf.concat([allowed[:, tf.newaxis], banned], axis=1)
-    return allowed - tf.reduce_logsumexp(everything, axis=1)
+    return tf.nn.log_softmax(everything)[:, 0]

@@ -4,9 +4,10 @@
     vocab.txt             the words, one a line, the special tokens first
     training_pairs.u64    a hash of each pair that is learned from, uint64, little-endian
     checkpoints.json      the kept checkpoints, each with its files' sizes and hashes
-    ckpt-*                the weights and the optimizer's slots
+    ckpt-*                the weights, their averages if there are any, and the optimizer's slots
     metrics.jsonl         one object a report
     finished.json         there when the training has nothing left to do
+    curves.png            the reports as a picture
 
 A checkpoint counts once `checkpoints.json` names it, and that file is replaced in one step after
 the checkpoint's own files are on disk.

@@ -20,7 +20,6 @@ _LABEL, _TITLE = 16, 90  # columns
 _ROW, _BOX = 0.44, 0.36  # inches from row to row, height of a box
 _GAP, _MARGIN = 0.5, 0.14  # inches between columns, inside a box
 _WIDE_EM = 0.62  # of a column, for signs whose font is on the reader's side
-_CAPTION = "solid: kept    dashed: dropped    green, double: ended    blue, thick: the best reply"
 
 
 class _Column(NamedTuple):
@@ -62,7 +61,9 @@ def draw_beam_tree(
         words = [spell(label) for label in labels]
         columns = _place_columns(figure, nodes, words)
         rows = place_rows(nodes) * _ROW + _ROW / 2
-        axes = _open_axes(figure, columns, float(rows.max()) + _ROW / 2)
+        height = float(rows.max()) + _ROW / 2
+        axes = _open_axes(figure, columns, height)
+        axes.text(0, height + 0.12, _explain(nodes), fontsize=7, color=GREY, va="top")
         for node, row in zip(nodes, rows):
             if node.parent is not None:
                 start = rows[node.parent]
@@ -104,8 +105,15 @@ def _open_axes(figure: Figure, columns: Sequence[_Column], height: float) -> Any
     axes: Any = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set(xlim=(0, width), ylim=(height, 0))
     axes.set_axis_off()
-    axes.text(0, height + 0.12, _CAPTION, fontsize=7, color=GREY, va="top")
     return axes
+
+
+def _explain(nodes: Sequence[Node]) -> str:
+    """Says what the lines and colours stand for that occur."""
+    ended = any(node.branch.ended and not node.best for node in nodes)
+    dropped = not all(node.branch.kept for node in nodes)
+    parts = ["solid: kept", *["dashed: dropped"] * dropped, *["green, double: ended"] * ended]
+    return " · ".join([*parts, "blue, thick: the best reply"])
 
 
 def _choose_colour(node: Node) -> str:

@@ -32,8 +32,6 @@ def draw_curves(path: str, reports: Sequence[Mapping[str, Any]]) -> str:
     """
 
     def draw(figure: Figure, _: Callable[[str], str]) -> None:
-        from matplotlib.ticker import FuncFormatter
-
         figure.set_size_inches(8.0, 5.6)
         grid = figure.add_gridspec(2, 2, height_ratios=[2.2, 1.0], hspace=0.32, wspace=0.24)
         main = figure.add_subplot(grid[0, :])
@@ -46,7 +44,6 @@ def draw_curves(path: str, reports: Sequence[Mapping[str, Any]]) -> str:
             points = _plot(axes, reports, key, colour, label)
             highest = max((value for _, value in points if value > 0), default=1.0)
             axes.set_ylim(0.0, 1.1 * highest)
-            axes.yaxis.set_major_formatter(FuncFormatter(_write_number))
             _name_axes(axes, label)
 
     return draw_picture(path, [], draw)
@@ -92,24 +89,24 @@ def _clean(value: float) -> float:
 
 def _scale_log(axes: Any, ratio: float) -> None:
     """Makes an axis logarithmic, its numbers so close together as the values' ratio allows."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     axes.set_yscale("log", nonpositive="mask")
     axes.yaxis.set_major_locator(
         LogLocator(subs=(1.0, 2.0, 5.0) if ratio < 1e3 else (1.0,), numticks=12)
     )
-    axes.yaxis.set_major_formatter(FuncFormatter(_write_number))
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _write_number(value: float, _: object) -> str:
-    return f"{value:,.0f}" if 10 <= value < 1e7 else f"{value:.3g}"
+    return f"{value:,.6g}"
 
 
 def _name_axes(axes: Any, label: str) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes.set_ylabel(label)
+    axes.yaxis.set_major_formatter(FuncFormatter(_write_number))
     axes.set_xlabel("step")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(_write_number))

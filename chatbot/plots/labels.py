@@ -61,7 +61,7 @@ def shorten(text: str, columns: int) -> str:
 
 def check_weights(
     query_tokens: Sequence[str], reply_tokens: Sequence[str], weights: NDArray[np.float32]
-) -> NDArray[np.float64]:
+) -> NDArray[np.float32]:
     """Checks attention weights against their tokens.
 
     Args:
@@ -70,7 +70,7 @@ def check_weights(
         weights: `float32 [T, S]`.
 
     Returns:
-        The weights, `float64 [T, S]`.
+        The weights, `float32 [T, S]`.
 
     Raises:
         ValueError: The numbers do not fit, or one of them is 0.
@@ -78,4 +78,4 @@ def check_weights(
     shape = (len(reply_tokens), len(query_tokens))
     if np.shape(weights) != shape or 0 in shape:
         raise ValueError(f"weights of {np.shape(weights)} do not fit {shape} tokens")
-    return np.asarray(weights, np.float64)
+    return np.asarray(weights, np.float32)

@@ -44,10 +44,9 @@ def shade_attention(
     Raises:
         ValueError: Tokens and weights do not fit.
     """
-    levels = np.searchsorted(
-        THRESHOLDS, check_weights(query_tokens, reply_tokens, weights), "right"
-    )
-    levels[np.isnan(weights)] = 0
+    values = check_weights(query_tokens, reply_tokens, weights)
+    levels = np.searchsorted(np.array(THRESHOLDS, np.float32), values, "right")
+    levels[np.isnan(values)] = 0
     width = max(width, _LEAST)
     # A token of marks alone takes no column, its weight does.
     columns = [pad_columns(write_label(token, _LABEL), 1) for token in query_tokens]

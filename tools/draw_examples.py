@@ -1,0 +1,62 @@
+"""Draws the pictures of the documentation: python -m tools.draw_examples [DIRECTORY]."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from chatbot.branches import Branch
+from chatbot.plots import draw_beam_tree
+
+DOCS = Path(__file__).parents[1] / "docs"
+WORDS = ("I", "am", "Chinese")
+PROBABILITIES = {"": (0.4, 0.5, 0.1), "I": (0.3, 0.6, 0.1), "am": (0.3, 0.3, 0.4)}
+"""Of each word after the one before; the worked example of beam search, of width 2."""
+
+
+def search_table(
+    table: Mapping[str, tuple[float, ...]], words: tuple[str, ...], width: int, steps: int
+) -> list[list[Branch]]:
+    """Searches by beam where a word's probability depends on the word before it alone.
+
+    Args:
+        table: {word: the probability of each word after it}; "" stands for the beginning.
+        words: All words.
+        width: Hypotheses that are kept at every step.
+        steps: Words of a hypothesis.
+
+    Returns:
+        The tree: all branches of every step, the likeliest first.
+    """
+    tree: list[list[Branch]] = []
+    beam = [("", 0.0)]
+    for _ in range(steps):
+        scores = np.array([[log_prob] for _, log_prob in beam])
+        scores = scores + np.log([table[word] for word, _ in beam])
+        order = np.argsort(-scores, axis=None, kind="stable")
+        places = [divmod(int(place), len(words)) for place in order]
+        tree.append(
+            [
+                Branch(parent, words[word], float(scores[parent, word]), rank < width, ended=False)
+                for rank, (parent, word) in enumerate(places)
+            ]
+        )
+        beam = [(branch.text, branch.log_prob) for branch in tree[-1] if branch.kept]
+    return tree
+
+
+def draw_examples(directory: Path) -> None:
+    """Draws every picture into a directory.
+
+    Args:
+        directory: Where they are put.
+    """
+    tree = search_table(PROBABILITIES, WORDS, width=2, steps=2)
+    draw_beam_tree(str(directory / "beam_tree.svg"), tree, "beam search, width 2")
+
+
+if __name__ == "__main__":
+    draw_examples(Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags
 
@@ -22,14 +23,23 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "output", "", "File for the answers in JSON, written whole or not at all; - is standard output."
 )
-show("Who talks, and to whom", "model_dir", "input", "output")
+flags.DEFINE_string(
+    "attention_dir", "", "Directory for a picture of each answer's attention, greedy and best."
+)
+flags.DEFINE_string(
+    "beam_tree_dir", "", "Directory for a picture of what the beam kept and dropped for each line."
+)
+show("Who talks, and to whom", "model_dir", "input", "output", "attention_dir", "beam_tree_dir")
 define_settings("The search; what is not given here is the model directory's", SearchConfig)
+
+flags.DEFINE_alias("seed", "sampling_seed")
 
 PURPOSE = (
     "Shows the greedy reply and the beam's best replies to every line, each with its log_prob, the "
     "model's log probability of the reply and its end token, and the score that the beam's replies "
     "are sorted by: log_prob / ((5 + tokens) / 6) ** length_penalty, where tokens counts the end "
-    "token. Reads from the terminal or a pipe; with --input or --output it answers in JSON."
+    "token and log_prob is taken among what the rules below allow. Reads from the terminal or a "
+    "pipe; with --input or --output it answers in JSON."
 )
 
 
@@ -40,16 +50,26 @@ def main(_: Sequence[str]) -> int:
         The exit status.
     """
     hush()
+    given = given_settings(SearchConfig)
+    pictures = _make_pictures(FLAGS.attention_dir, FLAGS.beam_tree_dir)
     if FLAGS.input or FLAGS.output:
         from chatbot.lines import answer_lines
 
         source, target = FLAGS.input or "-", FLAGS.output or "-"
-        return run_politely(lambda: answer_lines(source, target, FLAGS.model_dir, given_settings()))
+        return run_politely(lambda: answer_lines(source, target, FLAGS.model_dir, given, pictures))
     if is_terminal(0) and is_terminal(1):
         from chatbot.prompt import chat_on_terminal as chat  # not for --help: these take a moment
     else:
         from chatbot.repl import chat_through_pipe as chat
-    return run_politely(lambda: chat(FLAGS.model_dir, given_settings()))
+    return run_politely(lambda: chat(FLAGS.model_dir, given, pictures))
+
+
+def _make_pictures(attention_dir: str, beam_tree_dir: str) -> Any:
+    if not (attention_dir or beam_tree_dir):
+        return None
+    from chatbot.pictures import Pictures
+
+    return Pictures(attention_dir, beam_tree_dir)
 
 
 if __name__ == "__main__":

@@ -78,6 +78,31 @@ def list_nodes(tree: Sequence[Sequence[Branch]], best: tuple[int, int] | None = 
     return nodes
 
 
+def find_path(tree: Sequence[Sequence[Branch]], tokens: Sequence[str]) -> tuple[int, int] | None:
+    """Finds a reply in a tree.
+
+    Args:
+        tree: The branches of every step.
+        tokens: The reply's tokens, its end token not among them.
+
+    Returns:
+        Step and place of the branch with which it ends, or None where it is not kept so far.
+    """
+    places: dict[tuple[str, ...], int] = {(): 0}
+    for step, branches in enumerate(tree):
+        said = {place: words for words, place in places.items()}
+        places = {}
+        for place, branch in enumerate(branches):
+            words = said.get(branch.parent)
+            if words is None or not branch.kept:
+                continue
+            if branch.ended and words == tuple(tokens):
+                return step, place
+            if not branch.ended:
+                places[(*words, branch.text)] = place
+    return None
+
+
 def _check(branches: Sequence[Branch], before: Sequence[Branch]) -> None:
     kept = [branch.kept for branch in branches]
     if kept != sorted(kept, reverse=True):

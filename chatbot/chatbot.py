@@ -273,12 +273,13 @@ class Chatbot:
 
     def _settle(self, changes: dict[str, Any]) -> SearchConfig:
         """Checks the arguments of `replies` and fills in the rest."""
-        if not self.config.search.beam_search:
+        own = self.config.search
+        if not (own.beam_search or own.sample):
             changes.setdefault("beam_size", 1)
         if changes.get("beam_size") == 1:
             changes.setdefault("diverse_groups", 1)
         try:
-            search = dataclasses.replace(self.config.search, **changes)
+            search = dataclasses.replace(own, **changes)
             search.check_together()
         except ChatbotError as error:
             raise ValueError(str(error)) from None

@@ -3,6 +3,7 @@
     {"query": str, "greedy": {"reply": str, "log_prob": float},
      "beam": [{"reply": str, "log_prob": float, "score": float}, ...]}
 
+With `--sample` the list is called "sample".
 Lines are read and answered in windows (`chatbot.streams`): a window's queries are searched in
 batches of similar length and its answers written at once, so that memory does not grow with the
 number of lines. **The bound**: a window is at most 512 lines and, but for its last line, 1 MB. It
@@ -24,17 +25,23 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from chatbot.answering import Answer, answer
 from chatbot.errors import ChatbotError
 from chatbot.startup import load_and_trace
 from chatbot.streams import MAX_LINE, LineReader, open_lines, replace_file
 from chatbot.terminal import UNSAFE, write_bytes
 
 if TYPE_CHECKING:
-    from chatbot.chatbot import Chatbot, Reply
+    from chatbot.chatbot import Chatbot
+    from chatbot.pictures import Pictures
 
 
 def answer_lines(
-    source: str, target: str, model_dir: str, settings: Mapping[str, Any] | None = None
+    source: str,
+    target: str,
+    model_dir: str,
+    settings: Mapping[str, Any] | None = None,
+    pictures: Pictures | None = None,
 ) -> int:
     """Answers every line of a file.
 
@@ -45,6 +52,7 @@ def answer_lines(
         target: The file to write, which appears when it is complete, or "-" for standard output.
         model_dir: The model directory.
         settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
+        pictures: Draws every answer; None draws none.
 
     Returns:
         0.
@@ -55,7 +63,7 @@ def answer_lines(
     with open_lines(source) as reader, _open_output(target) as write:
         bot = load_and_trace(model_dir, settings)
         with _open_bar(source, target) as bar:
-            answer_windows(bot, reader, write, bar.update)
+            answer_windows(bot, reader, write, bar.update, pictures)
     return 0
 
 
@@ -64,6 +72,7 @@ def answer_windows(
     reader: LineReader,
     write: Callable[[bytes], object],
     advance: Callable[[int], object],
+    pictures: Pictures | None = None,
 ) -> None:
     """Answers a reader's lines, window after window.
 
@@ -72,6 +81,7 @@ def answer_windows(
         reader: Where the lines come from.
         write: Takes the answers of one window, as UTF-8.
         advance: Told the bytes of the lines that were answered.
+        pictures: Draws every answer; None draws none.
 
     Raises:
         ChatbotError: A line is too long, or one of the streams failed.
@@ -84,19 +94,19 @@ def answer_windows(
                 raise ChatbotError(
                     f"{reader.name}:{number} has more than {MAX_LINE:,} bytes; shorten that line"
                 )
-        write(b"".join(_answer(bot, [line.text for line in window])))
+        write(b"".join(_answer(bot, [line.text for line in window], pictures)))
         advance(sum(line.size for line in window))
 
 
-def _answer(bot: Chatbot, queries: Sequence[str]) -> Iterator[bytes]:
-    greedy = bot.replies(queries, beam_size=1)
-    search = bot.config.search
-    beams = bot.replies(queries) if search.beam_search else [[] for _ in queries]
-    for query, (best,), beam in zip(queries, greedy, beams):
-        yield write_answer(query, best, beam)
+def _answer(bot: Chatbot, queries: Sequence[str], pictures: Pictures | None) -> Iterator[bytes]:
+    for query, found in zip(queries, answer(bot, queries)):
+        if pictures is not None:
+            for line in pictures.draw(bot, query, found):
+                sys.stderr.write(f"{line}\n")
+        yield write_answer(query, found)
 
 
-def write_answer(query: str, greedy: Reply, beam: Sequence[Reply]) -> bytes:
+def write_answer(query: str, found: Answer) -> bytes:
     r"""Writes one answer as a line of JSON.
 
     Text stands in it as UTF-8; what cannot (lone surrogates) or had better not (control characters
@@ -104,21 +114,20 @@ def write_answer(query: str, greedy: Reply, beam: Sequence[Reply]) -> bytes:
 
     Args:
         query: The whole line.
-        greedy: The greedy reply.
-        beam: The beam's replies, best first.
+        found: The answer.
 
     Returns:
         The JSON object and a line end.
     """
-    answer = {
+    written = {
         "query": query,
-        "greedy": {"reply": greedy.text, "log_prob": greedy.log_prob},
-        "beam": [
+        "greedy": {"reply": found.greedy.text, "log_prob": found.greedy.log_prob},
+        found.kind: [
             {"reply": reply.text, "log_prob": reply.log_prob, "score": reply.score}
-            for reply in beam
+            for reply in found.others
         ],
     }
-    text = json.dumps(answer, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(written, ensure_ascii=False, allow_nan=False)
     return UNSAFE.sub(_escape, text).encode() + b"\n"
 
 

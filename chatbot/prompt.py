@@ -18,12 +18,14 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.styles import Style
 
-from chatbot.repl import Chat, Row, note
+from chatbot.layout import Row, note
+from chatbot.repl import Chat
 from chatbot.startup import load_and_trace
 from chatbot.terminal import make_visible
 
 if TYPE_CHECKING:
     from chatbot.chatbot import Chatbot
+    from chatbot.pictures import Pictures
 
 STYLE = Style.from_dict(
     {
@@ -114,7 +116,9 @@ def find_history() -> Path:
     return base / "chatbot" / "history"
 
 
-def chat_on_terminal(model_dir: str, settings: Mapping[str, Any] | None = None) -> int:
+def chat_on_terminal(
+    model_dir: str, settings: Mapping[str, Any] | None = None, pictures: Pictures | None = None
+) -> int:
     """Chats on a terminal; see `chatbot.repl.chat_through_pipe`.
 
     The prompt appears at once, and the model is loaded and traced behind it.
@@ -125,7 +129,7 @@ def chat_on_terminal(model_dir: str, settings: Mapping[str, Any] | None = None) 
     session = make_session(LineHistory(find_history()), loading.describe)
     loading.future.add_done_callback(lambda future: _tell(session, future))
     _show([note(f"{make_visible(model_dir)}: say something, or /help; {HOW_TO_LEAVE}")])
-    talk(session, Chat(lambda: _wait(loading)))
+    talk(session, Chat(lambda: _wait(loading), pictures))
     if not loading.future.done():
         # Python cannot end while a thread is inside TensorFlow; nothing is left to be saved.
         sys.stdout.flush()

@@ -1,7 +1,7 @@
-"""The chat: every line's greedy reply and the beam's, and a few commands.
+"""The chat: every line's greedy reply beside the beam's or samples, and a few commands.
 
 A model that was trained with `--context_turns=N` is asked the last N turns: what was typed, and
-what was answered first in the list (the beam's best reply, without a beam the greedy one).
+what was answered (the best reply of the beam or of the samples, without them the greedy one).
 
 On a terminal `chatbot.prompt` asks for the lines. Through a pipe there is no prompt, no colour and
 no greeting: the answers alone, a blank line after each. For the time and memory that a line may
@@ -11,47 +11,33 @@ take see `chatbot.chatbot`; of a line through a pipe the first 16 MB are kept.
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from chatbot.answering import Answer, answer
+from chatbot.branches import find_path
 from chatbot.config import SearchConfig
 from chatbot.errors import ChatbotError
+from chatbot.layout import Row, lay_out, note
+from chatbot.plots import shade_attention, write_beam_tree
+from chatbot.settings import parse_value
 from chatbot.startup import load_and_trace
 from chatbot.streams import LineReader
-from chatbot.terminal import (
-    count_columns,
-    is_terminal,
-    make_visible,
-    pad_columns,
-    write_output,
-)
+from chatbot.terminal import is_terminal, make_visible, write_output
 
 if TYPE_CHECKING:
-    from chatbot.chatbot import Chatbot, Reply
+    from chatbot.chatbot import Chatbot
+    from chatbot.pictures import Pictures
+    from chatbot.turns import Query
 
-MIN_WIDTH, MAX_WIDTH = 36, 72
-"""Columns for the replies' texts; the numbers stand behind, a longer text pushes them right."""
 LONGEST_TURN = 1 << 17
 """Characters of a turn that are remembered; the model looks at no more."""
 EMPTY = "say something, or /help"
-
-
-class Part(NamedTuple):
-    """A piece of a line of output.
-
-    Attributes:
-        style: What it is: "note", "label", "reply" or "numbers".
-        text: Visible characters.
-    """
-
-    style: str
-    text: str
-
-
-Row = Sequence[Part]
-"""One line of output."""
+SETTINGS = {item.name: item for item in dataclasses.fields(SearchConfig)}
+"""What /set can change."""
 
 
 class Chat:
@@ -62,17 +48,21 @@ class Chat:
         search: Settings of the search that this conversation has changed.
     """
 
-    def __init__(self, find_bot: Callable[[], Chatbot]) -> None:
+    def __init__(self, find_bot: Callable[[], Chatbot], pictures: Pictures | None = None) -> None:
         """Begins a conversation.
 
         Args:
             find_bot: Returns the chatbot, and waits for it where it is not loaded yet.
+            pictures: Draws every answer; None draws none.
         """
         self._find_bot = find_bot
+        self._pictures = pictures
         self.is_over = False
         self.search: dict[str, Any] = {}
         self._turns: deque[str] = deque()  # those before the next line, as many as a query has
         self._reads_one_turn = False
+        self._latest: tuple[Query, Answer] | None = None
+        self._answers = 0
 
     def answer(self, line: str) -> list[Row]:
         """Answers a line or obeys a command.
@@ -84,23 +74,39 @@ class Chat:
             At least one row.
 
         Raises:
-            ChatbotError: The model cannot be loaded.
+            ChatbotError: The model cannot be loaded, or has no answer.
         """
         if not line.strip():
             return [note(EMPTY)]
-        if line.startswith("/"):
-            return self._obey(line)
+        try:
+            return self._obey(line) if line.startswith("/") else self._reply(line)
+        except ChatbotError as error:
+            if line.startswith("/") or self.search:  # what was set here can be set otherwise
+                return [note(str(error))]
+            raise
+
+    def _reply(self, line: str) -> list[Row]:
         bot = self._find_bot()
-        search = dataclasses.replace(bot.config.search, **self.search)
         query = self._recall(bot.config.corpus.context_turns, line)
-        greedy = bot.greedy(query)
-        beam = bot.reply(query, search.beam_size) if search.beam_search else []
-        rows = lay_out(greedy, beam)
-        self._remember(line, (beam[0] if beam else greedy).text)
+        found = answer(bot, [query], self._settle(bot))[0]
+        rows = lay_out(found.greedy, found.others, found.kind)
+        self._latest = (query, found)
+        self._answers += 1
+        self._remember(line, found.best.text)
         if bot.read(line).is_cut:
             longest = bot.config.corpus.max_length
             rows.insert(0, note(f"that was long: only its first {longest} tokens were read"))
+        if self._pictures is not None:
+            rows += map(note, self._pictures.draw(bot, query, found, self._list_settings()))
         return rows
+
+    def _settle(self, bot: Chatbot) -> dict[str, Any]:
+        """Returns the changed settings; whoever says the same again gets other samples."""
+        seed = self.search.get("sampling_seed", bot.config.search.sampling_seed)
+        return {**self.search, "sampling_seed": (seed + self._answers) % 2**31}
+
+    def _list_settings(self) -> dict[str, Any]:
+        return {name: value for name, value in self.search.items() if name != "beam_search"}
 
     def _recall(self, context_turns: int, line: str) -> str | list[str]:
         """Puts the turns before a line in front of it, as far as the model reads them."""
@@ -120,22 +126,71 @@ class Chat:
         for command in COMMANDS:
             if command.name == name.lower():
                 return command.action(self, argument.strip())
+        if name.lower() in SETTINGS:
+            return self.set_any(f"{name.lower()} {argument}")
         return [note(f"/{name} is no command; /help lists them")]
 
     def set_beam(self, argument: str) -> list[Row]:
-        """Changes the width of the beam, and shows its replies again."""
+        """Shows the beam's replies, and changes its width."""
         try:
-            size = int(argument) if argument.isascii() else 0
-            SearchConfig(beam_size=size)
-        except (ValueError, ChatbotError):
+            self._change({"beam_size": argument, "beam_search": "on", "sample": "off"})
+        except ChatbotError:
             return [note("/beam takes a number between 1 and 1000, as in /beam 5")]
-        self.search.update(beam_search=True, beam_size=size)
+        size = self.search["beam_size"]
         return [note(f"from now on the {size} best replies" if size > 1 else "now a beam of 1")]
 
     def set_greedy(self, _: str) -> list[Row]:
-        """Leaves the beam's replies out."""
-        self.search.update(beam_search=False)
+        """Leaves all but the greedy reply out."""
+        self._change({"beam_search": "off", "sample": "off"})
         return [note("from now on the greedy reply alone; /beam N shows more")]
+
+    def set_sample(self, argument: str) -> list[Row]:
+        """Shows samples in place of the beam, and changes how many."""
+        self._change({"sample": "on", **({"beam_size": argument} if argument else {})})
+        return [note("from now on replies drawn at random; /beam N goes back")]
+
+    def set_any(self, argument: str) -> list[Row]:
+        """Changes a setting of the search, or lists them all."""
+        name, _, text = argument.replace("=", " ").partition(" ")
+        if name:
+            self._change({name: text.strip() or "on"})
+            return [note(f"{name} is now {self.search[name]}")]
+        search = dataclasses.replace(self._find_bot().config.search, **self.search)
+        width = max(map(len, SETTINGS))
+        return [note(f"{name:{width}}  {getattr(search, name)}") for name in SETTINGS]
+
+    def _change(self, changes: Mapping[str, str]) -> None:
+        """Changes settings by what was typed for them, all or none."""
+        values = {}
+        for name, text in changes.items():
+            if name not in SETTINGS:
+                raise ChatbotError(f"{name} is no setting of the search; /set lists them")
+            values[name] = parse_value(SETTINGS[name], text)
+        SearchConfig(**values)
+        self.search.update(values)
+
+    def show_attention(self, argument: str) -> list[Row]:
+        """Shows what the decoder looked at while it said a reply."""
+        if self._latest is None:
+            return [note("nothing was answered yet; say something first")]
+        query, found = self._latest
+        reply = found.find(argument.lower())
+        if reply is None:
+            return [note("/attention takes greedy or a number of the list, as in /attention 2")]
+        bot = self._find_bot()
+        width = shutil.get_terminal_size().columns
+        rows = [note(line) for line in shade_attention(*bot.attend(query, reply), width)]
+        if self._pictures is not None:
+            rows += map(note, self._pictures.draw_attention(bot, query, found, argument.lower()))
+        return rows
+
+    def show_beam_tree(self, _: str) -> list[Row]:
+        """Shows what the beam kept and dropped for the last line."""
+        if self._latest is None:
+            return [note("nothing was answered yet; say something first")]
+        query, found = self._latest
+        tree = self._find_bot().trace_beam(query, **self._list_settings())
+        return [note(line) for line in write_beam_tree(tree, find_path(tree, found.best.tokens))]
 
     def forget(self, _: str) -> list[Row]:
         """Begins a new conversation."""
@@ -174,55 +229,30 @@ class Command(NamedTuple):
 COMMANDS = (
     Command("help", "/help", "show this list", Chat.show_help),
     Command("beam", "/beam N", "show the N best replies of the beam search", Chat.set_beam),
+    Command("sample", "/sample N", "show N replies drawn at random instead", Chat.set_sample),
     Command("greedy", "/greedy", "show the greedy reply alone", Chat.set_greedy),
+    Command("set", "/set NAME VALUE", "change the search; /set lists its settings", Chat.set_any),
+    Command(
+        "attention",
+        "/attention N",
+        "what reply N (or greedy) looked at in the query",
+        Chat.show_attention,
+    ),
+    Command("beam_tree", "/beam_tree", "what the beam kept and dropped", Chat.show_beam_tree),
     Command("reset", "/reset", "forget what was said before", Chat.forget),
     Command("quit", "/quit", "leave, as Ctrl-D does", Chat.leave),
 )
 
 
-def note(text: str) -> Row:
-    """Makes a row that is not a reply."""
-    return [Part("note", text)]
-
-
-def lay_out(greedy: Reply, beam: Sequence[Reply]) -> list[Row]:
-    """Writes replies one below the other, the numbers in columns.
-
-    Args:
-        greedy: The greedy reply.
-        beam: The beam's replies, best first.
-
-    Returns:
-        A row for each.
-    """
-    labels = ["greedy", *(f"beam {place}" for place in range(1, len(beam) + 1))]
-    texts = [make_visible(reply.text) or "(nothing)" for reply in (greedy, *beam)]
-    label_width = max(len(label) for label in labels)
-    width = min(MAX_WIDTH, max(MIN_WIDTH, *(count_columns(text) for text in texts)))
-    log_probs = _align([greedy.log_prob, *(reply.log_prob for reply in beam)])
-    scores = ["", *(f"  score {score}" for score in _align([reply.score for reply in beam]))]
-    return [
-        [
-            Part("label", f"{label:{label_width}}  "),
-            Part("reply", pad_columns(text, width)),
-            Part("numbers", f"  log_prob {log_prob}{score}"),
-        ]
-        for label, text, log_prob, score in zip(labels, texts, log_probs, scores)
-    ]
-
-
-def _align(numbers: Sequence[float]) -> list[str]:
-    written = [f"{round(number, 2) + 0.0:.2f}" for number in numbers]  # + 0.0: no -0.00
-    width = max(map(len, written), default=0)
-    return [text.rjust(width) for text in written]
-
-
-def chat_through_pipe(model_dir: str, settings: Mapping[str, Any] | None = None) -> int:
+def chat_through_pipe(
+    model_dir: str, settings: Mapping[str, Any] | None = None, pictures: Pictures | None = None
+) -> int:
     """Chats until the input ends or somebody says /quit.
 
     Args:
         model_dir: The model directory.
         settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
+        pictures: Draws every answer; None draws none.
 
     Returns:
         The exit status, 0.
@@ -233,7 +263,7 @@ def chat_through_pipe(model_dir: str, settings: Mapping[str, Any] | None = None)
     bot = load_and_trace(model_dir, settings)
     if is_terminal(2):
         sys.stderr.write(f"{make_visible(model_dir)} on {bot.device}\n")
-    answer_each(Chat(lambda: bot), LineReader(0, "standard input"))
+    answer_each(Chat(lambda: bot, pictures), LineReader(0, "standard input"))
     return 0
 
 

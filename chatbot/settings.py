@@ -69,6 +69,34 @@ def check_value(item: dataclasses.Field[Any], value: Any) -> None:
             raise ChatbotError(f"--{item.name}={value} is out of range; {_range(low, high)}")
 
 
+def parse_value(item: dataclasses.Field[Any], text: str) -> Any:
+    """Reads a value as somebody types it.
+
+    Args:
+        item: The dataclass field made by `setting`.
+        text: The value; a switch is true or false, on or off, yes or no, 1 or 0.
+
+    Returns:
+        The value, of the field's type; its range is not checked.
+
+    Raises:
+        ChatbotError: The text is no such value.
+    """
+    kind: Any = type(item.default)
+    try:
+        if not text.isascii():
+            raise ValueError
+        return _SWITCHES[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
+        raise ChatbotError(f"{item.name}={text} is not {_article(kind)}; give one") from None
+
+
+_SWITCHES = {
+    **dict.fromkeys(("true", "on", "yes", "1"), True),
+    **dict.fromkeys(("false", "off", "no", "0"), False),
+}
+
+
 def _article(kind: type[Any]) -> str:
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
     return names[kind]

@@ -53,19 +53,17 @@ class PaperBot:
         self.config = CONFIG.replace(search)
         self.device = "paper"
         self.asked: list[int] = []  # queries in each call
+        self.settings: list[dict[str, Any]] = []  # of each call
 
     def read(self, query: str) -> ReadQuery:
         words = query.split()
         return ReadQuery([5] * min(len(words), 8), len(words) > 8)
 
-    def greedy(self, query: str) -> Reply:
-        return Reply(query[::-1], -0.125, -0.1)
-
-    def reply(self, query: str, beam_size: int | None = None) -> list[Reply]:
-        return self.replies([query], beam_size)[0]
-
-    def replies(self, queries: Sequence[str], beam_size: int | None = None) -> list[list[Reply]]:
+    def replies(
+        self, queries: Sequence[str], beam_size: int | None = None, **settings: Any
+    ) -> list[list[Reply]]:
         self.asked.append(len(queries))
+        self.settings.append({"beam_size": beam_size, **settings})
         size = beam_size or self.config.search.beam_size
         return [
             [Reply(query[::-1], -0.125 - place, -0.1 - place) for place in range(size)]

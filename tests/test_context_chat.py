@@ -37,13 +37,15 @@ class ListeningBot(PaperBot):
         self.queries: list[Query] = []
         self.silent = False
 
-    def greedy(self, query: Query) -> Reply:
-        self.queries.append(query)
-        return Reply("" if self.silent else f"g{len(self.queries)}", -1.0, -1.0)
-
-    def reply(self, query: Query, beam_size: int | None = None) -> list[Reply]:
+    def replies(
+        self, queries: Sequence[Query], beam_size: int | None = None, **settings: Any
+    ) -> list[list[Reply]]:
+        (query,) = queries
+        if beam_size == 1:
+            self.queries.append(query)
+            return [[Reply("" if self.silent else f"g{len(self.queries)}", -1.0, -1.0)]]
         assert query == self.queries[-1]
-        return [Reply(f"b{len(self.queries)}", -1.0, -1.0), Reply("second", -2.0, -2.0)]
+        return [[Reply(f"b{len(self.queries)}", -1.0, -1.0), Reply("second", -2.0, -2.0)]]
 
     def read(self, query: Query) -> ReadQuery:
         return ReadQuery([5], "long" in (query if isinstance(query, str) else query[-1]))
@@ -92,14 +94,14 @@ def test_a_question_that_was_interrupted_is_not_remembered() -> None:
     bot = ListeningBot(context_turns=2)
     chat = Chat(lambda: bot)  # type: ignore[arg-type, return-value]
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(bot, "reply", interrupt)
+        monkeypatch.setattr(bot, "replies", interrupt)
         with pytest.raises(KeyboardInterrupt):
             chat.answer("one")
     chat.answer("two")
-    assert bot.queries == [["one"], ["two"]]
+    assert bot.queries == [["two"]]
 
 
-def interrupt(*_: object) -> None:
+def interrupt(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 

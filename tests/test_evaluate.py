@@ -32,6 +32,7 @@ PAIRS = [
     ("unheard of", "never heard you"),
     ("", "you"),
 ]
+from chatbot.turns import Query
 
 
 @pytest.fixture(scope="module")
@@ -142,10 +143,10 @@ class WrittenBot:
         self.asked: list[tuple[int, dict[str, Any]]] = []
         self._replies = replies
 
-    def replies(self, queries: Sequence[str], **settings: Any) -> list[list[Reply]]:
+    def replies(self, queries: Sequence[Query], **settings: Any) -> list[list[Reply]]:
         self.asked.append((len(queries), settings))
         written = self._replies[settings["beam_size"]]
-        return [written[int(query or 0)] for query in queries]
+        return [written[int("".join(query) or 0)] for query in queries]
 
 
 def test_a_search_takes_the_first_reply_of_every_query(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from chatbot.config import SearchConfig
@@ -65,3 +67,16 @@ def test_the_plain_searches_come_first() -> None:
     greedy, beam, _ = list_searches(SearchConfig(beam_size=4), named)
     assert greedy.settings["beam_size"] == 1
     assert beam.settings["beam_size"] == 4
+
+
+def test_the_models_own_search_has_a_row_where_it_is_not_a_plain_one() -> None:
+    own = SearchConfig(beam_size=4, mmi_weight=0.5, no_repeat_ngram=3, diverse_groups=2)
+    greedy, beam, chat = list_searches(own, [])
+    assert [greedy.name, beam.name, chat.name] == ["greedy", "beam 4", "chat"]
+    for search in (greedy, beam):
+        asked = dataclasses.replace(own, **search.settings)
+        asked.check_together()
+        assert asked == SearchConfig(beam_size=search.settings["beam_size"])
+    assert chat.settings == {}
+    with pytest.raises(ChatbotError, match="--search=wide: --beam_size=5 cannot be cut"):
+        list_searches(own, [Search("wide", {"beam_size": 5})])

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatbot import lines, startup, streams
+from chatbot.answering import Answer
 from chatbot.chatbot import Chatbot, Reply
 from chatbot.errors import ChatbotError
 from chatbot.lines import answer_lines, answer_windows, write_answer
@@ -56,7 +57,7 @@ def len_of(_: int) -> None:
 
 def test_the_object_is_exactly_the_promised_one() -> None:
     assert (
-        write_answer("hello", HI, [HI, Reply("你好", -2.0, -1.5)])
+        write_answer("hello", Answer(HI, [HI, Reply("你好", -2.0, -1.5)], "beam"))
         == (
             '{"query": "hello", "greedy": {"reply": "hi", "log_prob": -1.5}, "beam": ['
             '{"reply": "hi", "log_prob": -1.5, "score": -1.25}, '
@@ -69,7 +70,7 @@ def test_the_object_is_exactly_the_promised_one() -> None:
     st.text() | st.text(st.sampled_from('\ud800\udfff\x1b\x9b\u202e\u2028\x7f\x00\U000e0041"\\a'))
 )
 def test_any_text_comes_back_and_nothing_unsafe_is_written(query: str) -> None:
-    written = write_answer(query, HI, []).decode()
+    written = write_answer(query, Answer(HI, [], "beam")).decode()
     assert written.count("\n") == 1
     assert UNSAFE.search(written[:-1]) is None
     # JSON has no way to keep two lone surrogates apart from the character that they are halves of.
@@ -178,7 +179,7 @@ def test_files_are_answered_whole(paper: PaperBot, tmp_path: Path) -> None:
 def test_a_failure_leaves_the_old_answers(
     paper: PaperBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(queries: Sequence[str], beam_size: int | None = None) -> None:
+    def fail(queries: Sequence[str], **settings: object) -> None:
         raise ChatbotError("no more")
 
     source, target = tmp_path / "in", tmp_path / "out"

@@ -19,8 +19,9 @@ from prompt_toolkit.output import DummyOutput
 from chatbot import prompt
 from chatbot.chatbot import Chatbot
 from chatbot.errors import ChatbotError
+from chatbot.layout import Row
 from chatbot.prompt import HISTORY_LENGTH, LineHistory, Loading, find_history, make_session, talk
-from chatbot.repl import Chat, Row
+from chatbot.repl import Chat
 
 PARTS = (
     "\x1b[ \x1b[3 M m < 1 ; 2 R ~ \x1b \x1bO \x1b[200~ \x1b[201~ a é 你 \x00 \x05 \x07 \x08 \x0b "

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers_chat import PaperBot, load_bot, make_hostile_lines
+from helpers_chat import CONFIG, PaperBot, load_bot, make_hostile_lines
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbot import repl
-from chatbot.chatbot import Reply
-from chatbot.repl import COMMANDS, Chat, answer_each, lay_out
+from chatbot import layout, repl
+from chatbot.chatbot import Chatbot, Reply
+from chatbot.layout import lay_out
+from chatbot.repl import COMMANDS, Chat, answer_each
 from chatbot.streams import LineReader
 from chatbot.terminal import UNSAFE, count_columns
 
@@ -49,7 +50,7 @@ def test_wide_characters_line_up() -> None:
     texts = ["hi", "你好，我是皮皮。", "e\u0301a", "👍"]
     rows = lay_out(Reply("hi", -1.0, -1.0), [Reply(text, -1.0, -10.5) for text in texts])
     starts = {count_columns(row[0].text + row[1].text) for row in rows}
-    assert starts == {8 + repl.MIN_WIDTH}
+    assert starts == {8 + layout.MIN_WIDTH}
 
 
 def test_labels_and_numbers_line_up() -> None:
@@ -97,6 +98,103 @@ def test_a_bad_width_is_one_line_and_changes_nothing(chat: Chat, argument: str) 
         "/beam takes a number between 1 and 1000, as in /beam 5"
     ]
     assert len(say(chat, "hello")) == 4
+
+
+def ask_settings(chat: Chat, line: str = "hello") -> dict[str, Any]:
+    """Says something and returns what the last search was asked with."""
+    say(chat, line)
+    bot: Any = chat._find_bot()
+    settings: dict[str, Any] = bot.settings[-1]
+    return settings
+
+
+def test_every_setting_of_the_search_is_a_command(chat: Chat) -> None:
+    lines = {
+        "/set no_repeat_ngram 3": ("no_repeat_ngram", 3),
+        "/set ban_unk=off": ("ban_unk", False),
+        "/mmi_weight 0.5": ("mmi_weight", 0.5),
+        "/Top_K 40": ("top_k", 40),
+        "/ban_unk": ("ban_unk", True),
+        "/length_penalty 0": ("length_penalty", 0.0),
+    }
+    for line, (name, value) in lines.items():
+        assert say(chat, line) == [f"{name} is now {value}"]
+        assert ask_settings(chat)[name] == value
+    listed = dict(row.split() for row in say(chat, "/set"))
+    assert listed["mmi_weight"] == "0.5"
+    assert listed["top_k"] == "40"
+    assert listed["beam_size"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("/set nothing 3", "nothing is no setting of the search; /set lists them"),
+        ("/set top_k x", "top_k=x is not a whole number; give one"),
+        ("/top_p 1.5", "--top_p=1.5 is out of range; it must lie between 1e-06 and 1.0"),
+        ("/temperature", "temperature=on is not a number; give one"),
+        ("/sample -3", "--beam_size=-3 is out of range; it must lie between 1 and 1000"),
+        ("/set ban_unk \x1b[2J", "ban_unk=\ufffd[2J is not true or false; give one"),
+    ],
+)
+def test_a_bad_setting_is_one_line_and_changes_nothing(chat: Chat, line: str, message: str) -> None:
+    assert say(chat, line) == [message]
+    assert chat.search == {}
+
+
+def test_settings_that_contradict_each_other_are_said_when_they_matter(chat: Chat) -> None:
+    say(chat, "/min_reply_length 50")
+    (row,) = say(chat, "hello")
+    assert row.startswith("--min_reply_length=50 is above --max_reply_length=4; lower")
+    say(chat, "/max_reply_length 60")
+    assert len(say(chat, "hello")) == 4
+
+
+def test_samples_take_the_beams_place_and_differ_from_line_to_line(chat: Chat) -> None:
+    assert say(chat, "/sample 2") == ["from now on replies drawn at random; /beam N goes back"]
+    assert [row.split("  ")[0] for row in say(chat, "hello")] == ["greedy", "sample 1", "sample 2"]
+    first, second = (ask_settings(chat) for _ in range(2))
+    assert first["sample"] is second["sample"] is True
+    assert first["beam_size"] == 2
+    assert second["sampling_seed"] == first["sampling_seed"] + 1
+    bot: Any = chat._find_bot()
+    assert bot.settings[-2]["sample"] is False  # the greedy reply's
+    say(chat, "/beam 3")
+    assert say(chat, "hello")[1].startswith("beam 1")
+
+
+@pytest.mark.parametrize("line", ["/attention", "/attention greedy", "/beam_tree"])
+def test_what_looks_back_needs_an_answer(chat: Chat, line: str) -> None:
+    assert say(chat, line) == ["nothing was answered yet; say something first"]
+
+
+def test_attention_and_beam_are_shown_in_the_terminal(tmp_path: Path) -> None:
+    bot = load_bot(tmp_path)
+    chat = Chat(lambda: bot)
+    rows = say(chat, "hello you")
+    assert len(rows) == 4
+    for name in ("", "greedy", "2"):
+        shaded = say(chat, f"/attention {name}")
+        assert shaded[0].split() == ["hello", "you"]
+        replies = bot.reply("hello you")
+        reply = bot.greedy("hello you") if name == "greedy" else replies[int(name or 1) - 1]
+        said = [row.split()[0] for row in shaded[1 : 2 + len(reply.tokens)]]
+        assert said == [*reply.tokens, "(end)"]
+    assert say(chat, "/attention 9")[0].startswith("/attention takes greedy or a number")
+    tree = say(chat, "/beam_tree")
+    assert sum("*" in row for row in tree) >= 1
+    assert any("dropped" in row for row in tree)
+
+
+def test_without_attention_that_is_one_line() -> None:
+    chat = make_chat()
+    bot: Any = chat._find_bot()
+    bot.attend = Chatbot.attend.__get__(bot)
+    bot.config = CONFIG.replace({"use_attention": False})
+    say(chat, "hello")
+    assert say(chat, "/attention") == [
+        "this model has no attention; train one with --use_attention"
+    ]
 
 
 @pytest.mark.parametrize("line", ["/", "/nothing", "/\x1b[2J", "//", "/" + "x" * 100_000])

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 from chatbot.config import SearchConfig
 from chatbot.errors import ChatbotError
+from chatbot.settings import parse_value
 
 GREEDY = "greedy"
 OWN = "chat"
 """The search that the model's own settings ask for, where that is neither of the plain ones."""
 PEOPLE = "people"
-_BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 _NOT_PLAIN = (
     "min_reply_length",
     "no_repeat_ngram",
@@ -117,23 +117,16 @@ def _parse(spec: str) -> Search:
 
 
 def _parse_setting(word: str) -> tuple[str, Any]:
-    kinds = {item.name: type(item.default) for item in dataclasses.fields(SearchConfig)}
-    del kinds[_NOT_HERE]
+    items = {item.name: item for item in dataclasses.fields(SearchConfig)}
+    del items[_NOT_HERE]
+    switches = {name for name, item in items.items() if isinstance(item.default, bool)}
     name, equals, text = (part.strip() for part in word.partition("="))
-    if not equals and kinds.get(name) is bool:
+    if not equals and name in switches:
         return name, True
-    if not equals and name.startswith("no") and kinds.get(name[2:]) is bool:
+    if not equals and name.startswith("no") and name[2:] in switches:
         return name[2:], False
-    if name not in kinds:
-        raise ChatbotError(f"{word!r} is no setting of a search; there are {', '.join(kinds)}")
+    if name not in items:
+        raise ChatbotError(f"{word!r} is no setting of a search; there are {', '.join(items)}")
     if not equals:
         raise ChatbotError(f"{name} needs a value; give {name}=VALUE")
-    return name, _parse_value(name, kinds[name], text)
-
-
-def _parse_value(name: str, kind: type[Any], text: str) -> Any:
-    try:
-        return _BOOLEANS[text.lower()] if kind is bool else kind(text)
-    except (KeyError, ValueError):
-        wanted = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
-        raise ChatbotError(f"{name}={text} is not {wanted}; give one") from None
+    return name, parse_value(items[name], text)

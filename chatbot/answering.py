@@ -1,0 +1,66 @@
+"""The greedy reply to a query beside those of the search that was asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from chatbot.chatbot import Chatbot
+    from chatbot.reply import Reply
+    from chatbot.turns import Query
+
+
+class Answer(NamedTuple):
+    """What is shown for a query.
+
+    Attributes:
+        greedy: The greedy reply.
+        others: The replies of the other search, best first; none where it was not asked for.
+        kind: What that search is called: "beam" or "sample".
+    """
+
+    greedy: Reply
+    others: list[Reply]
+    kind: str
+
+    @property
+    def best(self) -> Reply:
+        """The reply that counts as what was answered: the other search's best, else the greedy."""
+        return self.others[0] if self.others else self.greedy
+
+    def find(self, name: str) -> Reply | None:
+        """Returns the reply of a name ("greedy", "1", "2", ...; "" is the best), or None."""
+        named = {"": self.best, "greedy": self.greedy}
+        named.update((str(place), reply) for place, reply in enumerate(self.others, start=1))
+        return named.get(name)
+
+
+def answer(
+    bot: Chatbot, queries: Sequence[Query], changes: Mapping[str, Any] | None = None
+) -> list[Answer]:
+    """Answers queries.
+
+    Args:
+        bot: Who answers.
+        queries: The queries.
+        changes: {setting: value} for what is to differ from the chatbot's `SearchConfig`.
+
+    Returns:
+        An answer for each query.
+
+    Raises:
+        ChatbotError: The settings contradict each other, or there is no reply.
+    """
+    given = dict(changes or {})
+    search = dataclasses.replace(bot.config.search, **given)
+    search.check_together()
+    given.pop("beam_search", None)
+    plain = {**given, "beam_size": 1, "diverse_groups": 1, "sample": False}
+    greedy = [replies[0] for replies in bot.replies(queries, **plain)]
+    others: list[list[Reply]] = [[] for _ in queries]
+    if search.sample or search.beam_search:
+        others = bot.replies(queries, **{**given, "beam_size": search.beam_size})
+    kind = "sample" if search.sample else "beam"
+    return [Answer(one, ranked, kind) for one, ranked in zip(greedy, others)]

@@ -38,7 +38,7 @@ from chatbot.errors import ChatbotError
 from chatbot.model import Seq2Seq
 from chatbot.padding import pad_rows
 from chatbot.reply import Attention, ReadQuery, Reply
-from chatbot.search import Hypotheses, TracedSearches
+from chatbot.search import Hypotheses, TracedSearches, make_tree
 from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary, join
 from chatbot.turns import Query, join_turns, tokenize_turns
 
@@ -244,19 +244,7 @@ class Chatbot:
         search = self._settle(settings)
         with self._lock:
             steps = self._searches.record(*pad_rows([self.read(query).ids]), search)
-        return [
-            [
-                Branch(parent, word, log_prob, place < step.kept, word == SPECIAL_TOKENS[EOS])
-                for place, (parent, word, log_prob) in enumerate(
-                    zip(
-                        step.parents.tolist(),
-                        self.vocabulary.decode(step.tokens.tolist()),
-                        step.log_probs.tolist(),
-                    )
-                )
-            ]
-            for step in steps
-        ]
+        return make_tree(steps, self.vocabulary.decode)
 
     def warm_up(self, **settings: Any) -> None:
         """Makes the graph of a search now, which takes a second or two, not at the first query.

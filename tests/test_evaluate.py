@@ -23,6 +23,7 @@ from chatbot.model import Seq2Seq
 from chatbot.pair_hashes import hash_pair
 from chatbot.scoring import Scorer
 from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary, tokenize
+from chatbot.turns import Query
 
 WORDS = Vocabulary([*SPECIAL_TOKENS, "hello", "you", "are", "how", "?", "i"])
 PAIRS = [
@@ -32,7 +33,6 @@ PAIRS = [
     ("unheard of", "never heard you"),
     ("", "you"),
 ]
-from chatbot.turns import Query
 
 
 @pytest.fixture(scope="module")

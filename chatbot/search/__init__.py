@@ -8,6 +8,7 @@ from chatbot.search.fast import FastSearch
 from chatbot.search.forced import Forced, ForcedPass
 from chatbot.search.greedy import GreedySearch
 from chatbot.search.hypotheses import Hypotheses, length_normalised
+from chatbot.search.recording import make_tree
 from chatbot.search.rescoring import Rescoring, Weights
 from chatbot.search.rules import FREE, Rules
 from chatbot.search.sampling import Choice, SamplingSearch
@@ -29,4 +30,5 @@ __all__ = [
     "TracedSearches",
     "Weights",
     "length_normalised",
+    "make_tree",
 ]

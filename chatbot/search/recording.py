@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from chatbot.branches import Branch
 from chatbot.search.fast import Continuations, FastSearch, keep_best
+from chatbot.text import EOS
 
 
 class Candidates(NamedTuple):
@@ -63,3 +66,31 @@ class RecordingSearch(FastSearch):
         kept = int(np.sum(real[:beam_size]))
         self.steps.append(Candidates(tokens[real], places[real], values[real], kept))
         return ids[:, :beam_size], parents[:, :beam_size], log_probs[:, :beam_size]
+
+
+def make_tree(
+    steps: Sequence[Candidates], decode: Callable[[Sequence[int]], list[str]]
+) -> list[list[Branch]]:
+    """Writes what a search looked at as a tree.
+
+    Args:
+        steps: What each step looked at.
+        decode: Returns the words of tokens.
+
+    Returns:
+        The branches of every step.
+    """
+    return [
+        [
+            Branch(parent, word, log_prob, place < step.kept, token == EOS)
+            for place, (parent, word, log_prob, token) in enumerate(
+                zip(
+                    step.parents.tolist(),
+                    decode(step.tokens.tolist()),
+                    step.log_probs.tolist(),
+                    step.tokens.tolist(),
+                )
+            )
+        ]
+        for step in steps
+    ]

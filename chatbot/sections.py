@@ -1,0 +1,255 @@
+"""The settings of each part, with their defaults, ranges and help.
+
+The names and, where it has them, the defaults are those of the tutorial that the project
+reproduces.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chatbot.errors import ChatbotError
+from chatbot.settings import Settings, setting
+
+
+@dataclass(frozen=True)
+class CorpusConfig(Settings):
+    """What is learned from, and how it is cut into tokens."""
+
+    corpus: str = setting("", "File, directory or zip with the dialogues to learn from.")
+    corpus_format: str = setting(
+        "auto",
+        "Format of the corpora; auto looks at the files.",
+        choices=(
+            "auto",
+            "tsv",
+            "jsonl",
+            "dailydialog",
+            "cornell",
+            "convokit",
+            "chatterbot",
+            "conv",
+        ),
+    )
+    validation_corpus: str = setting("", "Corpus to measure the validation perplexity on.")
+    validation_share: float = setting(
+        0.0, "Share of the corpus' dialogues held out for validation.", 0.0, 0.9
+    )
+    max_length: int = setting(
+        40, "Tokens a side; longer sides are cut, and the reply's end token counts.", 2, 10_000
+    )
+    vocab_size: int = setting(
+        40_000, "Most words in the vocabulary, its five special tokens among them.", 6, 10_000_000
+    )
+    min_count: int = setting(
+        1, "A word seen fewer times than this becomes the unknown token.", 1, 1_000_000
+    )
+    context_turns: int = setting(
+        1,
+        "Turns of the dialogue that a query is made of: the one to reply to and those before it, "
+        "each cut to max_length tokens; 1 means that every turn stands alone.",
+        1,
+        100,
+    )
+
+
+@dataclass(frozen=True)
+class ModelConfig(Settings):
+    """The network."""
+
+    rnn_size: int = setting(1024, "Units of each LSTM layer.", 1, 65_536)
+    num_layers: int = setting(2, "LSTM layers in the encoder, and again in the decoder.", 1, 64)
+    embedding_size: int = setting(
+        1024, "Width of the word vectors that encoder and decoder share.", 1, 65_536
+    )
+    dropout: float = setting(
+        0.5, "Fraction of every LSTM layer's output dropped in training.", 0.0, 0.99
+    )
+    embedding_dropout: float = setting(
+        0.0, "Fraction of the word vectors' elements dropped in training.", 0.0, 0.99
+    )
+    word_dropout: float = setting(
+        0.0,
+        "Fraction of the queries' words that training replaces by the unknown token, so that a "
+        "word never seen does not derail the reply.",
+        0.0,
+        0.99,
+    )
+    output_dropout: float = setting(
+        0.0, "Fraction of what is projected to the vocabulary dropped in training.", 0.0, 0.99
+    )
+    variational_dropout: bool = setting(
+        False, "Drop the same outputs at every step of a sequence, not others at each step."
+    )
+    tie_embeddings: bool = setting(
+        False, "Project to the vocabulary with the word vectors instead of weights of its own."
+    )
+    attention: str = setting(
+        "bahdanau",
+        "Attention mechanism: bahdanau (additive) or luong (multiplicative).",
+        choices=("bahdanau", "luong"),
+    )
+    use_attention: bool = setting(True, "Attend to the query while replying.")
+
+
+@dataclass(frozen=True)
+class TrainingConfig(Settings):
+    """How the weights are found."""
+
+    learning_rate: float = setting(1e-4, "Adam's step size.", 1e-9, 10.0)
+    learning_rate_schedule: str = setting(
+        "constant",
+        "What the step size does over the whole training: constant, or down to zero along a "
+        "linear or cosine curve.",
+        choices=("constant", "linear", "cosine"),
+    )
+    warmup_steps: int = setting(
+        0, "Steps in which the learning rate climbs from zero.", 0, 10_000_000
+    )
+    batch_size: int = setting(
+        128, "Pairs in a batch, those of all devices and workers together.", 1, 1_000_000
+    )
+    num_epochs: int = setting(30, "Passes over the corpus.", 1, 1_000_000)
+    max_steps: int = setting(
+        0, "Stop after this many steps, even within an epoch; 0 means no limit.", 0, 10**12
+    )
+    max_gradient_norm: float = setting(
+        5.0, "Gradients whose global norm is above this are scaled down to it.", 1e-9, 1e9
+    )
+    weight_decay: float = setting(
+        0.0, "Times the learning rate, what a step takes off every weight matrix.", 0.0, 1e3
+    )
+    label_smoothing: float = setting(
+        0.0, "Share of a target's probability that training spreads over all words.", 0.0, 0.99
+    )
+    average_decay: float = setting(
+        0.0, "Decay of moving averages of the weights, which then validate and reply.", 0.0, 0.99999
+    )
+    steps_per_checkpoint: int = setting(
+        100,
+        "Steps between two checkpoints, each with a report and a validation; the end of an epoch "
+        "has a report and a validation too.",
+        1,
+        10**9,
+    )
+    patience: int = setting(
+        0,
+        "Stop after this many reports without a better validation perplexity; 0 means never.",
+        0,
+        1_000_000,
+    )
+    seed: int = setting(
+        1, "Seed of the first weights, the dropout and the order of the pairs.", 0, 2**31 - 1
+    )
+    precision: str = setting(
+        "auto",
+        "Type of the matrix products; auto is bfloat16 where the processor has the instructions "
+        "and float32 elsewhere. Weights and losses are float32 always.",
+        choices=("auto", "float32", "bfloat16", "float16"),
+    )
+    max_minutes: float = setting(
+        0.0, "Save and stop after this many minutes of this run; 0 means no limit.", 0.0, 1e6
+    )
+    max_bad_steps: int = setting(
+        10,
+        "Stop after this many steps in a row whose loss or gradients are not finite; such a step "
+        "changes no weight.",
+        1,
+        1_000_000,
+    )
+    distribute: str = setting(
+        "auto",
+        "Who shares each batch in this run: one device (none), all GPUs of this machine "
+        "(mirrored; without a GPU all logical processors), or the workers that TF_CONFIG names "
+        "(multiworker), which must all see --model_dir and the corpus on one file system; auto "
+        "takes the workers if there are several, else the GPUs if there are several.",
+        choices=("auto", "none", "mirrored", "multiworker"),
+    )
+    deterministic: bool = setting(
+        False, "Compute in one fixed order, bit for bit the same; it may be slower on a GPU."
+    )
+    model_name: str = setting("ckpt", "Prefix of the checkpoint files' names.")
+
+
+@dataclass(frozen=True)
+class SearchConfig(Settings):
+    """How a reply is looked for."""
+
+    beam_search: bool = setting(True, "Show the beam's replies beside the greedy one.")
+    beam_size: int = setting(5, "Hypotheses that the beam keeps, and replies it shows.", 1, 1000)
+    max_reply_length: int = setting(
+        40, "Most tokens in a reply, its end token not counted.", 1, 10_000
+    )
+    min_reply_length: int = setting(
+        0, "Fewest tokens in a reply, its end token not counted.", 0, 10_000
+    )
+    no_repeat_ngram: int = setting(
+        0, "No run of so many tokens stands in a reply twice; 0 means no such rule.", 0, 10_000
+    )
+    ban_unk: bool = setting(True, "Never say the unknown token.")
+    length_penalty: float = setting(
+        1.0,
+        "Exponent a of the score, log_prob / ((5 + tokens) / 6) ** a, by which the beam's replies "
+        "are sorted; tokens counts the end token, and 0 sorts by log_prob.",
+        0.0,
+        10.0,
+    )
+    coverage_penalty: float = setting(
+        0.0,
+        "Weight of the attention that a reply gives to all of the query, added to its score.",
+        0.0,
+        100.0,
+    )
+    mmi_weight: float = setting(
+        0.0,
+        "Weight of what makes a reply likely whatever the query is, taken from its score: the "
+        "log probability of its first tokens given an empty query.",
+        0.0,
+        10.0,
+    )
+    mmi_tokens: int = setting(5, "Tokens of a reply that --mmi_weight looks at.", 1, 10_000)
+    diverse_groups: int = setting(
+        1,
+        "Groups of the beam that avoid one another's words; the beam's size is a multiple of it, "
+        "and 1 is the plain beam.",
+        1,
+        1000,
+    )
+    diversity_strength: float = setting(
+        0.5,
+        "What a word costs a group (nats) for each time that an earlier group says it at the same "
+        "step.",
+        0.0,
+        1000.0,
+    )
+    sample: bool = setting(False, "Draw --beam_size replies at random instead of a beam.")
+    temperature: float = setting(
+        1.0, "Sampling divides the logits by this: below 1 is safer, above 1 wilder.", 0.01, 100.0
+    )
+    top_k: int = setting(
+        0, "Sampling draws from so many of the likeliest tokens; 0 means all.", 0, 10_000_000
+    )
+    top_p: float = setting(
+        1.0,
+        "Sampling draws from the fewest tokens that have this probability together.",
+        1e-6,
+        1.0,
+    )
+    sampling_seed: int = setting(1, "Seed of the sampling.", 0, 2**31 - 1)
+
+    def check_together(self) -> None:
+        """Checks what no single setting can tell.
+
+        Raises:
+            ChatbotError: Two settings contradict each other.
+        """
+        if self.min_reply_length > self.max_reply_length:
+            raise ChatbotError(
+                f"--min_reply_length={self.min_reply_length} is above "
+                f"--max_reply_length={self.max_reply_length}; lower one or raise the other"
+            )
+        if self.beam_size % self.diverse_groups:
+            raise ChatbotError(
+                f"--beam_size={self.beam_size} cannot be cut into "
+                f"--diverse_groups={self.diverse_groups} equal groups; give a multiple of it"
+            )

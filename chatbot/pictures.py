@@ -91,7 +91,7 @@ class Pictures:
         label = "greedy" if reply is answer.greedy else f"{answer.kind}-{name or '1'}"
         path = str(self._attention / f"{self._number:04}-{label}.png")
         title = f"{label.replace('-', ' ')}: {_shorten(reply.text)}"
-        return self._tell(draw_attention(path, *bot.attend(query, reply), title))
+        return self._tell(path, draw_attention(path, *bot.attend(query, reply), title))
 
     def _draw_tree(
         self, bot: Chatbot, query: Query, best: Reply, settings: dict[str, Any]
@@ -99,15 +99,15 @@ class Pictures:
         tree = bot.trace_beam(query, **settings)
         path = str((self._trees or Path()) / f"{self._number:04}-beam_tree.svg")
         last = query if isinstance(query, str) else query[-1]
-        return self._tell(
-            draw_beam_tree(path, tree, f"beam: {_shorten(last)}", find_path(tree, best.tokens))
-        )
+        place = find_path(tree, best.tokens)
+        return self._tell(path, draw_beam_tree(path, tree, f"beam: {_shorten(last)}", place))
 
-    def _tell(self, line: str) -> list[str]:
-        """Passes on what was not said before."""
-        if not line or line in self._told:
+    def _tell(self, path: str, line: str) -> list[str]:
+        """Passes on what was not said of another picture before."""
+        what = line.replace(path, "")
+        if not what or what in self._told:
             return []
-        self._told.add(line)
+        self._told.add(what)
         return [line]
 
 

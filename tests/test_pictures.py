@@ -100,6 +100,19 @@ def test_pictures_are_numbered_on_and_none_is_overwritten(bot: Chatbot, tmp_path
     assert found.best.tokens[0] in (tmp_path / "b" / trees[0]).read_text(encoding="utf-8")
 
 
+def test_a_missing_font_is_said_once(
+    bot: Chatbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def draw(path: str, *_: object) -> str:
+        return f"{path} shows code points"
+
+    monkeypatch.setattr("chatbot.pictures.draw_attention", draw)
+    found = answer(bot, ["你好"])[0]
+    pictures = Pictures(str(tmp_path))
+    assert pictures.draw(bot, "你好", found) == [f"{tmp_path}/0001-greedy.png shows code points"]
+    assert pictures.draw(bot, "你好", found) == []
+
+
 def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for flag in ("attention_dir", "beam_tree_dir"):

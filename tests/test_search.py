@@ -32,7 +32,7 @@ from chatbot.search import (
     Rules,
     TracedSearches,
 )
-from chatbot.search.likeliest import find_best, find_likeliest
+from chatbot.search.likeliest import find_best, find_likeliest, score_tokens
 from chatbot.text import EOS
 
 Reply = tuple[int, ...]
@@ -306,3 +306,16 @@ def test_rounded_logits_of_the_likeliest_tokens_are_taken_exactly(count: int) ->
         log_probs, np.take_along_axis(expected, tokens.numpy(), -1), atol=2e-3
     )
     np.testing.assert_allclose(end, expected[:, EOS], atol=2e-3)
+
+
+def test_rounded_logits_of_given_tokens_are_taken_exactly() -> None:
+    logits = np.random.default_rng(7).normal(0, 2, [50, 30 * GROUP])
+    logits[:, 40], logits[:, 700] = 17.03, 14.01  # 0.03 less and 0.01 more when they are rounded
+    network: Any = RoundedNetwork(logits)
+    tokens = np.random.default_rng(8).choice([40, 700, 3, 1000], 50)
+    rounded = network.project(tf.zeros([50, 1]))
+    found = score_tokens(network, tf.zeros([50, 1]), rounded, tf.constant(tokens, tf.int32))
+    expected = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    np.testing.assert_allclose(found, expected[np.arange(50), tokens], atol=2e-3)
+    plain = tf.gather(tf.nn.log_softmax(rounded), tokens, batch_dims=1)
+    assert np.max(np.abs(plain - expected[np.arange(50), tokens])) > 1e-2

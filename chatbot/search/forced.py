@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from chatbot.search.likeliest import score_tokens
 from chatbot.text import EOS, GO
 
 
@@ -81,7 +82,8 @@ class ForcedPass:
 
         def body(time: tf.Tensor, state: tf.Tensor, arrays: Any) -> Any:
             outputs, state, alignments = self._network.advance(inputs[time], attended, state)
-            log_probs = score_tokens(self._network, outputs, targets[time])
+            logits = self._network.project(outputs)
+            log_probs = score_tokens(self._network, outputs, logits, targets[time])
             results = (log_probs, seen if alignments is None else alignments)
             return time + 1, state, [a.write(time, x) for a, x in zip(arrays, results)]
 
@@ -89,22 +91,3 @@ class ForcedPass:
         _, _, arrays = tf.while_loop(lambda time, *_: time < steps, body, loop)
         log_probs, alignments = (array.stack() for array in arrays)
         return tf.transpose(log_probs), tf.transpose(alignments, [1, 0, 2])
-
-
-def score_tokens(network: Any, outputs: tf.Tensor, tokens: tf.Tensor) -> tf.Tensor:
-    """Computes the log probabilities of given next tokens.
-
-    Args:
-        network: An `InferenceNetwork`.
-        outputs: `float32 [R, U]`, what its projection is applied to.
-        tokens: `int32 [R]`.
-
-    Returns:
-        `float32 [R]` in nats; where the products are coarse, the tokens' logits are not.
-    """
-    logits = network.project(outputs)
-    if network.is_exact:
-        chosen = tf.gather(logits, tokens, batch_dims=1)
-    else:
-        chosen = network.project_exactly(outputs, tokens[:, tf.newaxis])[:, 0]
-    return chosen - tf.reduce_logsumexp(logits, axis=1)

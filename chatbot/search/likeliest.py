@@ -127,6 +127,32 @@ def _refine(
     return exact, tokens, end, normalizer + tf.math.log1p(gained)
 
 
+def score_tokens(
+    network: Any, outputs: tf.Tensor, logits: tf.Tensor, tokens: tf.Tensor
+) -> tf.Tensor:
+    """Computes the log probabilities of given next tokens.
+
+    Args:
+        network: An `InferenceNetwork`.
+        outputs: `float32 [R, U]`, what its projection is applied to.
+        logits: `float32 [R, V']`, what it gives.
+        tokens: `int32 [R]`.
+
+    Returns:
+        `float32 [R]` in nats. Where the products are coarse, the given and the likeliest tokens'
+        logits are taken in float32.
+    """
+    normalizer = tf.reduce_logsumexp(logits, axis=1)
+    if network.is_exact:
+        return tf.gather(logits, tokens, batch_dims=1) - normalizer
+    values, best = find_best(logits, tf.minimum(SPARE + 1, network.vocab_size))
+    best = tf.minimum(best, network.vocab_size - 1)
+    exact = network.project_exactly(outputs, tf.concat([best, tokens[:, tf.newaxis]], axis=1))
+    shift = normalizer[:, tf.newaxis]
+    gained = tf.reduce_sum(tf.exp(exact[:, :-1] - shift) - tf.exp(values - shift), axis=1)
+    return exact[:, -1] - normalizer - tf.math.log1p(gained)
+
+
 def _subtract(logits: tf.Tensor, normalizer: tf.Tensor) -> tf.Tensor:
     """Normalizes logits; where nothing is allowed there is no number to subtract."""
     return tf.where(logits > -math.inf, logits - normalizer, -math.inf)

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from chatbot.search.forced import score_tokens
 from chatbot.search.hypotheses import Hypotheses, rank
-from chatbot.search.likeliest import find_best
+from chatbot.search.likeliest import find_best, score_tokens
 from chatbot.search.rules import FREE, Rules, find_banned, forbid
 from chatbot.text import EOS, GO
 
@@ -123,7 +122,7 @@ class SamplingSearch:
         drawn = draw(forbid(logits, banned), number, choice)
         finished = last_ids == EOS
         drawn = tf.where(tf.logical_or(finished, number < 0.0), EOS, drawn)
-        log_probs = score_tokens(self._network, outputs, drawn)
+        log_probs = score_tokens(self._network, outputs, logits, drawn)
         total = samples.log_probs + tf.where(finished, 0.0, log_probs)
         return Samples(tf.concat([samples.ids, drawn[:, tf.newaxis]], axis=1), total, state)
 

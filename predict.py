@@ -17,7 +17,8 @@ flags.DEFINE_string(
     "input",
     "",
     "File whose lines are the queries, or - for standard input. The answers are JSON, one object a "
-    "line and a line for each: query, greedy (reply, log_prob), beam (reply, log_prob, score). "
+    "line and a line for each: query, greedy (reply, log_prob), and beam, or with --sample sample "
+    "(reply, log_prob, score). "
     "Every line is a query of its own; only the chat remembers the turns before it.",
 )
 flags.DEFINE_string(

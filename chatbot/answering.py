@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from chatbot.turns import Query
 
 
+_GREEDY = {
+    "beam_size": 1,
+    "diverse_groups": 1,
+    "sample": False,
+    "mmi_weight": 0.0,  # which sorts, and there is one reply
+    "coverage_penalty": 0.0,
+}
+
+
 class Answer(NamedTuple):
     """What is shown for a query.
 
@@ -57,7 +66,7 @@ def answer(
     search = dataclasses.replace(bot.config.search, **given)
     search.check_together()
     given.pop("beam_search", None)
-    plain = {**given, "beam_size": 1, "diverse_groups": 1, "sample": False}
+    plain = {**given, **_GREEDY}
     greedy = [replies[0] for replies in bot.replies(queries, **plain)]
     others: list[list[Reply]] = [[] for _ in queries]
     if search.sample or search.beam_search:

@@ -67,6 +67,8 @@ def list_nodes(tree: Sequence[Sequence[Branch]], best: tuple[int, int] | None = 
         for branch in branches:
             parent = places[step - 1][branch.parent] if step else None
             if parent is not None and nodes[parent].branch.ended:
+                if not branch.kept:  # it was pushed out after it had ended
+                    nodes[parent] = nodes[parent]._replace(branch=branch)
                 places[step].append(parent)
                 continue
             places[step].append(len(nodes))
@@ -76,6 +78,20 @@ def list_nodes(tree: Sequence[Sequence[Branch]], best: tuple[int, int] | None = 
         nodes[last] = nodes[last]._replace(best=True)
         last = nodes[last].parent
     return nodes
+
+
+MOST_BRANCHES = 2000
+"""Branches of a tree that are worth drawing."""
+
+
+def cut_tree(tree: Sequence[Sequence[Branch]]) -> Sequence[Sequence[Branch]]:
+    """Returns the first steps of a tree, as many as have `MOST_BRANCHES` together, at least one."""
+    count = 0
+    for step, branches in enumerate(tree):
+        count += len(branches)
+        if step and count > MOST_BRANCHES:
+            return tree[:step]
+    return tree
 
 
 def find_path(tree: Sequence[Sequence[Branch]], tokens: Sequence[str]) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@
 tokens the first `max_length` are read, so that any turn, however long, takes less than a second
 and 100 MB besides the search for the reply. A search takes at most `max_reply_length` + 1 steps.
 Queries are searched together in batches of at most 128, and so few that the logits of a step, of
-which there are at most three copies, stay below 64 MB; a single query has beam_size * V of them.
+which a beam has at most three copies, stay below 64 MB; a single query has beam_size * V of them.
 
 **In which precision.** On a processor with bfloat16 instructions the products are computed in
 bfloat16, unless the model was trained with `--precision=float32` or the beam is wider than 16. The
@@ -21,7 +21,6 @@ probabilities are within about 0.02 of those that all of float32 gives.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -185,7 +184,7 @@ class Chatbot:
         search = self._settle({**{n: x for n, x in given.items() if x is not None}, **settings})
         read = [self.read(query).ids for query in queries]
         order = sorted(range(len(read)), key=lambda place: len(read[place]))
-        size = self._limit_batch(search.beam_size)
+        size = self._limit_batch(search)
         answers: list[list[Reply]] = [[] for _ in read]
         for begin in range(0, len(order), size):
             chosen = order[begin : begin + size]
@@ -256,27 +255,22 @@ class Chatbot:
         self._search([[UNK]], self._settle({**settings, **shortest}))
 
     def count_traces(self) -> int:
-        """Returns how many graphs have been made, one for each width of the beam."""
+        """Returns how many graphs have been made, one for each kind of search."""
         return self._searches.count_traces()
 
-    def _settle(self, changes: dict[str, Any]) -> SearchConfig:
+    def _settle(self, changes: Mapping[str, Any]) -> SearchConfig:
         """Checks the arguments of `replies` and fills in the rest."""
-        own = self.config.search
-        if not (own.beam_search or own.sample):
-            changes.setdefault("beam_size", 1)
-        if changes.get("beam_size") == 1:
-            changes.setdefault("diverse_groups", 1)
         try:
-            search = dataclasses.replace(own, **changes)
-            search.check_together()
+            search = self.config.search.resolve(changes)
         except ChatbotError as error:
             raise ValueError(str(error)) from None
         if search.coverage_penalty and not self.config.model.use_attention:
             raise ChatbotError("--coverage_penalty needs attention, which this model has not")
         return search
 
-    def _limit_batch(self, beam_size: int) -> int:
-        return max(1, min(MAX_BATCH, MAX_LOGITS // (beam_size * len(self.vocabulary))))
+    def _limit_batch(self, search: SearchConfig) -> int:
+        each = max(len(self.vocabulary), search.max_reply_length)
+        return max(1, min(MAX_BATCH, MAX_LOGITS // (search.beam_size * each)))
 
     def _search(self, read: Sequence[Sequence[int]], settings: SearchConfig) -> list[list[Reply]]:
         """Searches one batch."""

@@ -16,9 +16,9 @@ With `--json_file` the figures are written as one JSON object. Of one model its 
     signatures                {bleu, chrf}: how sacrebleu computed them
     notes                     what to know of the figures, as sentences
 
-and of each search
+and of each search, by the reply that it ranks best (of samples the best of `beam_size`)
 
-    settings                  what differs from the model directory's settings
+    settings                  all settings of the search
     bleu, chrf                0 to 100, of the corpus; one reference a query, tokens of `text`
     distinct_1, distinct_2    different n-grams over all n-grams of all replies
     mean_length               tokens, the end token not counted
@@ -29,7 +29,7 @@ and of each search
     replies_per_second        by the clock, the making of the graphs not counted
     unseen                    the same over the unseen pairs, but for settings and speed
 
-Where nobody knows which pairs were learned from, or all were, what is unseen is null. Several
+Where nobody knows which pairs were learned from, or all were, what is unseen is null or 0. Several
 models give {"models": {directory: the object of one model}}.
 """
 
@@ -48,7 +48,7 @@ from chatbot.errors import ChatbotError
 from chatbot.evaluation.searches import parse_searches
 from chatbot.flags import FLAGS, define_settings, given_settings, run, show
 from chatbot.quiet import hush
-from chatbot.terminal import run_politely
+from chatbot.terminal import run_politely, write_output
 
 MOST_TURNS = 100
 """Turns of a dialogue that go with a pair; each model reads as many of the last as it was trained
@@ -74,8 +74,8 @@ def define_flags() -> None:
         "search",
         [],
         "Another search to compare, as settings of the search with commas between them, such as "
-        "beam_size=20,length_penalty=1.2; a label and a colon before them name it. May be given "
-        "several times.",
+        "beam_size=20,length_penalty=1.2 or sample,beam_size=1,top_k=40; a label and a colon "
+        "before them name it. Its best reply counts. May be given several times.",
     )
     flags.DEFINE_string("json_file", "", "File to write the figures to, as JSON.")
     flags.DEFINE_string("report", "", "Directory to write report.html to.")
@@ -103,14 +103,16 @@ def main(_: Sequence[str]) -> int:
     from chatbot.evaluation import comparison
 
     settings = given_settings(SearchConfig)
+    for name in names:
+        comparison.check_directory(name, searches, settings)
     found = [comparison.evaluate_directory(name, pairs, searches, settings) for name in names]
-    print(comparison.format_figures(found))
-    if FLAGS.examples:
-        print(f"\n{comparison.format_examples(found, pairs[: FLAGS.examples])}")
     if FLAGS.json_file:
         comparison.write_figures(Path(FLAGS.json_file), found)
     if FLAGS.report:
         comparison.write_report(Path(FLAGS.report), found, pairs)
+    write_output(f"{comparison.format_figures(found)}\n")
+    if FLAGS.examples:
+        write_output(f"\n{comparison.format_examples(found, pairs[: FLAGS.examples])}\n")
     return 0
 
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chatbot.branches import find_path
+from chatbot.branches import cut_tree, find_path
 from chatbot.errors import ChatbotError
 from chatbot.plots import draw_attention, draw_beam_tree
 from chatbot.terminal import make_visible
@@ -68,23 +68,12 @@ class Pictures:
         notes = []
         if self._attention is not None:
             for name in ("greedy", "1") if answer.others else ("greedy",):
-                notes += self.draw_attention(bot, query, answer, name)
+                notes += self._draw_attention(bot, query, answer, name)
         if self._trees is not None:
             notes += self._draw_tree(bot, query, answer.best, dict(settings or {}))
         return notes
 
-    def draw_attention(self, bot: Chatbot, query: Query, answer: Answer, name: str) -> list[str]:
-        """Draws the attention of one reply of the last answer, where that is wanted.
-
-        Args:
-            bot: Who answered.
-            query: What.
-            answer: With what.
-            name: The reply, as `Answer.find` takes it.
-
-        Returns:
-            Lines to show.
-        """
+    def _draw_attention(self, bot: Chatbot, query: Query, answer: Answer, name: str) -> list[str]:
         reply = answer.find(name)
         if self._attention is None or reply is None:
             return []
@@ -96,7 +85,7 @@ class Pictures:
     def _draw_tree(
         self, bot: Chatbot, query: Query, best: Reply, settings: dict[str, Any]
     ) -> list[str]:
-        tree = bot.trace_beam(query, **settings)
+        tree = cut_tree(bot.trace_beam(query, **settings))
         path = str((self._trees or Path()) / f"{self._number:04}-beam_tree.svg")
         last = query if isinstance(query, str) else query[-1]
         place = find_path(tree, best.tokens)
@@ -116,9 +105,10 @@ def _make_directory(flag: str, path: str) -> Path | None:
         return None
     try:
         os.makedirs(path, exist_ok=True)
+        os.listdir(path)
     except OSError as error:
         raise ChatbotError(
-            f"--{flag}={path} cannot be made ({error.strerror}); name another directory"
+            f"--{flag}={path} cannot be made or read ({error.strerror}); name another directory"
         ) from None
     return Path(path)
 

@@ -18,11 +18,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chatbot.answering import Answer, answer
-from chatbot.branches import find_path
+from chatbot.branches import cut_tree, find_path
 from chatbot.config import SearchConfig
 from chatbot.errors import ChatbotError
 from chatbot.layout import Row, lay_out, note
-from chatbot.plots import shade_attention, write_beam_tree
+from chatbot.plots import draw_attention, draw_beam_tree, shade_attention, write_beam_tree
 from chatbot.settings import parse_value
 from chatbot.startup import load_and_trace
 from chatbot.streams import LineReader
@@ -38,6 +38,7 @@ LONGEST_TURN = 1 << 17
 EMPTY = "say something, or /help"
 SETTINGS = {item.name: item for item in dataclasses.fields(SearchConfig)}
 """What /set can change."""
+SHORT = {"seed": "sampling_seed"}
 
 
 class Chat:
@@ -78,15 +79,16 @@ class Chat:
         """
         if not line.strip():
             return [note(EMPTY)]
+        is_command = line.startswith("/")
+        bot = None if is_command else self._find_bot()
         try:
-            return self._obey(line) if line.startswith("/") else self._reply(line)
+            return self._obey(line) if bot is None else self._reply(bot, line)
         except ChatbotError as error:
-            if line.startswith("/") or self.search:  # what was set here can be set otherwise
+            if is_command or self.search:  # what was set here can be set otherwise
                 return [note(str(error))]
             raise
 
-    def _reply(self, line: str) -> list[Row]:
-        bot = self._find_bot()
+    def _reply(self, bot: Chatbot, line: str) -> list[Row]:
         query = self._recall(bot.config.corpus.context_turns, line)
         found = answer(bot, [query], self._settle(bot))[0]
         rows = lay_out(found.greedy, found.others, found.kind)
@@ -97,7 +99,10 @@ class Chat:
             longest = bot.config.corpus.max_length
             rows.insert(0, note(f"that was long: only its first {longest} tokens were read"))
         if self._pictures is not None:
-            rows += map(note, self._pictures.draw(bot, query, found, self._list_settings()))
+            try:
+                rows += map(note, self._pictures.draw(bot, query, found, self._list_settings(bot)))
+            except ChatbotError as error:
+                rows.append(note(str(error)))
         return rows
 
     def _settle(self, bot: Chatbot) -> dict[str, Any]:
@@ -105,8 +110,11 @@ class Chat:
         seed = self.search.get("sampling_seed", bot.config.search.sampling_seed)
         return {**self.search, "sampling_seed": (seed + self._answers) % 2**31}
 
-    def _list_settings(self) -> dict[str, Any]:
-        return {name: value for name, value in self.search.items() if name != "beam_search"}
+    def _list_settings(self, bot: Chatbot) -> dict[str, Any]:
+        """Returns the settings of the plain beam in place of what is asked for now."""
+        search = dataclasses.replace(bot.config.search, **self.search)
+        search.check_together()
+        return {**self.search, "beam_search": True, "beam_size": search.beam_size}
 
     def _recall(self, context_turns: int, line: str) -> str | list[str]:
         """Puts the turns before a line in front of it, as far as the model reads them."""
@@ -126,7 +134,7 @@ class Chat:
         for command in COMMANDS:
             if command.name == name.lower():
                 return command.action(self, argument.strip())
-        if name.lower() in SETTINGS:
+        if name.lower() in (*SETTINGS, *SHORT):
             return self.set_any(f"{name.lower()} {argument}")
         return [note(f"/{name} is no command; /help lists them")]
 
@@ -154,6 +162,7 @@ class Chat:
         name, _, text = argument.replace("=", " ").partition(" ")
         if name:
             self._change({name: text.strip() or "on"})
+            name = SHORT.get(name, name)
             return [note(f"{name} is now {self.search[name]}")]
         search = dataclasses.replace(self._find_bot().config.search, **self.search)
         width = max(map(len, SETTINGS))
@@ -162,35 +171,45 @@ class Chat:
     def _change(self, changes: Mapping[str, str]) -> None:
         """Changes settings by what was typed for them, all or none."""
         values = {}
-        for name, text in changes.items():
+        for given, text in changes.items():
+            name = SHORT.get(given, given)
             if name not in SETTINGS:
                 raise ChatbotError(f"{name} is no setting of the search; /set lists them")
             values[name] = parse_value(SETTINGS[name], text)
         SearchConfig(**values)
         self.search.update(values)
+        if "sampling_seed" in values:
+            self._answers = 0
 
     def show_attention(self, argument: str) -> list[Row]:
         """Shows what the decoder looked at while it said a reply."""
         if self._latest is None:
             return [note("nothing was answered yet; say something first")]
         query, found = self._latest
+        argument, path = _split_path(argument)
         reply = found.find(argument.lower())
         if reply is None:
             return [note("/attention takes greedy or a number of the list, as in /attention 2")]
         bot = self._find_bot()
         width = shutil.get_terminal_size().columns
-        rows = [note(line) for line in shade_attention(*bot.attend(query, reply), width)]
-        if self._pictures is not None:
-            rows += map(note, self._pictures.draw_attention(bot, query, found, argument.lower()))
+        looked = bot.attend(query, reply)
+        rows = [note(line) for line in shade_attention(*looked, width)]
+        if path:
+            rows += _tell(path, draw_attention(path, *looked, make_visible(reply.text)))
         return rows
 
-    def show_beam_tree(self, _: str) -> list[Row]:
+    def show_beam_tree(self, argument: str) -> list[Row]:
         """Shows what the beam kept and dropped for the last line."""
         if self._latest is None:
             return [note("nothing was answered yet; say something first")]
         query, found = self._latest
-        tree = self._find_bot().trace_beam(query, **self._list_settings())
-        return [note(line) for line in write_beam_tree(tree, find_path(tree, found.best.tokens))]
+        bot, path = self._find_bot(), _split_path(argument)[1]
+        tree = cut_tree(bot.trace_beam(query, **self._list_settings(bot)))
+        place = find_path(tree, found.best.tokens)
+        rows = [note(line) for line in write_beam_tree(tree, place)]
+        if path:
+            rows += _tell(path, draw_beam_tree(path, tree, make_visible(found.best.text), place))
+        return rows
 
     def forget(self, _: str) -> list[Row]:
         """Begins a new conversation."""
@@ -231,17 +250,34 @@ COMMANDS = (
     Command("beam", "/beam N", "show the N best replies of the beam search", Chat.set_beam),
     Command("sample", "/sample N", "show N replies drawn at random instead", Chat.set_sample),
     Command("greedy", "/greedy", "show the greedy reply alone", Chat.set_greedy),
-    Command("set", "/set NAME VALUE", "change the search; /set lists its settings", Chat.set_any),
+    Command(
+        "set",
+        "/set NAME VALUE",
+        "or /NAME VALUE: change the search; /set lists",
+        Chat.set_any,
+    ),
     Command(
         "attention",
-        "/attention N",
-        "what reply N (or greedy) looked at in the query",
+        "/attention N FILE.png",
+        "what reply N (or greedy) looked at; FILE may be left out",
         Chat.show_attention,
     ),
-    Command("beam_tree", "/beam_tree", "what the beam kept and dropped", Chat.show_beam_tree),
+    Command(
+        "beam_tree", "/beam_tree FILE.svg", "what the beam kept and dropped", Chat.show_beam_tree
+    ),
     Command("reset", "/reset", "forget what was said before", Chat.forget),
     Command("quit", "/quit", "leave, as Ctrl-D does", Chat.leave),
 )
+
+
+def _split_path(argument: str) -> tuple[str, str]:
+    """Takes the name of a picture's file off the end of what was typed."""
+    name, _, path = argument.rpartition(" ")
+    return (name.strip(), path) if path.endswith((".png", ".svg")) else (argument, "")
+
+
+def _tell(path: str, line: str) -> list[Row]:
+    return [note(f"drawn: {path}"), *([note(line)] if line else [])]
 
 
 def chat_through_pipe(

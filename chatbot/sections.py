@@ -6,7 +6,10 @@ reproduces.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from chatbot.errors import ChatbotError
 from chatbot.settings import Settings, setting
@@ -36,7 +39,11 @@ class CorpusConfig(Settings):
         0.0, "Share of the corpus' dialogues held out for validation.", 0.0, 0.9
     )
     max_length: int = setting(
-        40, "Tokens a side; longer sides are cut, and the reply's end token counts.", 2, 10_000
+        40,
+        "Tokens of a reply, its end token counted, and of each turn of a query; longer ones are "
+        "cut.",
+        2,
+        10_000,
     )
     vocab_size: int = setting(
         40_000, "Most words in the vocabulary, its five special tokens among them.", 6, 10_000_000
@@ -235,7 +242,32 @@ class SearchConfig(Settings):
         1e-6,
         1.0,
     )
-    sampling_seed: int = setting(1, "Seed of the sampling.", 0, 2**31 - 1)
+    sampling_seed: int = setting(
+        1, "Seed of the sampling; predict.py also knows it as --seed.", 0, 2**31 - 1
+    )
+
+    def resolve(self, changes: Mapping[str, Any]) -> SearchConfig:
+        """Fills in what a search that is asked for does not say.
+
+        Args:
+            changes: {setting: value} for what it says. Where it shows neither beam nor samples, and
+                names no width, that is 1; a width of 1 has one group.
+
+        Returns:
+            The settings.
+
+        Raises:
+            ChatbotError: A value is out of range, or two contradict each other.
+            TypeError: There is no such setting.
+        """
+        given = dict(changes)
+        if not any(given.get(name, getattr(self, name)) for name in ("beam_search", "sample")):
+            given.setdefault("beam_size", 1)
+        if given.get("beam_size") == 1:
+            given.setdefault("diverse_groups", 1)
+        search = dataclasses.replace(self, **given)
+        search.check_together()
+        return search
 
     def check_together(self) -> None:
         """Checks what no single setting can tell.
@@ -248,7 +280,7 @@ class SearchConfig(Settings):
                 f"--min_reply_length={self.min_reply_length} is above "
                 f"--max_reply_length={self.max_reply_length}; lower one or raise the other"
             )
-        if self.beam_size % self.diverse_groups:
+        if self.beam_size > 1 and not self.sample and self.beam_size % self.diverse_groups:
             raise ChatbotError(
                 f"--beam_size={self.beam_size} cannot be cut into "
                 f"--diverse_groups={self.diverse_groups} equal groups; give a multiple of it"

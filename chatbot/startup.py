@@ -34,7 +34,8 @@ def load_and_trace(model_dir: str, settings: Mapping[str, Any] | None = None) ->
         _leave_graphs_alone()
         bot = Chatbot.load(model_dir, settings)
         bot.warm_up(beam_size=1, sample=False)
-        if bot.config.search.beam_search and bot.config.search.beam_size > 1:
+        search = bot.config.search
+        if search.sample or (search.beam_search and search.beam_size > 1):
             bot.warm_up()
         gc.freeze()
     finally:

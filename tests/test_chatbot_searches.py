@@ -43,7 +43,7 @@ def test_every_search_gives_a_query_alone_what_it_gets_among_others(
     assert all(row == sorted(row, reverse=True) for row in scores)
 
 
-@pytest.mark.parametrize("search", SEARCHES[1:])
+@pytest.mark.parametrize("search", [SEARCHES[1], SEARCHES[-1]])  # the others have one loop only
 def test_the_libraries_searches_give_the_same_replies_as_our_own(search: dict[str, Any]) -> None:
     found = []
     for fast in (True, False):

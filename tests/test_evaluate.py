@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -146,7 +147,10 @@ class WrittenBot:
     def replies(self, queries: Sequence[Query], **settings: Any) -> list[list[Reply]]:
         self.asked.append((len(queries), settings))
         written = self._replies[settings["beam_size"]]
-        return [written[int("".join(query) or 0)] for query in queries]
+        return [
+            [dataclasses.replace(reply, tokens=tuple(tokenize(reply.text))) for reply in found]
+            for found in (written[int("".join(query) or 0)] for query in queries)
+        ]
 
 
 def test_a_search_takes_the_first_reply_of_every_query(monkeypatch: pytest.MonkeyPatch) -> None:

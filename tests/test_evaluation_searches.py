@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from chatbot.config import SearchConfig
+from chatbot.config import Config, ModelConfig, SearchConfig
 from chatbot.errors import ChatbotError
 from chatbot.evaluation import searches
 from chatbot.evaluation.searches import Search, list_searches, parse_searches
@@ -60,18 +60,23 @@ def test_a_mistake_is_one_clear_line(specs: list[str], message: str) -> None:
 
 def test_the_plain_searches_come_first() -> None:
     named = [Search("wide", {"beam_size": 9})]
-    names = [search.name for search in list_searches(SearchConfig(beam_size=4), named)]
+    names = [
+        search.name for search in list_searches(Config(search=SearchConfig(beam_size=4)), named)
+    ]
     assert names == ["greedy", "beam 4", "wide"]
     for without in (SearchConfig(beam_search=False), SearchConfig(beam_size=1)):
-        assert [search.name for search in list_searches(without, named)] == ["greedy", "wide"]
-    greedy, beam, _ = list_searches(SearchConfig(beam_size=4), named)
+        assert [search.name for search in list_searches(Config(search=without), named)] == [
+            "greedy",
+            "wide",
+        ]
+    greedy, beam, _ = list_searches(Config(search=SearchConfig(beam_size=4)), named)
     assert greedy.settings["beam_size"] == 1
     assert beam.settings["beam_size"] == 4
 
 
 def test_the_models_own_search_has_a_row_where_it_is_not_a_plain_one() -> None:
     own = SearchConfig(beam_size=4, mmi_weight=0.5, no_repeat_ngram=3, diverse_groups=2)
-    greedy, beam, chat = list_searches(own, [])
+    greedy, beam, chat = list_searches(Config(search=own), [])
     assert [greedy.name, beam.name, chat.name] == ["greedy", "beam 4", "chat"]
     for search in (greedy, beam):
         asked = dataclasses.replace(own, **search.settings)
@@ -79,4 +84,31 @@ def test_the_models_own_search_has_a_row_where_it_is_not_a_plain_one() -> None:
         assert asked == SearchConfig(beam_size=search.settings["beam_size"])
     assert chat.settings == {}
     with pytest.raises(ChatbotError, match="--search=wide: --beam_size=5 cannot be cut"):
-        list_searches(own, [Search("wide", {"beam_size": 5})])
+        list_searches(Config(search=own), [Search("wide", {"beam_size": 5})])
+
+
+def test_a_named_search_is_searched_as_it_says_whatever_the_model_shows() -> None:
+    own = SearchConfig(beam_search=False, beam_size=6)
+    named = parse_searches(["groups:diverse_groups=3", "one:beam_size=1", "drawn:sample"])
+    found = {
+        search.name: own.resolve(search.settings)
+        for search in list_searches(Config(search=own), named)
+    }
+    assert found["greedy"].beam_size == found["one"].beam_size == 1
+    assert (found["groups"].beam_size, found["groups"].diverse_groups) == (6, 3)
+    assert (found["drawn"].beam_size, found["drawn"].sample) == (6, True)
+    in_groups = Config(search=SearchConfig(beam_size=4, diverse_groups=2))
+    assert list_searches(in_groups, parse_searches(["x:beam_size=1"]))
+
+
+def test_coverage_needs_a_model_that_attends() -> None:
+    named = parse_searches(["seen:coverage_penalty=0.2"])
+    assert list_searches(Config(), named)[-1].name == "seen"
+    with pytest.raises(ChatbotError, match="--search=seen: coverage_penalty needs attention"):
+        list_searches(Config(model=ModelConfig(use_attention=False)), named)
+
+
+@pytest.mark.parametrize("label", ["query", "corpus", "chat"])
+def test_labels_of_other_columns_are_taken(label: str) -> None:
+    with pytest.raises(ChatbotError, match="is taken already; choose another"):
+        parse_searches([f"{label}:beam_size=2"])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbot.branches import Branch, format_probability, list_nodes
+from chatbot.branches import Branch, cut_tree, format_probability, list_nodes
 from chatbot.errors import ChatbotError
 from chatbot.plots import draw_beam_tree, write_beam_tree
 from chatbot.plots.layout import place_rows, space_out
@@ -270,3 +270,25 @@ def test_the_documents_example_is_searched_and_drawn(tmp_path: Path) -> None:
     for path in tmp_path.iterdir():
         assert path.read_bytes() == (DOCS / path.name).read_bytes(), path.name
     assert [path.name for path in tmp_path.iterdir()] == ["beam_tree.svg"]
+
+
+def test_a_hypothesis_that_is_pushed_out_after_its_end_is_dropped() -> None:
+    tree = [
+        [Branch(0, "<eos>", -1.0, True, True), Branch(0, "I", -1.1, True, False)],
+        [
+            Branch(1, "am", -1.2, True, False),
+            Branch(1, "is", -1.3, True, False),
+            Branch(0, "<eos>", -1.4, False, True),
+        ],
+        [Branch(0, "<eos>", -1.5, True, True), Branch(1, "<eos>", -1.6, True, True)],
+    ]
+    nodes = list_nodes(tree)
+    assert [node.branch.kept for node in nodes if node.step == 0] == [False, True]
+    assert [node.step for node in nodes if node.best] == [0, 1, 2]
+
+
+def test_a_tree_too_large_to_look_at_is_cut() -> None:
+    step = [Branch(0, "x", -1.0, place < 300, False) for place in range(600)]
+    assert len(cut_tree([step] * 50)) == 3
+    assert cut_tree([step[:5]] * 40) == [step[:5]] * 40
+    assert len(cut_tree([step * 10])) == 1

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from chatbot import layout, repl
 from chatbot.chatbot import Chatbot, Reply
+from chatbot.errors import ChatbotError
 from chatbot.layout import lay_out
 from chatbot.repl import COMMANDS, Chat, answer_each
 from chatbot.streams import LineReader
@@ -184,6 +185,58 @@ def test_attention_and_beam_are_shown_in_the_terminal(tmp_path: Path) -> None:
     tree = say(chat, "/beam_tree")
     assert sum("*" in row for row in tree) >= 1
     assert any("dropped" in row for row in tree)
+    for command, name in (("attention 2", "a.png"), ("beam_tree", "tree.svg")):
+        path = tmp_path / name
+        assert f"drawn: {path}" in say(chat, f"/{command} {path}")
+        assert path.stat().st_size > 1000
+    (row,) = say(chat, f"/attention {tmp_path}/nowhere/x.png")
+    assert "cannot be written" in row
+
+
+def test_contradicting_settings_are_one_line_to_every_command(tmp_path: Path) -> None:
+    bot = load_bot(tmp_path)
+    chat = Chat(lambda: bot)
+    say(chat, "hello")
+    for setting in ("/diverse_groups 2", "/min_reply_length 50"):
+        say(chat, setting)
+        for line in ("hello", "/beam_tree"):
+            (row,) = say(chat, line)
+            assert row.startswith("--")
+        say(chat, f"{setting.split()[0]} {1 if 'groups' in setting else 0}")
+    assert len(say(chat, "hello")) == 4
+    say(chat, "/diverse_groups 2")
+    assert len(say(chat, "/greedy")) == len(say(chat, "hello")) == 1  # one hypothesis, no groups
+    say(chat, "/sample 3")
+    assert len(say(chat, "hello")) > 1
+
+
+def test_the_tree_is_that_of_the_beam_though_none_is_shown(tmp_path: Path) -> None:
+    plain = load_bot(tmp_path)
+    bot = Chatbot(plain.config.replace({"beam_search": False}), plain.vocabulary, plain.model)
+    rows = []
+    for own in (plain, bot):
+        chat = Chat(lambda own=own: own)  # type: ignore[misc]
+        say(chat, "hello")
+        rows.append(say(chat, "/beam_tree"))
+    assert [row.rstrip(" *") for row in rows[0]] == [row.rstrip(" *") for row in rows[1]]
+
+
+def test_a_seed_begins_anew(chat: Chat) -> None:
+    say(chat, "/sample")
+    seeds = [ask_settings(chat)["sampling_seed"] for _ in range(2)]
+    assert say(chat, "/seed 9") == ["sampling_seed is now 9"]
+    assert [ask_settings(chat)["sampling_seed"] for _ in range(2)] == [9, 10]
+    assert seeds == [1, 2]
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_chat_whatever_was_set() -> None:
+    def fail() -> Any:
+        raise ChatbotError("no model")
+
+    chat = Chat(fail)
+    assert say(chat, "/beam 3") == ["from now on the 3 best replies"]
+    with pytest.raises(ChatbotError, match="no model"):
+        chat.answer("hello")
 
 
 def test_without_attention_that_is_one_line() -> None:

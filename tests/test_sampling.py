@@ -179,3 +179,12 @@ def find_cut_chance(advance: Any, words: tuple[int, ...]) -> float:
     state, first = advance(None, 1)
     _, second = advance(state, words[0])
     return float(np.exp(first[words[0]] + second[words[1]]))
+
+
+def test_a_sample_that_cannot_go_on_is_none() -> None:
+    model: Any = TableModel(draw_table(5, 1, 9, 6))
+    numbers = np.random.default_rng(1).random([1, 4, 8], np.float32)
+    asked = (tf.constant([[0]]), tf.constant([1]), numbers, 1.0, ALL)
+    found = SamplingSearch(TableNetwork(model))(*asked, Rules(7, 1, True))
+    assert np.all(np.isneginf(found.log_probs))
+    assert np.all(np.isfinite(SamplingSearch(TableNetwork(model))(*asked).log_probs))

@@ -165,9 +165,10 @@ def test_with_rules_a_query_alone_gets_what_it_gets_in_a_batch(
 def test_rules_that_leave_no_reply_leave_none(make_search: MakeSearch) -> None:
     model: Any = TableModel(draw_table(3, 2, 8, VOCAB_SIZE))
     rules = Rules(6, 1, True)  # six different tokens, and there are four besides these two
-    found = make_own_search(model, 3, rules)(*TABLE_QUERIES, 7, 1.0)
-    assert np.all(np.asarray(found.log_probs) == -np.inf)
-    assert not np.any(np.isnan(found.scores))
+    for beam_size in (None, 3):
+        found = make_search(model, beam_size, rules)(*TABLE_QUERIES, 7, 1.0)
+        for values in (found.log_probs, found.scores, found.ranked_log_probs):
+            assert np.all(np.asarray(values) == -np.inf)
 
 
 def test_a_token_that_has_nearly_all_probability_may_be_banned() -> None:

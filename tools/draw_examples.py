@@ -1,4 +1,4 @@
-"""Draws the pictures of the documentation: python -m tools.draw_examples [DIRECTORY]."""
+"""Draws the worked example of beam search: python -m tools.draw_examples [DIRECTORY]."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def search_table(
 
 
 def draw_examples(directory: Path) -> None:
-    """Draws every picture into a directory.
+    """Draws the example into a directory.
 
     Args:
         directory: Where they are put.

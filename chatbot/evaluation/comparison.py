@@ -12,7 +12,7 @@ from chatbot.corpus import Pair
 from chatbot.errors import ChatbotError
 from chatbot.evaluation.measuring import Evaluation, evaluate, find_seen
 from chatbot.evaluation.report import write_report
-from chatbot.evaluation.searches import Search
+from chatbot.evaluation.searches import Search, list_searches
 from chatbot.evaluation.tables import (
     format_markdown,
     format_table,
@@ -24,12 +24,27 @@ from chatbot.files import write_json
 from chatbot.metrics import read_reports
 
 __all__ = [
+    "check_directory",
     "evaluate_directory",
     "format_examples",
     "format_figures",
     "write_figures",
     "write_report",
 ]
+
+
+def check_directory(
+    model_dir: str, searches: Sequence[Search], settings: Mapping[str, Any] | None = None
+) -> None:
+    """Finds before the work begins what would stop `evaluate_directory`; arguments as for it.
+
+    Raises:
+        ChatbotError: There is no model, or a search does not fit it.
+    """
+    directory = ModelDirectory(model_dir)
+    config, _ = directory.load()
+    list_searches(config.replace(settings or {}), searches)
+    directory.checkpoints()
 
 
 def evaluate_directory(

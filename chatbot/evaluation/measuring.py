@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chatbot.chatbot import Chatbot
+from chatbot.config import SearchConfig
 from chatbot.corpus import Pair
 from chatbot.evaluation.perplexity import PairLosses, measure_perplexity, score_pairs
 from chatbot.evaluation.replies import (
@@ -114,8 +115,9 @@ class _Material(NamedTuple):
             greedy = self.found[GREEDY].log_probs.mean()
             if best < greedy - _ROUNDING:
                 notes.append(
-                    f"a fault of the search: the likeliest replies of {self.beam} have a mean log "
-                    f"probability of {best:.3f}, below greedy search's {greedy:.3f}"
+                    f"look into the search: the likeliest replies of {self.beam} have a mean log "
+                    f"probability of {best:.3f}, below greedy search's {greedy:.3f}; over many "
+                    "queries it should not be"
                 )
         return notes
 
@@ -155,7 +157,7 @@ def evaluate(
     Raises:
         ChatbotError: A search does not fit the model's own settings.
     """
-    listed = list_searches(bot.config.search, searches)
+    listed = list_searches(bot.config, searches)
     queries = [pair.turns[-bot.config.corpus.context_turns :] for pair in pairs]
     material = _Material(
         [SEPARATOR.join(map(spell, turns)) for turns in queries],
@@ -165,7 +167,7 @@ def evaluate(
         name_beam(bot.config.search),
     )
     figures = {
-        **_measure_both(material, listed, seen),
+        **_measure_both(bot.config.search, material, listed, seen),
         "signatures": list_signatures(),
         "notes": material.list_notes(seen),
     }
@@ -173,7 +175,7 @@ def evaluate(
 
 
 def _measure_both(
-    material: _Material, listed: Sequence[Search], seen: Chosen | None
+    own: SearchConfig, material: _Material, listed: Sequence[Search], seen: Chosen | None
 ) -> dict[str, Any]:
     """Measures by all pairs and by those that the model has not learned from."""
     count = len(material.queries)
@@ -189,7 +191,7 @@ def _measure_both(
         **{f"{name}_{UNSEEN}": value for name, value in unseen_flat.items()},
         "searches": {
             search.name: {
-                "settings": dict(search.settings),
+                "settings": asdict(own.resolve(search.settings)),
                 **(rows[search.name] or {}),
                 "replies_per_second": count / material.found[search.name].seconds,
                 UNSEEN: unseen_rows[search.name],

@@ -66,18 +66,17 @@ def run_search(bot: Chatbot, queries: Sequence[Query], search: Search) -> Replie
     """
     # The first search of a kind makes its graphs, which takes a second or two.
     bot.replies([""], **search.settings)
-    texts, log_probs, best = [], [], []
+    texts, spelled, log_probs, best = [], [], [], []
     seconds = 0.0
     for window in draw_windows(queries, search.name):
         begin = time.perf_counter()
         ranked = bot.replies(window, **search.settings)
         seconds += time.perf_counter() - begin
         texts += [found[0].text for found in ranked]
+        spelled += [" ".join(found[0].tokens) for found in ranked]
         log_probs += [found[0].log_prob for found in ranked]
         best += [max(reply.log_prob for reply in found) for found in ranked]
-    return take_replies(texts)._replace(
-        log_probs=np.array(log_probs), best_log_probs=np.array(best), seconds=seconds
-    )
+    return Replies(texts, spelled, np.array(log_probs), np.array(best), seconds)
 
 
 def measure_replies(

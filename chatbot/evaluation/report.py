@@ -22,7 +22,6 @@ FILE_NAME = "report.html"
 SAMPLED = 50
 """Queries that are shown with every search's reply."""
 _SEED = 0
-_LONGEST_NAME = 24  # characters that a legend has room for
 _STYLE = """
 body { font: 15px/1.45 system-ui, "Noto Sans CJK SC", sans-serif; margin: 2em auto;
        max-width: 96em; padding: 0 1.5em; color: #222; }
@@ -145,9 +144,8 @@ def _draw_lengths(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> l
     for found in evaluations:
         series = {name: _count_lengths(replies) for name, replies in found.replies.items()}
         series[PEOPLE] = people
-        shown = {_shorten(name): points for name, points in series.items()}
         labels = ("tokens, the end token not counted", "percent of the replies")
-        pictures.append(draw_lines(make_line(found.name), shown, labels))
+        pictures.append(draw_lines(make_line(found.name), series, labels))
     return pictures
 
 
@@ -155,11 +153,6 @@ def _count_lengths(replies: Sequence[str]) -> list[tuple[float, float]]:
     counts = Counter(len(tokenize(reply)) for reply in replies)
     lengths = range(max(counts) + 2)
     return [(float(length), 100.0 * counts[length] / len(replies)) for length in lengths]
-
-
-def _shorten(name: str) -> str:
-    line = make_line(name)
-    return line if len(line) <= _LONGEST_NAME else f"{line[: _LONGEST_NAME - 1]}…"
 
 
 def _sample(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> Table:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from chatbot.config import SearchConfig
+from chatbot.config import Config, SearchConfig
 from chatbot.errors import ChatbotError
 from chatbot.settings import parse_value
 
@@ -15,6 +15,8 @@ GREEDY = "greedy"
 OWN = "chat"
 """The search that the model's own settings ask for, where that is neither of the plain ones."""
 PEOPLE = "people"
+_TAKEN = {GREEDY, OWN, PEOPLE, "query", "corpus"}
+"""Names of other rows and columns."""
 _NOT_PLAIN = (
     "min_reply_length",
     "no_repeat_ngram",
@@ -64,33 +66,38 @@ def parse_searches(specs: Sequence[str]) -> list[Search]:
     return searches
 
 
-def list_searches(own: SearchConfig, searches: Sequence[Search]) -> list[Search]:
-    """Puts the two plain searches before the named ones, and checks all of them.
+def list_searches(config: Config, searches: Sequence[Search]) -> list[Search]:
+    """Puts the plain searches before the named ones, and checks all of them.
 
     Args:
-        own: The model's settings.
+        config: The model's settings.
         searches: From `parse_searches`.
 
     Returns:
         Greedy search, the beam of the model's width if it has one, the model's own search if it is
-        another one, and the named searches.
+        another one, and the named searches, which take the width of the model's beam if they name
+        none.
 
     Raises:
-        ChatbotError: A search does not fit the model's own settings.
+        ChatbotError: A search does not fit the model.
     """
     # Whatever the model's own settings are, these two rows are the plain searches.
+    own = config.search
     plain = {name: getattr(SearchConfig, name) for name in _NOT_PLAIN}
     listed = [Search(GREEDY, {**plain, "beam_size": 1})]
     if own.beam_search and own.beam_size > 1:
         listed.append(Search(name_beam(own), {**plain, "beam_size": own.beam_size}))
     if any(getattr(own, name) != value for name, value in plain.items()):
         listed.append(Search(OWN, {}))
-    for search in searches:
+    named = [Search(name, {"beam_search": True, **settings}) for name, settings in searches]
+    for search in named:
         try:
-            dataclasses.replace(own, **search.settings).check_together()
+            resolved = own.resolve(search.settings)
+            if resolved.coverage_penalty and not config.model.use_attention:
+                raise ChatbotError("coverage_penalty needs attention, which this model has not")
         except ChatbotError as error:
             raise ChatbotError(f"--search={search.name}: {error}") from None
-    return [*listed, *searches]
+    return [*listed, *named]
 
 
 def name_beam(own: SearchConfig) -> str:
@@ -109,8 +116,8 @@ def _parse(spec: str) -> Search:
         settings[name] = value
     SearchConfig(**settings)
     name = " ".join(label.split()) or ",".join(words)
-    if name in (GREEDY, OWN, PEOPLE) or re.fullmatch(r"beam \d+", name):
-        raise ChatbotError(f"the label {name!r} is taken by a row of its own; choose another")
+    if name in _TAKEN or re.fullmatch(r"beam \d+", name):
+        raise ChatbotError(f"the label {name!r} is taken already; choose another")
     if not name.isprintable():
         raise ChatbotError("the label cannot be printed; choose another")
     return Search(name, settings)

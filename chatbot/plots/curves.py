@@ -33,7 +33,7 @@ def draw_curves(path: str, reports: Sequence[Mapping[str, Any]]) -> str:
 
     def draw(figure: Figure, _: Callable[[str], str]) -> None:
         figure.set_size_inches(8.0, 5.6)
-        grid = figure.add_gridspec(2, 2, height_ratios=[2.2, 1.0], hspace=0.32, wspace=0.24)
+        grid = figure.add_gridspec(2, 2, height_ratios=[2.2, 1.0], hspace=0.32, wspace=0.34)
         main = figure.add_subplot(grid[0, :])
         _draw_perplexities(main, reports)
         for place, key, colour, label in (

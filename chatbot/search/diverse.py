@@ -34,9 +34,6 @@ class DiverseSearch(FastSearch):
     def _find_first(self, beam_size: Any) -> tf.Tensor:
         return tf.range(beam_size) % (beam_size // self._groups) == 0
 
-    def _count_continuations(self, beam_size: tf.Tensor) -> tf.Tensor:
-        return 2 * beam_size  # the best ones of a hypothesis may all lose by other groups' choices
-
     def _choose(self, found: Continuations) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         queries, beam_size, _ = tf.unstack(tf.shape(found.tokens))
         size = beam_size // self._groups
@@ -63,7 +60,10 @@ class DiverseSearch(FastSearch):
         self, found: Continuations, taken: tf.Tensor, size: Any
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Chooses for one group; `taken` `int32 [B, N]` are the earlier groups' tokens."""
-        tokens = found.tokens[..., tf.newaxis]
-        is_same = tf.logical_and(tokens == taken[:, tf.newaxis, tf.newaxis], tokens != EOS)
-        loss = self._strength * tf.reduce_sum(tf.cast(is_same, tf.float32), axis=-1)
+        queries, count = tf.unstack(tf.shape(taken))
+        rows = tf.repeat(tf.range(queries), count)
+        places = tf.stack([rows, tf.reshape(taken, [-1])], axis=1)
+        costs = tf.where(tf.reshape(taken, [-1]) == EOS, 0.0, 1.0)
+        said = tf.scatter_nd(places, costs, [queries, self._network.vocab_size])
+        loss = self._strength * tf.gather(said, found.tokens, batch_dims=1)
         return keep_best(found.log_probs - loss, found, size)

@@ -20,7 +20,7 @@ class Hypotheses(NamedTuple):
             token; -inf where there is no such hypothesis.
         scores: `float32 [B, W]`, what the hypotheses are sorted by.
         ranked_log_probs: `float32 [B, W]`, what the scores are made of: the log probability among
-            what the search's rules allow. Without rules it is `log_probs`.
+            what the search's rules allow. Without rules, and for samples, it is `log_probs`.
     """
 
     ids: tf.Tensor
@@ -80,7 +80,9 @@ def rank(
     ids = tf.where(real, ids, EOS)
     own = log_probs
     if shares is not None:
-        own = tf.where(log_probs > -math.inf, log_probs + shares, -math.inf)
+        exists = tf.logical_and(log_probs > -math.inf, shares > -math.inf)
+        log_probs = tf.where(exists, log_probs, -math.inf)
+        own = tf.where(exists, log_probs + shares, -math.inf)
     scores = length_normalised(log_probs, lengths, penalty)
     return sort(Hypotheses(ids, lengths, own, scores, log_probs))
 

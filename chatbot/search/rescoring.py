@@ -99,9 +99,8 @@ class Rescoring:
         rows = [1, shape[0] * shape[1]]
         # An empty query is the same for all, so all replies are replies to one.
         ids = tf.reshape(found.ids, [*rows, tf.shape(found.ids)[2]])
-        forced = self._forced(
-            tf.constant([[UNK]]), tf.constant([1]), ids, tf.reshape(found.lengths, rows)
-        )
+        lengths = tf.minimum(tf.reshape(found.lengths, rows), count)  # what follows does not count
+        forced = self._forced(tf.constant([[UNK]]), tf.constant([1]), ids, lengths)
         return tf.reshape(tf.reduce_sum(forced.log_probs[:, :, :count], axis=2), shape)
 
     def _measure_coverage(

@@ -6,6 +6,7 @@ themselves for its inputs, remembers them in its state, and returns logits witho
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -85,16 +86,20 @@ class RuledCell(tf.keras.layers.AbstractRNNCell):
         inner, ids, shares = states
         time = tf.reduce_max(tf.reduce_sum(tf.cast(ids != NONE, tf.int32), axis=1))
         ids = tf.where(tf.range(tf.shape(ids)[1]) == time, inputs[:, tf.newaxis], ids)
-        # Where nothing is allowed, the library says the token that does not exist.
         embedded = self._model.embed(tf.minimum(inputs, self.output_size - 2))
         outputs, inner = self._model.decoder.cell(embedded, inner)
         logits = tf.cast(self._model.projection(outputs), tf.float32)
         banned = find_banned(ids[:, 1 : time + 1], self._rules, self.output_size - 1)
-        logits = tf.pad(logits, [[0, 0], [0, 1]], constant_values=-float("inf"))
+        logits = tf.pad(logits, [[0, 0], [0, 1]], constant_values=-math.inf)
         allowed = forbid(logits, banned)
         share = share_allowed(
             tf.reduce_logsumexp(allowed, axis=1), tf.gather(logits, banned, batch_dims=1)
         )
+        # Where nothing is allowed, the library says the token that does not exist.
+        is_stuck = tf.reduce_max(allowed, axis=1) == -math.inf
+        nothing = tf.where(tf.range(self.output_size) == self.output_size - 1, 0.0, -math.inf)
+        allowed = tf.where(is_stuck[:, tf.newaxis], nothing, allowed)
+        share = tf.where(is_stuck, -math.inf, share)
         ended = tf.reduce_any(ids == EOS, axis=1)
         return allowed, RuledState(inner, ids, shares + tf.where(ended, 0.0, share))
 

@@ -76,11 +76,16 @@ def find_repeats(said: tf.Tensor, size: Any, nothing: Any) -> tf.Tensor:
 
 
 def _compare_runs(said: tf.Tensor, size: tf.Tensor, nothing: Any) -> tf.Tensor:
-    time = tf.shape(said)[1]
-    places = tf.range(time - size + 1)[:, tf.newaxis] + tf.range(size - 1)  # [T - N + 1, N - 1]
-    windows = tf.gather(said, places, axis=1)  # [R, T - N + 1, N - 1]
-    latest = said[:, time - size + 1 :]  # [R, N - 1]
-    is_said = tf.reduce_all(windows == latest[:, tf.newaxis], axis=-1)
+    rows, time = tf.unstack(tf.shape(said))
+    runs = time - size + 1
+
+    def compare(place: tf.Tensor, is_said: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        latest = said[:, runs + place, tf.newaxis]
+        return place + 1, tf.logical_and(is_said, said[:, place : place + runs] == latest)
+
+    shapes = (tf.TensorShape([]), tf.TensorShape([None, None]))
+    first = (tf.constant(0), tf.fill([rows, runs], True))
+    _, is_said = tf.while_loop(lambda place, _: place < size - 1, compare, first, shapes)
     found = tf.sort(tf.where(is_said, said[:, size - 1 :], nothing), axis=1)
     is_new = tf.pad(found[:, 1:] != found[:, :-1], [[0, 0], [1, 0]], constant_values=True)
     return tf.where(is_new, found, nothing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -119,10 +120,13 @@ class SamplingSearch:
         outputs, state = self._network.advance(last_ids, attended, samples.state)[:2]
         logits = self._network.project(outputs)
         banned = find_banned(samples.ids[:, 1:], rules, self._network.nothing)
-        drawn = draw(forbid(logits, banned), number, choice)
+        allowed = forbid(logits, banned)
+        drawn = draw(allowed, number, choice)
         finished = last_ids == EOS
         drawn = tf.where(tf.logical_or(finished, number < 0.0), EOS, drawn)
         log_probs = score_tokens(self._network, outputs, logits, drawn)
+        is_stuck = tf.reduce_max(allowed, axis=1) == -math.inf
+        log_probs = tf.where(is_stuck, -math.inf, log_probs)
         total = samples.log_probs + tf.where(finished, 0.0, log_probs)
         return Samples(tf.concat([samples.ids, drawn[:, tf.newaxis]], axis=1), total, state)
 

@@ -39,8 +39,8 @@ REPLIES = (
 )
 FOUND = Hypotheses(*REPLIES, *[tf.TensorSpec([None, None], tf.float32)] * 3)
 WIDEST = 16
-"""Most continuations of a hypothesis that are looked for in bfloat16: a step computes a few logits
-more than these again, which for many would take as much time and memory as all logits."""
+"""Widest beam in bfloat16: a step computes a few logits more than the beam is wide again, which for
+a wider one would take as much time and memory as all logits."""
 
 
 class TracedSearches:
@@ -80,8 +80,8 @@ class TracedSearches:
         given = (settings.max_reply_length, settings.length_penalty)
         if settings.sample:
             found = self._sample(queries, settings, rules)
-        elif settings.diverse_groups > 1:
-            graph = self._find("diverse", self._choose_precision(2 * settings.beam_size))
+        elif settings.diverse_groups > 1 and settings.beam_size > 1:
+            graph = self._find("diverse", self._choose_precision(settings.beam_size))
             groups = (settings.diverse_groups, settings.diversity_strength)
             found = graph(*queries, *given, settings.beam_size, rules, *groups)
         elif self._model.decoder.fast:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -62,14 +61,11 @@ def answer(
     Raises:
         ChatbotError: The settings contradict each other, or there is no reply.
     """
-    given = dict(changes or {})
-    search = dataclasses.replace(bot.config.search, **given)
-    search.check_together()
-    given.pop("beam_search", None)
-    plain = {**given, **_GREEDY}
-    greedy = [replies[0] for replies in bot.replies(queries, **plain)]
+    given = changes or {}
+    search = bot.config.search.resolve(given)
+    greedy = [replies[0] for replies in bot.replies(queries, **{**given, **_GREEDY})]
     others: list[list[Reply]] = [[] for _ in queries]
     if search.sample or search.beam_search:
-        others = bot.replies(queries, **{**given, "beam_size": search.beam_size})
+        others = bot.replies(queries, **given)
     kind = "sample" if search.sample else "beam"
     return [Answer(one, ranked, kind) for one, ranked in zip(greedy, others)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from chatbot.branches import cut_tree, find_path
 from chatbot.errors import ChatbotError
 from chatbot.plots import draw_attention, draw_beam_tree
-from chatbot.terminal import make_visible
+from chatbot.plots.labels import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from chatbot.reply import Reply
     from chatbot.turns import Query
 
-_TITLE = 60  # characters of a text that stand in a title
+_TITLE = 60  # columns of a text that stand in a title
 
 
 class Pictures:
@@ -79,7 +79,7 @@ class Pictures:
             return []
         label = "greedy" if reply is answer.greedy else f"{answer.kind}-{name or '1'}"
         path = str(self._attention / f"{self._number:04}-{label}.png")
-        title = f"{label.replace('-', ' ')}: {_shorten(reply.text)}"
+        title = f"{label.replace('-', ' ')}: {shorten(reply.text, _TITLE)}"
         return self._tell(path, draw_attention(path, *bot.attend(query, reply), title))
 
     def _draw_tree(
@@ -89,7 +89,7 @@ class Pictures:
         path = str((self._trees or Path()) / f"{self._number:04}-beam_tree.svg")
         last = query if isinstance(query, str) else query[-1]
         place = find_path(tree, best.tokens)
-        return self._tell(path, draw_beam_tree(path, tree, f"beam: {_shorten(last)}", place))
+        return self._tell(path, draw_beam_tree(path, tree, f"beam: {shorten(last, _TITLE)}", place))
 
     def _tell(self, path: str, line: str) -> list[str]:
         """Passes on what was not said of another picture before."""
@@ -116,8 +116,3 @@ def _make_directory(flag: str, path: str) -> Path | None:
 def _find_last_number(directory: Path) -> int:
     numbers = (re.match(r"(\d{4,9})-", name) for name in os.listdir(directory))
     return max((int(match[1]) for match in numbers if match), default=0)
-
-
-def _shorten(text: str) -> str:
-    visible = make_visible(text)
-    return visible if len(visible) <= _TITLE else f"{visible[: _TITLE - 1]}…"

@@ -111,10 +111,10 @@ class Chat:
         return {**self.search, "sampling_seed": (seed + self._answers) % 2**31}
 
     def _list_settings(self, bot: Chatbot) -> dict[str, Any]:
-        """Returns the settings of the plain beam in place of what is asked for now."""
-        search = dataclasses.replace(bot.config.search, **self.search)
-        search.check_together()
-        return {**self.search, "beam_search": True, "beam_size": search.beam_size}
+        """Returns the settings of the plain beam, whether it is shown or not."""
+        changes = {**self.search, "beam_search": True}
+        bot.config.search.resolve(changes)  # says what contradicts
+        return changes
 
     def _recall(self, context_turns: int, line: str) -> str | list[str]:
         """Puts the turns before a line in front of it, as far as the model reads them."""

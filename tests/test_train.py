@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from trainings import tiny_settings, write_pairs
+from trainings import read_until, tiny_settings, write_pairs
 
 from chatbot.checkpoint import ModelDirectory
 
@@ -29,22 +29,11 @@ def start(directory: Path, *changes: str) -> subprocess.Popen[str]:
     )
 
 
-def wait_for(process: subprocess.Popen[str], sign: str) -> str:
-    """Reads the progress on stderr up to a sign."""
-    assert process.stderr is not None
-    read = ""
-    while sign not in read:
-        piece = process.stderr.read(1)
-        assert piece, f"ended before {sign!r}: {read}"
-        read += piece
-    return read
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_the_same_command_goes_on(tmp_path: Path, number: int) -> None:
     write_pairs(tmp_path / "pairs.tsv")
     process = start(tmp_path)
-    wait_for(process, "tokens/s")
+    read_until(process, "tokens/s")
     process.send_signal(number)
     _, rest = process.communicate(timeout=60)
     assert process.returncode == 128 + number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +109,14 @@ def stop_after_step(monkeypatch: Any, step: int) -> None:
         return whole(self, StopAfter(lambda: self.step >= step))
 
     monkeypatch.setattr(Trainer, "run", run)
+
+
+def read_until(process: subprocess.Popen[str], sign: str) -> str:
+    """Reads the stderr of a training in a process of its own up to a sign."""
+    assert process.stderr is not None
+    said = ""
+    while sign not in said:
+        piece = process.stderr.read(1)
+        assert piece, f"ended before {sign!r}: {said}"
+        said += piece
+    return said

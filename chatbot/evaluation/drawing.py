@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
+from chatbot.plots.labels import shorten
+
 WIDTH, HEIGHT = 720, 320
 LEFT, RIGHT, TOP, BOTTOM = 64, 180, 34, 44
 ENTRY = 16
 """Height of a line of the legend, which makes the picture higher where there are many."""
 COLOURS = "#0072b2 #d55e00 #009e73 #cc79a7 #56b4e9 #e69f00 #000000".split()
 """Told apart by the colour-blind too (Okabe and Ito 2008)."""
-LONGEST_NAME = 24  # characters that a legend has room for
+LONGEST_NAME = 24  # columns that a legend has room for
 DASHES = ("none", "6 3", "2 2")
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 _TICKS = 5
@@ -134,7 +136,7 @@ def _draw_series(number: int, name: str, points: Points, x_axis: _Axis, y_axis: 
         f'<polyline points="{path}" {style}/>',
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>',
         f'<polyline points="{begin},{key} {begin + 22},{key}" {style}/>',
-        _write(begin + 28, key + 4, _shorten(name), "start"),
+        _write(begin + 28, key + 4, shorten(name, LONGEST_NAME), "start"),
     ]
 
 
@@ -145,7 +147,3 @@ def _draw_line(x: float, y: float, to_x: float, to_y: float) -> str:
 def _write(x: float, y: float, text: str, anchor: str, kind: str = "label") -> str:
     place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{kind}"'
     return f"<text {place}>{escape(text)}</text>"
-
-
-def _shorten(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"

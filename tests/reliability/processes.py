@@ -78,17 +78,6 @@ def wait_until(process: subprocess.Popen[str], condition: Callable[[], bool]) ->
         time.sleep(0.0002)
 
 
-def read_until(process: subprocess.Popen[str], sign: str) -> str:
-    """Reads stderr up to a sign."""
-    assert process.stderr is not None
-    said = ""
-    while sign not in said:
-        piece = process.stderr.read(1)
-        assert piece, f"ended before {sign!r}: {said}"
-        said += piece
-    return said
-
-
 def read_tensors(model_dir: Path, name: str) -> dict[str, Any]:
     """Every tensor of a checkpoint, weights and slots, by its key."""
     reader = tf.train.load_checkpoint(str(model_dir / name))

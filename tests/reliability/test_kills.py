@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import pytest
 from small_corpora import write_corpus
+from trainings import read_until
 
 from reliability.conftest import Tally
 from reliability.processes import (
     DYING,
     assert_same_training,
     finish,
-    read_until,
     start_training,
     training_flags,
     wait_until,

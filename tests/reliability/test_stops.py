@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 from small_corpora import write_corpus
+from trainings import read_until
 
 from chatbot.checkpoint import ModelDirectory
 from reliability.conftest import Tally
 from reliability.processes import (
     assert_same_training,
     finish,
-    read_until,
     start_training,
     training_flags,
     wait_until,

@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import flags
 
-from chatbot.config import SearchConfig
+from chatbot.config import PLAIN, SearchConfig
 from chatbot.flags import FLAGS, define_settings, given_settings, run, show
 from chatbot.quiet import hush
 from chatbot.terminal import is_terminal, run_politely
@@ -30,8 +30,16 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "beam_tree_dir", "", "Directory for a picture of what the beam kept and dropped for each line."
 )
+flags.DEFINE_boolean(
+    "plain",
+    False,
+    "The tutorial's greedy search and beam, whatever the model directory's search is; settings that "
+    "are given beside it still count.",
+)
 show("Who talks, and to whom", "model_dir", "input", "output", "attention_dir", "beam_tree_dir")
-define_settings("The search; what is not given here is the model directory's", SearchConfig)
+SEARCH = "The search; what is not given here is the model directory's"
+show(SEARCH, "plain")
+define_settings(SEARCH, SearchConfig)
 
 flags.DEFINE_alias("seed", "sampling_seed")
 
@@ -51,7 +59,7 @@ def main(_: Sequence[str]) -> int:
         The exit status.
     """
     hush()
-    given = given_settings(SearchConfig)
+    given = {**(PLAIN if FLAGS.plain else {}), **given_settings(SearchConfig)}
     pictures = _make_pictures(FLAGS.attention_dir, FLAGS.beam_tree_dir)
     if FLAGS.input or FLAGS.output:
         from chatbot.lines import answer_lines

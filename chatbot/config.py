@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from chatbot.errors import ChatbotError
-from chatbot.sections import CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
+from chatbot.sections import PLAIN, CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.settings import Settings
 
 __all__ = [
     "FORMAT",
+    "PLAIN",
     "SECTIONS",
     "Config",
     "CorpusConfig",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chatbot.answering import Answer, answer
 from chatbot.branches import cut_tree, find_path
-from chatbot.config import SearchConfig
+from chatbot.config import PLAIN, SearchConfig
 from chatbot.errors import ChatbotError
 from chatbot.layout import Row, lay_out, note
 from chatbot.plots import draw_attention, draw_beam_tree, shade_attention, write_beam_tree
@@ -157,6 +157,11 @@ class Chat:
         self._change({"sample": "on", **({"beam_size": argument} if argument else {})})
         return [note("from now on replies drawn at random; /beam N goes back")]
 
+    def set_plain(self, _: str) -> list[Row]:
+        """Goes back to the plain searches, the beam shown."""
+        self.search.update(PLAIN, beam_search=True)
+        return [note("from now on the tutorial's searches: greedy, and the plain beam")]
+
     def set_any(self, argument: str) -> list[Row]:
         """Changes a setting of the search, or lists them all."""
         name, _, text = argument.replace("=", " ").partition(" ")
@@ -250,6 +255,7 @@ COMMANDS = (
     Command("beam", "/beam N", "show the N best replies of the beam search", Chat.set_beam),
     Command("sample", "/sample N", "show N replies drawn at random instead", Chat.set_sample),
     Command("greedy", "/greedy", "show the greedy reply alone", Chat.set_greedy),
+    Command("plain", "/plain", "go back to the plain greedy search and beam", Chat.set_plain),
     Command(
         "set",
         "/set NAME VALUE",

@@ -193,7 +193,7 @@ class SearchConfig(Settings):
     no_repeat_ngram: int = setting(
         0, "No run of so many tokens stands in a reply twice; 0 means no such rule.", 0, 10_000
     )
-    ban_unk: bool = setting(True, "Never say the unknown token.")
+    ban_unk: bool = setting(True, "Never say the unknown token or other placeholders.")
     length_penalty: float = setting(
         1.0,
         "Exponent a of the score, log_prob / ((5 + tokens) / 6) ** a, by which the beam's replies "
@@ -285,3 +285,14 @@ class SearchConfig(Settings):
                 f"--beam_size={self.beam_size} cannot be cut into "
                 f"--diverse_groups={self.diverse_groups} equal groups; give a multiple of it"
             )
+
+
+PLAIN: Mapping[str, Any] = {
+    "min_reply_length": 0,
+    "no_repeat_ngram": 0,
+    "coverage_penalty": 0.0,
+    "mmi_weight": 0.0,
+    "diverse_groups": 1,
+    "sample": False,
+}
+"""What makes of any search the tutorial's greedy search, or its beam, of whatever width."""

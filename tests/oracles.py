@@ -11,7 +11,7 @@ from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
-from chatbot.text import EOS, GO, UNK
+from chatbot.text import EOS, GO, PAD, SEP, UNK
 
 Array = Any  # a NumPy float64 array
 
@@ -264,7 +264,7 @@ def search_with_beam(
 
 def find_forbidden(words: Sequence[int], min_length: int, ngram: int, ban_unk: bool) -> set[int]:
     """Returns what may not come after the words, by the rules' names."""
-    banned = {UNK} if ban_unk else set()
+    banned = {PAD, GO, UNK, SEP} if ban_unk else set()
     if len(words) < min_length:
         banned.add(EOS)
     if ngram:

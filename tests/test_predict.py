@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,6 +74,23 @@ def test_a_pipe_is_answered_plainly(model_dir: Path) -> None:
     assert "log_prob" in answers[1]
     assert answers[2] == "say something, or /help"
     assert len(answers[-1].split("\n")) == 3
+
+
+def test_plain_is_the_tutorials_search_whatever_the_models_is(tmp_path: Path) -> None:
+    usual, other = tmp_path / "usual", tmp_path / "other"
+    make_directory(usual)
+    shutil.copytree(usual, other)
+    config = json.loads((other / "config.json").read_text())
+    config["search"] |= {"sample": True, "min_reply_length": 4, "no_repeat_ngram": 2}
+    (other / "config.json").write_text(json.dumps(config))
+    replies = {
+        name: run_predict(f"--model_dir={tmp_path / name}", *flags, stdin=b"hello\n").stdout
+        for name, *flags in (("usual",), ("other", "--plain"))
+    }
+    assert replies["usual"].startswith(b"greedy")
+    assert replies["other"] == replies["usual"]
+    own = run_predict(f"--model_dir={other}", "--plain", "--sample", stdin=b"hello\n").stdout
+    assert b"sample 1" in own
 
 
 def test_lines_become_json_in_a_file(model_dir: Path, tmp_path: Path) -> None:

@@ -93,6 +93,21 @@ def test_commands_change_the_search(chat: Chat) -> None:
     assert len(say(chat, "hello")) == 3
 
 
+def test_plain_goes_back_to_the_tutorials_searches(tmp_path: Path) -> None:
+    plain = load_bot(tmp_path)
+    changes = {"sample": True, "no_repeat_ngram": 1, "min_reply_length": 3, "mmi_weight": 1.0}
+    changes |= {"coverage_penalty": 1.0, "beam_size": 4, "diverse_groups": 2}
+    bot = Chatbot(plain.config.replace(changes), plain.vocabulary, plain.model)
+    chat, usual = Chat(lambda: bot), Chat(lambda: plain)
+    assert {row.split()[0] for row in say(chat, "hello")} == {"greedy", "sample"}
+    say(chat, "/greedy")
+    say(chat, "/plain")
+    say(usual, "/beam 4")
+    assert say(chat, "hello") == say(usual, "hello")
+    say(chat, "/beam 2")
+    assert len(say(chat, "hello")) == 3
+
+
 @pytest.mark.parametrize("argument", ["", "0", "1001", "-1", "x", "1.5", "٣", "9" * 5000, "5 6"])
 def test_a_bad_width_is_one_line_and_changes_nothing(chat: Chat, argument: str) -> None:
     assert say(chat, f"/beam {argument}") == [

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from chatbot.config import Config, SearchConfig
+from chatbot.config import PLAIN, Config, SearchConfig
 from chatbot.errors import ChatbotError
 from chatbot.settings import parse_value
 
@@ -17,15 +17,6 @@ OWN = "chat"
 PEOPLE = "people"
 _TAKEN = {GREEDY, OWN, PEOPLE, "query", "corpus"}
 """Names of other rows and columns."""
-_NOT_PLAIN = (
-    "min_reply_length",
-    "no_repeat_ngram",
-    "coverage_penalty",
-    "mmi_weight",
-    "diverse_groups",
-    "sample",
-)
-"""Settings that plain greedy search and the plain beam do without."""
 _NOT_HERE = "beam_search"  # says what the chat shows, not how a reply is looked for
 
 
@@ -83,11 +74,10 @@ def list_searches(config: Config, searches: Sequence[Search]) -> list[Search]:
     """
     # Whatever the model's own settings are, these two rows are the plain searches.
     own = config.search
-    plain = {name: getattr(SearchConfig, name) for name in _NOT_PLAIN}
-    listed = [Search(GREEDY, {**plain, "beam_size": 1})]
+    listed = [Search(GREEDY, {**PLAIN, "beam_size": 1})]
     if own.beam_search and own.beam_size > 1:
-        listed.append(Search(name_beam(own), {**plain, "beam_size": own.beam_size}))
-    if any(getattr(own, name) != value for name, value in plain.items()):
+        listed.append(Search(name_beam(own), {**PLAIN, "beam_size": own.beam_size}))
+    if any(getattr(own, name) != value for name, value in PLAIN.items()):
         listed.append(Search(OWN, {}))
     named = [Search(name, {"beam_search": True, **settings}) for name, settings in searches]
     for search in named:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from chatbot.inference import GROUP
 from chatbot.search.rules import forbid, share_allowed
-from chatbot.text import EOS, UNK
+from chatbot.text import EOS, SPECIAL_TOKENS
 
 SPARE = 3
 """Tokens more than a search needs whose logits are computed again when the first were coarse."""
@@ -95,10 +95,9 @@ def find_likeliest(
 
 
 def _forbid(logits: tf.Tensor, mask: tf.Tensor, repeats: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns logits without what is banned, and the logits of what is banned, `[R, 2 + J]`."""
-    # Only these two can be masked, and they stand side by side.
-    fixed = slice(min(EOS, UNK), max(EOS, UNK) + 1)
-    lost = tf.where(mask[fixed] < 0.0, logits[:, fixed], -math.inf)
+    """Returns logits without what is banned, and the logits of what is banned, `[R, 5 + J]`."""
+    fixed = len(SPECIAL_TOKENS)  # which come first; only they can be masked
+    lost = tf.where(mask[:fixed] < 0.0, logits[:, :fixed], -math.inf)
     any_repeats = tf.shape(repeats)[1] > 0
     lost = tf.cond(
         any_repeats,

@@ -7,7 +7,10 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from chatbot.text import EOS, UNK
+from chatbot.text import EOS, GO, PAD, SEP, UNK
+
+NO_WORDS = (PAD, GO, UNK, SEP)
+"""Special tokens that nobody says: all but the end token."""
 
 
 class Rules(NamedTuple):
@@ -20,7 +23,7 @@ class Rules(NamedTuple):
         min_reply_length: `int32`, fewest tokens in a reply, its end token not counted.
         no_repeat_ngram: `int32`, no run of so many tokens stands in a reply twice (Paulus et al.
             2018, "A Deep Reinforced Model for Abstractive Summarization"); 0 for no such rule.
-        ban_unk: `bool`, whether the unknown token is never said.
+        ban_unk: `bool`, whether the unknown token and the others of `NO_WORDS` are never said.
     """
 
     min_reply_length: Any
@@ -49,9 +52,9 @@ def find_banned(said: tf.Tensor, rules: Rules, nothing: Any) -> tf.Tensor:
         `int32 [R, J]`; in a row no token but `nothing` stands twice.
     """
     rows, time = tf.unstack(tf.shape(said))
-    unknown = tf.where(rules.ban_unk, UNK, nothing)
+    no_words = tf.where(rules.ban_unk, tf.constant(NO_WORDS), nothing)
     end = tf.where(time < rules.min_reply_length, EOS, nothing)
-    fixed = tf.tile(tf.reshape(tf.stack([unknown, end]), [1, 2]), [rows, 1])
+    fixed = tf.tile(tf.concat([no_words, [end]], axis=0)[tf.newaxis], [rows, 1])
     return tf.concat([fixed, find_repeats(said, rules.no_repeat_ngram, nothing)], axis=1)
 
 
@@ -114,7 +117,8 @@ def make_masks(rules: Rules, size: int) -> Masks:
         The masks, -inf or 0.
     """
     tokens = tf.range(size)
-    late = tf.where(tf.logical_and(rules.ban_unk, tokens == UNK), -math.inf, 0.0)
+    is_no_word = tf.reduce_any(tokens[:, tf.newaxis] == tf.constant(NO_WORDS), axis=1)
+    late = tf.where(tf.logical_and(rules.ban_unk, is_no_word), -math.inf, 0.0)
     return Masks(tf.where(tokens == EOS, -math.inf, late), late)
 
 

@@ -33,8 +33,8 @@ flags.DEFINE_string(
 flags.DEFINE_boolean(
     "plain",
     False,
-    "The tutorial's greedy search and beam, whatever the model directory's search is; settings that "
-    "are given beside it still count.",
+    "The tutorial's greedy search and beam, whatever the model directory's search is; settings "
+    "that are given beside it still count.",
 )
 show("Who talks, and to whom", "model_dir", "input", "output", "attention_dir", "beam_tree_dir")
 SEARCH = "The search; what is not given here is the model directory's"

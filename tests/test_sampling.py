@@ -18,7 +18,6 @@ from chatbot.search import FREE, Choice, Rules, SamplingSearch, sampling
 from chatbot.search.rules import NO_WORDS
 from chatbot.search.sampling import draw, draw_numbers, invert
 
-
 ALL = Choice(1.0, 0, 1.0)
 CHOICES = [
     ALL,

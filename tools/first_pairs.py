@@ -1,0 +1,57 @@
+"""Prints the first pairs of a corpus as JSON lines, so that a model learns from them alone."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+
+from absl import flags
+
+from chatbot.corpus import FORMATS, read_pairs
+from chatbot.flags import FLAGS, run, show
+from chatbot.terminal import run_politely, write_output
+
+PURPOSE = "Prints the first pairs of a corpus in the format jsonl, each one turn and its reply."
+
+
+def define_flags() -> None:
+    """Defines the flags of `python -m tools.first_pairs`."""
+    flags.DEFINE_string("corpus", "data/smalltalk", "File, directory or zip with dialogues.")
+    flags.DEFINE_enum("corpus_format", "auto", FORMATS, "Format of the corpus.")
+    flags.DEFINE_integer("pairs", 20_000, "Most pairs.", 1)
+    show("What to print", "corpus", "corpus_format", "pairs")
+
+
+def write_lines(corpus: str, corpus_format: str, most: int) -> Iterator[str]:
+    """Writes pairs, one a line.
+
+    Args:
+        corpus: A file, directory or zip.
+        corpus_format: One of `FORMATS`.
+        most: Most pairs.
+
+    Returns:
+        The lines, in the corpus' order.
+
+    Raises:
+        ChatbotError: The corpus cannot be read.
+    """
+    for pair in itertools.islice(read_pairs(corpus, corpus_format), most):
+        yield json.dumps({"query": pair.query, "reply": pair.reply}) + "\n"
+
+
+def main(_: Sequence[str]) -> int:
+    """Prints what the flags ask for.
+
+    Returns:
+        0.
+    """
+    for line in write_lines(FLAGS.corpus, FLAGS.corpus_format, FLAGS.pairs):
+        write_output(line)
+    return 0
+
+
+if __name__ == "__main__":
+    define_flags()
+    run(lambda rest: run_politely(lambda: main(rest)), PURPOSE)

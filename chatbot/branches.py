@@ -84,14 +84,21 @@ MOST_BRANCHES = 2000
 """Branches of a tree that are worth drawing."""
 
 
-def cut_tree(tree: Sequence[Sequence[Branch]]) -> Sequence[Sequence[Branch]]:
-    """Returns the first steps of a tree, as many as have `MOST_BRANCHES` together, at least one."""
+def cut_tree(tree: Sequence[Sequence[Branch]]) -> tuple[Sequence[Sequence[Branch]], str]:
+    """Takes as many of a tree's steps as have `MOST_BRANCHES` together, at least one.
+
+    Args:
+        tree: The branches of every step.
+
+    Returns:
+        The first steps, and one line that says how many if they are not all, else nothing.
+    """
     count = 0
     for step, branches in enumerate(tree):
         count += len(branches)
         if step and count > MOST_BRANCHES:
-            return tree[:step]
-    return tree
+            return tree[:step], f"the tree is large: its first {step} of {len(tree)} steps"
+    return tree, ""
 
 
 def find_path(tree: Sequence[Sequence[Branch]], tokens: Sequence[str]) -> tuple[int, int] | None:

@@ -24,8 +24,11 @@ from typing import Any
 from chatbot.checkpoint_store import CheckpointStore, PathLike, readable, unwritable
 from chatbot.config import FORMAT, Config
 from chatbot.errors import ChatbotError
-from chatbot.files import copy_whole, read_json, write_json
+from chatbot.files import copy_whole, hash_file, read_json, write_json
 from chatbot.text import Vocabulary
+
+PAIRS = "training_pairs"
+"""What config.json calls the hash of the file of the pairs' hashes, among the sources."""
 
 
 def _read_object(values: dict[str, Any], name: str, source: Path) -> dict[str, Any]:
@@ -99,14 +102,16 @@ class ModelDirectory(CheckpointStore):
             self.path.mkdir(parents=True, exist_ok=True)
             vocabulary.save(self.path / "vocab.txt")
             write_json(self.path / "checkpoints.json", {"checkpoints": []})
+            fingerprints = dict(sources or {})
             if pairs_file is not None:
                 copy_whole(pairs_file, self.pairs_path)
-            self.write_config(config, vocabulary, sources)
+                fingerprints[PAIRS] = hash_file(self.pairs_path)
+            self.write_config(config, vocabulary, fingerprints)
         except OSError as error:
             raise unwritable(self.path, error) from None
 
     def keep_pairs(self, pairs_file: Path) -> None:
-        """Copies the pairs' hashes to where they are missing, or were cut short.
+        """Copies the pairs' hashes to where they are missing or damaged.
 
         Args:
             pairs_file: The hashes of the pairs to learn (see `pair_hashes`).
@@ -115,11 +120,25 @@ class ModelDirectory(CheckpointStore):
             ChatbotError: The directory cannot be written.
         """
         try:
-            size = self.pairs_path.stat().st_size if self.pairs_path.exists() else -1
-            if size != pairs_file.stat().st_size:
+            whole = self.pairs_path.exists() and hash_file(self.pairs_path) == hash_file(pairs_file)
+            if not whole:
                 copy_whole(pairs_file, self.pairs_path)
         except OSError as error:
             raise unwritable(self.path, error) from None
+
+    @readable
+    def check_pairs(self) -> None:
+        """Compares the pairs' hashes, where there are any, with what config.json knows of them.
+
+        Raises:
+            ChatbotError: They are damaged.
+        """
+        known = self.read_sources().get(PAIRS)  # directories of older versions know nothing
+        if known and self.pairs_path.exists() and hash_file(self.pairs_path) != known:
+            raise ChatbotError(
+                f"{self.pairs_path} is damaged (not what the training wrote); restore it, "
+                "or delete it to do without the figures of unseen pairs"
+            )
 
     def write_config(
         self, config: Config, vocabulary: Vocabulary, sources: Mapping[str, str] | None = None

@@ -85,11 +85,12 @@ class Pictures:
     def _draw_tree(
         self, bot: Chatbot, query: Query, best: Reply, settings: dict[str, Any]
     ) -> list[str]:
-        tree = cut_tree(bot.trace_beam(query, **settings))
+        tree, cut = cut_tree(bot.trace_beam(query, **settings))
         path = str((self._trees or Path()) / f"{self._number:04}-beam_tree.svg")
         last = query if isinstance(query, str) else query[-1]
         place = find_path(tree, best.tokens)
-        return self._tell(path, draw_beam_tree(path, tree, f"beam: {shorten(last, _TITLE)}", place))
+        line = draw_beam_tree(path, tree, f"beam: {shorten(last, _TITLE)}", place)
+        return [*([cut] if cut else []), *self._tell(path, line)]
 
     def _tell(self, path: str, line: str) -> list[str]:
         """Passes on what was not said of another picture before."""

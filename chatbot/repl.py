@@ -209,9 +209,9 @@ class Chat:
             return [note("nothing was answered yet; say something first")]
         query, found = self._latest
         bot, path = self._find_bot(), _split_path(argument)[1]
-        tree = cut_tree(bot.trace_beam(query, **self._list_settings(bot)))
+        tree, cut = cut_tree(bot.trace_beam(query, **self._list_settings(bot)))
         place = find_path(tree, found.best.tokens)
-        rows = [note(line) for line in write_beam_tree(tree, place)]
+        rows = [note(line) for line in (*write_beam_tree(tree, place), *([cut] if cut else []))]
         if path:
             rows += _tell(path, draw_beam_tree(path, tree, make_visible(found.best.text), place))
         return rows

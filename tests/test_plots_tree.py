@@ -289,6 +289,8 @@ def test_a_hypothesis_that_is_pushed_out_after_its_end_is_dropped() -> None:
 
 def test_a_tree_too_large_to_look_at_is_cut() -> None:
     step = [Branch(0, "x", -1.0, place < 300, False) for place in range(600)]
-    assert len(cut_tree([step] * 50)) == 3
-    assert cut_tree([step[:5]] * 40) == [step[:5]] * 40
-    assert len(cut_tree([step * 10])) == 1
+    tree, note = cut_tree([step] * 50)
+    assert len(tree) == 3
+    assert note == "the tree is large: its first 3 of 50 steps"
+    assert cut_tree([step[:5]] * 40) == ([step[:5]] * 40, "")
+    assert len(cut_tree([step * 10])[0]) == 1

@@ -39,10 +39,11 @@ def check_directory(
     """Finds before the work begins what would stop `evaluate_directory`; arguments as for it.
 
     Raises:
-        ChatbotError: There is no model, or a search does not fit it.
+        ChatbotError: There is no model, it is damaged, or a search does not fit it.
     """
     directory = ModelDirectory(model_dir)
     config, _ = directory.load()
+    directory.check_pairs()
     list_searches(config.replace(settings or {}), searches)
     directory.checkpoints()
 

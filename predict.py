@@ -69,7 +69,7 @@ def main(_: Sequence[str]) -> int:
     if is_terminal(0) and is_terminal(1):
         from chatbot.prompt import chat_on_terminal as chat  # not for --help: these take a moment
     else:
-        from chatbot.repl import chat_through_pipe as chat
+        from chatbot.pipe import chat_through_pipe as chat
     return run_politely(lambda: chat(FLAGS.model_dir, given, pictures))
 
 

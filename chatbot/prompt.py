@@ -119,7 +119,7 @@ def find_history() -> Path:
 def chat_on_terminal(
     model_dir: str, settings: Mapping[str, Any] | None = None, pictures: Pictures | None = None
 ) -> int:
-    """Chats on a terminal; see `chatbot.repl.chat_through_pipe`.
+    """Chats on a terminal; see `chatbot.pipe.chat_through_pipe`.
 
     The prompt appears at once, and the model is loaded and traced behind it.
     """

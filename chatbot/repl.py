@@ -3,16 +3,14 @@
 A model that was trained with `--context_turns=N` is asked the last N turns: what was typed, and
 what was answered (the best reply of the beam or of the samples, without them the greedy one).
 
-On a terminal `chatbot.prompt` asks for the lines. Through a pipe there is no prompt, no colour and
-no greeting: the answers alone, a blank line after each. For the time and memory that a line may
-take see `chatbot.chatbot`; of a line through a pipe the first 16 MB are kept.
+On a terminal `chatbot.prompt` asks for the lines, else they come through `chatbot.pipe`. For the
+time and memory that a line may take see `chatbot.chatbot`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import shutil
-import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,9 +22,7 @@ from chatbot.errors import ChatbotError
 from chatbot.layout import Row, lay_out, note
 from chatbot.plots import draw_attention, draw_beam_tree, shade_attention, write_beam_tree
 from chatbot.settings import parse_value
-from chatbot.startup import load_and_trace
-from chatbot.streams import LineReader
-from chatbot.terminal import is_terminal, make_visible, write_output
+from chatbot.terminal import make_visible
 
 if TYPE_CHECKING:
     from chatbot.chatbot import Chatbot
@@ -284,41 +280,3 @@ def _split_path(argument: str) -> tuple[str, str]:
 
 def _tell(path: str, line: str) -> list[Row]:
     return [note(f"drawn: {path}"), *([note(line)] if line else [])]
-
-
-def chat_through_pipe(
-    model_dir: str, settings: Mapping[str, Any] | None = None, pictures: Pictures | None = None
-) -> int:
-    """Chats until the input ends or somebody says /quit.
-
-    Args:
-        model_dir: The model directory.
-        settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
-        pictures: Draws every answer; None draws none.
-
-    Returns:
-        The exit status, 0.
-
-    Raises:
-        ChatbotError: The model cannot be loaded.
-    """
-    bot = load_and_trace(model_dir, settings)
-    if is_terminal(2):
-        sys.stderr.write(f"{make_visible(model_dir)} on {bot.device}\n")
-    answer_each(Chat(lambda: bot, pictures), LineReader(0, "standard input"))
-    return 0
-
-
-def answer_each(conversation: Chat, reader: LineReader) -> None:
-    """Answers the lines of a pipe or file, each as soon as it is there.
-
-    Args:
-        conversation: Who answers.
-        reader: Where the lines come from.
-    """
-    for line in reader:
-        rows = conversation.answer(line.text)
-        text = "".join("".join(part.text for part in row).rstrip() + "\n" for row in rows)
-        write_output(text + "\n")
-        if conversation.is_over:
-            break

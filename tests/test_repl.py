@@ -11,11 +11,12 @@ from helpers_chat import CONFIG, PaperBot, load_bot, make_hostile_lines
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbot import layout, repl
+from chatbot import layout, pipe
 from chatbot.chatbot import Chatbot, Reply
 from chatbot.errors import ChatbotError
 from chatbot.layout import lay_out
-from chatbot.repl import COMMANDS, Chat, answer_each
+from chatbot.pipe import answer_each
+from chatbot.repl import COMMANDS, Chat
 from chatbot.streams import LineReader
 from chatbot.terminal import UNSAFE, count_columns
 
@@ -289,7 +290,7 @@ def test_commands_do_not_wait_for_the_model() -> None:
 def talk(chat: Chat, content: bytes, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Sends bytes through a pipe; returns what was written for each line."""
     written: list[str] = []
-    monkeypatch.setattr(repl, "write_output", written.append)
+    monkeypatch.setattr(pipe, "write_output", written.append)
     source, sink = os.pipe()
 
     def send() -> None:

@@ -1,0 +1,56 @@
+"""The chat through a pipe: no prompt, no colour and no greeting, the answers alone.
+
+Behind each stands a blank line. Of a line the first 16 MB are kept.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from chatbot.repl import Chat
+from chatbot.startup import load_and_trace
+from chatbot.streams import LineReader
+from chatbot.terminal import is_terminal, make_visible, write_output
+
+if TYPE_CHECKING:
+    from chatbot.pictures import Pictures
+
+
+def chat_through_pipe(
+    model_dir: str, settings: Mapping[str, Any] | None = None, pictures: Pictures | None = None
+) -> int:
+    """Chats until the input ends or somebody says /quit.
+
+    Args:
+        model_dir: The model directory.
+        settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
+        pictures: Draws every answer; None draws none.
+
+    Returns:
+        The exit status, 0.
+
+    Raises:
+        ChatbotError: The model cannot be loaded.
+    """
+    bot = load_and_trace(model_dir, settings)
+    if is_terminal(2):
+        sys.stderr.write(f"{make_visible(model_dir)} on {bot.device}\n")
+    answer_each(Chat(lambda: bot, pictures), LineReader(0, "standard input"))
+    return 0
+
+
+def answer_each(conversation: Chat, reader: LineReader) -> None:
+    """Answers the lines of a pipe or file, each as soon as it is there.
+
+    Args:
+        conversation: Who answers.
+        reader: Where the lines come from.
+    """
+    for line in reader:
+        rows = conversation.answer(line.text)
+        text = "".join("".join(part.text for part in row).rstrip() + "\n" for row in rows)
+        write_output(text + "\n")
+        if conversation.is_over:
+            break

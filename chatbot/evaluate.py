@@ -75,7 +75,8 @@ def define_flags() -> None:
         [],
         "Another search to compare, as settings of the search with commas between them, such as "
         "beam_size=20,length_penalty=1.2 or sample,beam_size=1,top_k=40; a label and a colon "
-        "before them name it. Its best reply counts. May be given several times.",
+        "before them name it. What they do not name is as in the plain beam. Its best reply "
+        "counts. May be given several times.",
     )
     flags.DEFINE_string("json_file", "", "File to write the figures to, as JSON.")
     flags.DEFINE_string("report", "", "Directory to write report.html to.")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -84,7 +85,7 @@ def test_the_models_own_search_has_a_row_where_it_is_not_a_plain_one() -> None:
         assert asked == SearchConfig(beam_size=search.settings["beam_size"])
     assert chat.settings == {}
     with pytest.raises(ChatbotError, match="--search=wide: --beam_size=5 cannot be cut"):
-        list_searches(Config(search=own), [Search("wide", {"beam_size": 5})])
+        list_searches(Config(search=own), [Search("wide", {"beam_size": 5, "diverse_groups": 2})])
 
 
 def test_a_named_search_is_searched_as_it_says_whatever_the_model_shows() -> None:
@@ -99,6 +100,29 @@ def test_a_named_search_is_searched_as_it_says_whatever_the_model_shows() -> Non
     assert (found["drawn"].beam_size, found["drawn"].sample) == (6, True)
     in_groups = Config(search=SearchConfig(beam_size=4, diverse_groups=2))
     assert list_searches(in_groups, parse_searches(["x:beam_size=1"]))
+
+
+def test_a_named_search_is_the_same_whatever_search_is_the_models_own() -> None:
+    varied: dict[str, Any] = {
+        "sample": True,
+        "temperature": 0.5,
+        "min_reply_length": 8,
+        "mmi_weight": 1.0,
+    }
+    varied |= {"no_repeat_ngram": 3, "top_k": 7, "diverse_groups": 3, "coverage_penalty": 0.5}
+    theirs: dict[str, Any] = {
+        "beam_size": 6,
+        "max_reply_length": 20,
+        "length_penalty": 0.5,
+        "ban_unk": False,
+    }
+    named = parse_searches(["wide:beam_size=9", "drawn:sample,temperature=2", "x:top_p=0.5"])
+    for own in (SearchConfig(**theirs), SearchConfig(**theirs, **varied)):
+        listed = list_searches(Config(search=own), named)
+        found = {search.name: own.resolve(search.settings) for search in listed}
+        assert found["wide"] == SearchConfig(**{**theirs, "beam_size": 9})
+        assert found["drawn"] == SearchConfig(**theirs, sample=True, temperature=2.0)
+        assert found["x"] == SearchConfig(**theirs, top_p=0.5)
 
 
 def test_coverage_needs_a_model_that_attends() -> None:

@@ -17,6 +17,15 @@ OWN = "chat"
 PEOPLE = "people"
 _TAKEN = {GREEDY, OWN, PEOPLE, "query", "corpus"}
 """Names of other rows and columns."""
+_THE_MODELS = {
+    "beam_search",
+    "beam_size",
+    "max_reply_length",
+    "length_penalty",
+    "ban_unk",
+    "sampling_seed",
+}
+"""Settings that a search takes from the model if it does not name them; the others are default."""
 _NOT_HERE = "beam_search"  # says what the chat shows, not how a reply is looked for
 
 
@@ -66,8 +75,9 @@ def list_searches(config: Config, searches: Sequence[Search]) -> list[Search]:
 
     Returns:
         Greedy search, the beam of the model's width if it has one, the model's own search if it is
-        another one, and the named searches, which take the width of the model's beam if they name
-        none.
+        another one, and the named searches. What these do not name is the model's own as far as it
+        says how many and how long replies are, and otherwise as in the plain beam, so that they
+        mean the same for every model.
 
     Raises:
         ChatbotError: A search does not fit the model.
@@ -79,7 +89,13 @@ def list_searches(config: Config, searches: Sequence[Search]) -> list[Search]:
         listed.append(Search(name_beam(own), {**PLAIN, "beam_size": own.beam_size}))
     if any(getattr(own, name) != value for name, value in PLAIN.items()):
         listed.append(Search(OWN, {}))
-    named = [Search(name, {"beam_search": True, **settings}) for name, settings in searches]
+    given = {
+        item.name: item.default
+        for item in dataclasses.fields(SearchConfig)
+        if item.name not in _THE_MODELS
+    }
+    given["beam_search"] = True
+    named = [Search(name, {**given, **settings}) for name, settings in searches]
     for search in named:
         try:
             resolved = own.resolve(search.settings)

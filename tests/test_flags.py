@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chatbot.config import SECTIONS, Config, CorpusConfig, SearchConfig, TrainingConfig
+from chatbot.config import PLAIN, SECTIONS, Config, CorpusConfig, SearchConfig, TrainingConfig
 from chatbot.errors import ChatbotError
 
 ROOT = Path(__file__).parents[1]
@@ -141,6 +141,15 @@ def test_tutorial_flag_file_has_exactly_the_tutorials_values() -> None:
 def test_small_talk_flag_file_names_a_corpus_that_is_there() -> None:
     given = read_flag_file("smalltalk.flags")
     assert (ROOT / given["corpus"]).is_dir()
+
+
+def test_dialogue_flag_file_brings_the_search_of_varied_replies() -> None:
+    varied = read_flag_file("varied_replies.flags")
+    SearchConfig().resolve(varied)  # they do not contradict one another
+    assert any(PLAIN[name] != value for name, value in varied.items() if name in PLAIN)
+    given = read_flag_file("dailydialog.flags")
+    assert varied.items() < given.items()
+    Config().replace(given).check_together()
 
 
 @pytest.mark.parametrize(

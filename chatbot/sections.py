@@ -288,11 +288,14 @@ class SearchConfig(Settings):
 
 
 PLAIN: Mapping[str, Any] = {
-    "min_reply_length": 0,
-    "no_repeat_ngram": 0,
-    "coverage_penalty": 0.0,
-    "mmi_weight": 0.0,
-    "diverse_groups": 1,
-    "sample": False,
+    name: getattr(SearchConfig, name)
+    for name in (
+        "min_reply_length",
+        "no_repeat_ngram",
+        "coverage_penalty",
+        "mmi_weight",
+        "diverse_groups",
+        "sample",
+    )
 }
 """What makes of any search the tutorial's greedy search, or its beam, of whatever width."""

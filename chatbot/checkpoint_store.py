@@ -38,7 +38,7 @@ class Checkpoint:
         step: Training steps behind it.
         files: {file name: [bytes, SHA-256]}.
         progress: What the training loop wants back when it goes on from here.
-        validation_perplexity: What was measured here, or None.
+        validation_perplexity: What was measured here, on unseen pairs if there are any, or None.
     """
 
     name: str

@@ -25,6 +25,7 @@ from chatbot.cache import find_or_build
 from chatbot.corpus import fingerprint
 from chatbot.encoding import EncodingConfig, write_encoded
 from chatbot.errors import ChatbotError
+from chatbot.pair_hashes import HASH_TYPE, find_known
 from chatbot.plan import BatchPlan, EvaluationPlan
 from chatbot.text import PAD, Vocabulary, join
 
@@ -65,7 +66,7 @@ class EncodedCorpus:
 
     Attributes:
         source: The fingerprint of the corpus that it was encoded from, "" where nobody said.
-        pairs_file: Where the hashes of the training part's pairs are.
+        pairs_file: Where the hashes of its pairs are (see `pair_hashes`).
         query_lengths: `int32 [pairs]`, tokens of each query.
         reply_lengths: `int32 [pairs]`, tokens of each reply, the end token counted.
         summary: What the part holds, by name: `pairs`, `dialogues`, `query_tokens`,
@@ -94,7 +95,7 @@ class EncodedCorpus:
         self._query = _Side(directory, f"{part}.{files.QUERY}", meta["id_type"])
         self._reply = _Side(directory, f"{part}.{files.REPLY}", meta["id_type"])
         self.source = source
-        self.pairs_file = directory / files.PAIRS_FILE
+        self.pairs_file = directory / f"{part}{files.PAIRS}"
         self.query_lengths = self._query.lengths
         self.reply_lengths = self._reply.lengths
         self.summary = _summarise(meta, part, vocabulary_size)
@@ -113,6 +114,23 @@ class EncodedCorpus:
             The pairs in the order of the indices, as wide as the longest of them.
         """
         return Batch(*self._query.gather(indices), *self._reply.gather(indices))
+
+    def find_in(self, other: EncodedCorpus) -> npt.NDArray[np.bool_]:
+        """Finds the pairs that stand in another corpus too, query and reply word for word.
+
+        Args:
+            other: The other one.
+
+        Returns:
+            `bool [pairs]`.
+
+        Raises:
+            ChatbotError: The hashes of the other's pairs cannot be read.
+        """
+        found = find_known(_map_file(self.pairs_file, HASH_TYPE), other.pairs_file)
+        if found is None:
+            raise ChatbotError(f"{other.pairs_file} is missing; run the same command again")
+        return found
 
     def describe(self) -> str:
         """Writes the summary in two lines for a reader.

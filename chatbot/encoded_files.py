@@ -7,8 +7,8 @@ An encoded corpus is a directory: `vocab.txt`, `meta.json` (written last), and f
     PART.SIDE.offsets   int64 [pairs], where each pair's ids begin
     PART.SIDE.lengths   int32 [pairs], how many there are
 
-and `train.pairs`, uint64 [pairs]: a hash of each pair's tokens before they are cut. All numbers are
-little-endian.
+and for each part `PART.pairs`, uint64 [pairs]: a hash of each pair's tokens before they are cut.
+All numbers are little-endian.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from chatbot.pair_hashes import hash_pair
 from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary
 from chatbot.turns import join_turns
 
-FORMAT = 2
+FORMAT = 3
 """Number of the files' format; raise it when the files or the rules of `text` change."""
 
 TRAIN, VALIDATION = "train", "validation"
 QUERY, REPLY = "query", "reply"
 OFFSET_TYPE, LENGTH_TYPE = "<i8", "<i4"
 VOCABULARY_FILE, META_FILE = "vocab.txt", "meta.json"
-PAIRS_FILE = f"{TRAIN}.pairs"
+PAIRS = ".pairs"
 
 _CHUNK_TOKENS = 1 << 17
 # The first pass numbers words as they come; what the words are worth is known at its end only.
@@ -117,7 +117,7 @@ class PartWriter:
         self._max_length = max_length
         self._cut_queries = self._cut_replies = 0
         self._hashes: list[bytes] = []
-        self._pairs_file = directory / PAIRS_FILE if name == TRAIN else None
+        self._pairs_file = directory / f"{name}{PAIRS}"
         self._query = _SideWriter(directory, f"{name}.{QUERY}", words)
         self._reply = _SideWriter(directory, f"{name}.{REPLY}", words)
 
@@ -142,8 +142,7 @@ class PartWriter:
         self.pairs += 1
         self._cut_queries += len(query) > self._max_length
         self._cut_replies += len(reply) >= self._max_length
-        if self._pairs_file is not None:
-            self._hashes.append(hash_pair(query, reply))
+        self._hashes.append(hash_pair(query, reply))
         if context:
             joined = join_turns([*context, query], self._max_length)
             self._query.add(joined, len(joined) - min(len(query), self._max_length))
@@ -160,9 +159,8 @@ class PartWriter:
             counts = np.bincount(counted, minlength=max(len(side.words), len(self.counts)))
             counts[: len(self.counts)] += self.counts
             self.counts = counts
-        if self._pairs_file is not None:
-            _append(self._pairs_file, b"".join(self._hashes))
-            self._hashes.clear()
+        _append(self._pairs_file, b"".join(self._hashes))
+        self._hashes.clear()
 
     def finish(self, final_ids: npt.NDArray[Any]) -> dict[str, int]:
         """Replaces the word table's numbers in the files by the vocabulary's ids.

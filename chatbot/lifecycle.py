@@ -254,6 +254,8 @@ def _run(
 ) -> int:
     """Runs the loop, and says and notes how it ended once every worker has come to its end."""
     writes = distribution.is_chief
+    if writes and trainer.validation is not None and trainer.validation.seen:
+        _say(trainer.validation.describe())
     if trainer.step and writes:
         _say(f"going on from step {trainer.step}")
     with stop:

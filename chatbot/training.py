@@ -15,7 +15,7 @@ from tqdm import tqdm
 from chatbot.averaging import Averages, track
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config
-from chatbot.dataset import BatchPlan, Corpora, EvaluationPlan, prefetch
+from chatbot.dataset import BatchPlan, Corpora, prefetch
 from chatbot.distribution import Distribution
 from chatbot.errors import ChatbotError
 from chatbot.metrics import (
@@ -29,10 +29,17 @@ from chatbot.model import Seq2Seq
 from chatbot.optimization import make_optimizer, scheduled_learning_rate
 from chatbot.replicas import Work, make_computation
 from chatbot.stopping import StopRequest
+from chatbot.validation import Perplexities, Validation
 
 
 class Trainer:
-    """Trains one model directory, from its newest checkpoint to its end."""
+    """Trains one model directory, from its newest checkpoint to its end.
+
+    Attributes:
+        step: Steps that are done.
+        total_steps: Steps of the whole training.
+        validation: What is measured, or None.
+    """
 
     def __init__(
         self,
@@ -58,9 +65,12 @@ class Trainer:
         self._config = config.training
         self._directory = directory
         self._corpora = corpora
-        self._train, self._validation, _ = corpora
+        self._train = corpora.train
         lengths = self._train.query_lengths, self._train.reply_lengths
         self._plan = BatchPlan(*lengths, self._config.batch_size, self._config.seed)
+        self.validation: Validation | None = None
+        if corpora.validation is not None:
+            self.validation = Validation(corpora.validation, self._train, self._config.batch_size)
         self._writes = distribution.is_chief
         with distribution.scope():
             optimizer = make_optimizer(precision)
@@ -192,40 +202,23 @@ class Trainer:
                 self._save(None)
             return
         bar.refresh()
-        perplexity = None
-        if self._validation is not None:
-            perplexity = self.measure(stop)
-            if perplexity is None:
+        measured = None
+        if self.validation is not None:
+            measured = self.measure(stop)
+            if measured is None:
                 return  # reported when the training goes on
-        self._write_report(perplexity, bar)
+        self._write_report(measured, bar)
         # Not before: a report that could not be written is owed, and measured once more.
+        perplexity = None if measured is None else measured.decisive
         improved = self._note_validation(perplexity)
         if at_checkpoint or at_end or improved or self._out_of_patience():
             self._save(perplexity)
 
-    def measure(self, stop: StopRequest) -> float | None:
-        """Measures the validation perplexity: exp of the mean loss over all its tokens.
-
-        Args:
-            stop: Asked after every batch.
-
-        Returns:
-            The perplexity, or None when somebody asked to stop before it was known.
-        """
-        if self._validation is None:
+    def measure(self, stop: StopRequest) -> Perplexities | None:
+        """Measures the validation corpus; see `Validation.measure`."""
+        if self.validation is None:
             raise ValueError("there is no validation corpus")
-        plan = EvaluationPlan(
-            self._validation.query_lengths, self._validation.reply_lengths, self._config.batch_size
-        )
-        losses, tokens = 0.0, 0
-        hidden = not self._writes
-        for indices in tqdm(plan, desc="validating", unit="batch", leave=False, disable=hidden):
-            if self._computation.must_stop(stop):
-                return None
-            work = self._computation.gather(self._validation, indices)
-            losses += self._computation.sum_losses(work, stop)
-            tokens += work.tokens
-        return to_perplexity(losses / tokens)
+        return self.validation.measure(self._computation, stop, hidden=not self._writes)
 
     def _note_validation(self, perplexity: float | None) -> bool:
         if perplexity is None:
@@ -239,7 +232,7 @@ class Trainer:
     def _out_of_patience(self) -> bool:
         return 0 < self._config.patience <= self._progress.waited
 
-    def _write_report(self, validation_perplexity: float | None, bar: Any) -> None:
+    def _write_report(self, measured: Perplexities | None, bar: Any) -> None:
         """Appends one line to metrics.jsonl and the same figures to TensorBoard's events."""
         progress, loss = self._progress, self._progress.losses / self._progress.tokens
         report: dict[str, Any] = {
@@ -253,13 +246,13 @@ class Trainer:
         }
         if progress.all_bad_steps:
             report["bad_steps"] = progress.all_bad_steps
-        if validation_perplexity is not None:
-            report["validation_perplexity"] = validation_perplexity
-            _show(
-                bar,
-                f"step {self.step}: perplexity {report['perplexity']:.2f}, "
-                f"validation perplexity {validation_perplexity:.2f}",
-            )
+        if measured is not None:
+            report["validation_perplexity"] = measured.everything
+            said = f"validation perplexity {measured.everything:.2f}"
+            if measured.unseen is not None:
+                report["validation_perplexity_unseen"] = measured.unseen
+                said += f" (unseen pairs {measured.unseen:.2f})"
+            _show(bar, f"step {self.step}: perplexity {report['perplexity']:.2f}, {said}")
         if self._writes:
             append_report(self._directory.metrics_path, report)
         progress.reset()

@@ -66,7 +66,7 @@ def repeat_encoded(directory: Path, place: Path, times: int) -> Path:
         lengths = np.fromfile(place / f"{name}.lengths", files.LENGTH_TYPE)
         offsets = np.cumsum(lengths, dtype=files.OFFSET_TYPE) - lengths
         offsets.tofile(place / f"{name}.offsets")
-    hashes = (directory / files.PAIRS_FILE).read_bytes()
-    (place / files.PAIRS_FILE).write_bytes(hashes * times)
+    hashes = f"{files.TRAIN}{files.PAIRS}"
+    (place / hashes).write_bytes((directory / hashes).read_bytes() * times)
     files.write_meta(place, meta)
     return place

@@ -11,7 +11,6 @@ from trainings import PAIRS, tiny_settings, train, write_pairs
 from chatbot import pair_hashes
 from chatbot.checkpoint import ModelDirectory
 from chatbot.corpus import read_pairs
-from chatbot.encoded_files import PAIRS_FILE
 from chatbot.encoding import EncodingConfig, is_held_out, write_encoded
 from chatbot.errors import ChatbotError
 from chatbot.pair_hashes import find_known, hash_pair
@@ -68,23 +67,21 @@ def test_no_file_is_no_answer_and_half_a_hash_is_damage(tmp_path: Path) -> None:
         find_known(asked, tmp_path)
 
 
-def test_encoding_hashes_the_pairs_to_learn_before_they_are_cut(tmp_path: Path) -> None:
+def test_encoding_hashes_the_pairs_of_each_part_before_they_are_cut(tmp_path: Path) -> None:
     source = tmp_path / "pairs.tsv"
     rows = [(f"One {number}, TWO three four", f"five six {number}") for number in range(60)]
     source.write_text("".join(f"{q}\t{r}\n" for q, r in rows), encoding="utf-8")
     settings = EncodingConfig(max_length=2, validation_share=0.3)
     (tmp_path / "encoded").mkdir()
     write_encoded(source, "tsv", tmp_path / "encoded", settings, progress=False)
-    expected = [
-        as_number(f"one {number} , two three four\tfive six {number}")
-        for number, pair in enumerate(read_pairs(source, "tsv"))
-        if not is_held_out(pair.dialogue, settings)
-    ]
-    assert 20 < len(expected) < 60
-    assert read_numbers(tmp_path / "encoded" / PAIRS_FILE) == expected
-    names = {path.name for path in (tmp_path / "encoded").iterdir()}
-    assert "validation.reply.ids" in names
-    assert "validation.pairs" not in names
+    for part, held_out in (("train", False), ("validation", True)):
+        expected = [
+            as_number(f"one {number} , two three four\tfive six {number}")
+            for number, pair in enumerate(read_pairs(source, "tsv"))
+            if is_held_out(pair.dialogue, settings) == held_out
+        ]
+        assert 5 < len(expected) < 55
+        assert read_numbers(tmp_path / "encoded" / f"{part}.pairs") == expected
 
 
 @pytest.fixture(scope="module")

@@ -68,6 +68,17 @@ def test_every_figure_stands_at_its_step(tmp_path: Path, lines: dict[str, Any]) 
     assert lines["tokens a second"].get_ylim() == (0.0, pytest.approx(1.1 * 1400.5))
 
 
+def test_unseen_pairs_have_a_curve_and_the_title(tmp_path: Path, lines: dict[str, Any]) -> None:
+    unseen = {1: 40.0, 10: 30.0, 100: 35.0}
+    reports = [make_report(n, validation_perplexity_unseen=value) for n, value in unseen.items()]
+    draw_curves(str(tmp_path / "curves.png"), [*reports, make_report(1000)])
+    points = read_points(lines["perplexity"])
+    assert points["validation, unseen pairs"] == list(unseen.items())
+    assert len(points["validation"]) == 4
+    title = lines["perplexity"].get_title("left")
+    assert title == "best validation perplexity of unseen pairs 30 at step 10"
+
+
 def test_figures_of_one_size_stand_on_a_plain_axis(tmp_path: Path, lines: dict[str, Any]) -> None:
     draw_curves(str(tmp_path / "a.png"), [make_report(1), make_report(2)])
     assert lines["perplexity"].get_yscale() == "linear"

@@ -117,7 +117,11 @@ def _draw_curves(evaluations: Sequence[Evaluation]) -> list[str]:
     """Draws each model's perplexities while it was trained."""
     pictures = []
     for found in evaluations:
-        names = {"perplexity": "training", "validation_perplexity": "validation"}
+        names = {
+            "perplexity": "training",
+            "validation_perplexity": "validation",
+            "validation_perplexity_unseen": "unseen pairs",
+        }
         series = {
             shown: [
                 (float(report["step"]), float(report[name]))

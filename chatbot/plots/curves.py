@@ -52,16 +52,19 @@ def draw_curves(path: str, reports: Sequence[Mapping[str, Any]]) -> str:
 def _draw_perplexities(axes: Any, reports: Sequence[Mapping[str, Any]]) -> None:
     drawn = _plot(axes, reports, "perplexity", BLUE, "training")
     validation = _plot(axes, reports, "validation_perplexity", ORANGE, "validation")
-    finite = [value for _, value in (*drawn, *validation) if not math.isnan(value)]
+    unseen = _plot(axes, reports, "validation_perplexity_unseen", GREEN, "validation, unseen pairs")
+    finite = [value for _, value in (*drawn, *validation, *unseen) if not math.isnan(value)]
     if finite and max(finite) >= 10 * min(finite):
         _scale_log(axes, max(finite) / max(min(finite), 1.0))
     _name_axes(axes, "perplexity")
     if finite:
         axes.legend(loc="upper right")
-    measured = [pair for pair in validation if not math.isnan(pair[1])]
+    # The same as decides which checkpoint is best.
+    measured = [pair for pair in unseen or validation if not math.isnan(pair[1])]
     if measured:
         step, best = min(measured, key=lambda pair: pair[1])
-        axes.set_title(f"best validation perplexity {best:,.4g} at step {step:,}", loc="left")
+        what = "best validation perplexity" + (" of unseen pairs" if unseen else "")
+        axes.set_title(f"{what} {best:,.4g} at step {step:,}", loc="left")
 
 
 def _plot(

@@ -47,7 +47,7 @@ clean: ## remove .venv, caches and coverage data; model/ and data/ stay
 	@find chatbot tests -name __pycache__ -type d -prune -exec rm -rf {} +
 	@rm -rf __pycache__
 
-.venv/.installed-%: % requirements.txt $(GONE)
+.venv/.installed-%: % requirements.txt constraints.txt $(GONE)
 	@tools/venv.sh $<
 
 FORCE:

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,8 @@ def clone(tmp_path: Path) -> Path:
     """A copy of the toolchain in a path with a blank, with programs/ in place of the PATH."""
     root = tmp_path / "a clone"
     (root / "tools").mkdir(parents=True)
-    for name in ("Makefile", "tools/venv.sh", *(path.name for path in ROOT.glob("require*.txt"))):
+    texts = (path.name for path in ROOT.glob("*.txt"))
+    for name in ("Makefile", "tools/venv.sh", *texts):
         shutil.copy(ROOT / name, root / name)
     (root / "programs").mkdir()
     for name in ("sh", "make", "awk", "cat", "cp", "dirname", "find", "mkdir", "rm", "touch"):
@@ -71,15 +73,55 @@ def choose(clone: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     return run(clone, "tools/venv.sh", "--choose", **variables)
 
 
-@pytest.mark.parametrize("name", ["", "-dev", "-gpu"])
+def read_requirements(name: str) -> list[str]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["requirements.txt", "requirements-dev.txt", "requirements-gpu.txt", "constraints.txt"],
+)
 def test_every_requirement_is_pinned_and_no_other_index_is_named(name: str) -> None:
-    lines = (ROOT / f"requirements{name}.txt").read_text(encoding="utf-8").splitlines()
-    requirements = [line.split("#")[0].strip() for line in lines]
-    for requirement in filter(None, requirements):
+    requirements = read_requirements(name)
+    for requirement in requirements:
         assert re.fullmatch(
-            r"-r requirements\.txt|[A-Za-z_-]+(\[[a-z-]+\])?==\d+(\.\d+)*", requirement
+            r"-r requirements\.txt|-c constraints\.txt"
+            r"|[A-Za-z0-9_-]+(\[[a-z-]+\])?==\d+(\.(post)?\d+)*",
+            requirement,
         )
-    assert len(set(requirements)) > 2
+    assert len(set(requirements)) > 1
+
+
+def test_what_the_requirements_need_in_turn_is_pinned_too() -> None:
+    pinned = {
+        re.split(r"\[|==", requirement)[0].lower().replace("_", "-")
+        for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt")
+        for requirement in read_requirements(name)
+        if "==" in requirement
+    }
+    needed = {"tensorflow", "tensorflow-addons", "pytest-cov", "mypy"}
+    done: set[str] = set()
+    while needed - done:
+        name = (needed - done).pop()
+        done.add(name)
+        assert name in pinned
+        for needs in metadata.requires(name) or []:
+            other, _, condition = needs.partition(";")
+            if "extra" not in condition:
+                match = re.match("[A-Za-z0-9_.-]+", other)
+                assert match is not None
+                found = match[0].lower().replace("_", "-")
+                # What this Python or this system does not need is not there.
+                needed |= {found} if is_installed(found) else set()
+    assert len(done) > 40
+
+
+def is_installed(name: str) -> bool:
+    try:
+        return bool(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def test_newest_python_that_fits_is_chosen(clone: Path) -> None:
@@ -176,12 +218,13 @@ def test_make_chat_trains_once_and_leaves_standard_input_and_output_to_the_chat(
     assert len((clone / "pip.log").read_text().splitlines()) == 1
 
 
-def test_requirements_are_installed_again_only_when_they_change(clone: Path) -> None:
+@pytest.mark.parametrize("name", ["requirements.txt", "constraints.txt"])
+def test_requirements_are_installed_again_only_when_they_change(clone: Path, name: str) -> None:
     add_python(clone / "programs", "python3.11", "CPython 3.11.7 venv")
     run(clone, "make", "chat")
     stamp = clone / ".venv" / ".installed-requirements.txt"
     later = stamp.stat().st_mtime + 10
-    os.utime(clone / "requirements.txt", (later, later))
+    os.utime(clone / name, (later, later))
     (clone / ".venv" / "kept").touch()
     assert "installing requirements.txt" in run(clone, "make", "chat").stderr
     assert (clone / ".venv" / "kept").exists()

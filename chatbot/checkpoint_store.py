@@ -11,7 +11,7 @@ import functools
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from logging import LogRecord
 from pathlib import Path
@@ -111,7 +111,7 @@ class CheckpointStore:
         return newest
 
     def best(self) -> Checkpoint | None:
-        """Returns the best checkpoint by validation perplexity, else as `newest` does."""
+        """Returns the one of the lowest `validation_perplexity`, else as `newest` does."""
         measured = [c for c in self.checkpoints() if c.validation_perplexity is not None]
         ordered = sorted(measured, key=lambda c: c.validation_perplexity or 0.0)
         return self._first_whole(ordered) or self.newest()
@@ -152,7 +152,7 @@ class CheckpointStore:
             prefix: First part of the file names.
             step: Training steps so far.
             progress: JSON values that the training loop wants back.
-            validation_perplexity: What was measured at this step, or None.
+            validation_perplexity: As in `Checkpoint`.
 
         Returns:
             The checkpoint.
@@ -188,12 +188,20 @@ class CheckpointStore:
         measured = [c for c in everything if c.validation_perplexity is not None]
         best = sorted(measured, key=lambda c: c.validation_perplexity or 0.0)[:1]
         kept = [c for c in everything if c in everything[-KEPT:] or c in best]
-        entries = [dataclasses.asdict(c) for c in kept]
-        write_json(self.path / "checkpoints.json", {"checkpoints": entries})
+        self._write_index(kept)
         needed = {name for c in kept for name in c.files}
         dropped = {name for c in before for name in c.files} | self._list_files(made)
         for name in dropped - needed:
             (self.path / name).unlink(missing_ok=True)
+
+    def forget_perplexities(self) -> None:
+        """Forgets what was measured, where from now on something else is measured."""
+        kept = (dataclasses.replace(c, validation_perplexity=None) for c in self.checkpoints())
+        self._write_index(kept)
+
+    def _write_index(self, kept: Iterable[Checkpoint]) -> None:
+        entries = [dataclasses.asdict(c) for c in kept]
+        write_json(self.path / "checkpoints.json", {"checkpoints": entries})
 
     def _list_files(self, made: Checkpoint) -> set[str]:
         """Lists every checkpoint's files; a process killed here leaves some that no index names."""

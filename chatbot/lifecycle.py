@@ -131,6 +131,8 @@ def _train(
     distribution.check_agreement({"step": trainer.step}, "go on from different checkpoints")
     if distribution.is_chief:
         # Only now: whoever asked for what cannot be done finds the old settings in place.
+        if trainer.measures_anew:
+            directory.forget_perplexities()
         directory.write_config(config, corpora.vocabulary, directory.read_sources())
         directory.unmark_finished()
     return _run(trainer, directory, stop, distribution)
@@ -254,8 +256,9 @@ def _run(
 ) -> int:
     """Runs the loop, and says and notes how it ended once every worker has come to its end."""
     writes = distribution.is_chief
-    if writes and trainer.validation is not None and trainer.validation.seen:
-        _say(trainer.validation.describe())
+    known = "" if trainer.validation is None else trainer.validation.describe()
+    if writes and known:
+        _say(known)
     if trainer.step and writes:
         _say(f"going on from step {trainer.step}")
     with stop:

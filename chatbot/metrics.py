@@ -19,7 +19,8 @@ class Progress:
     """What the loop knows besides the weights; it travels in the checkpoint.
 
     Attributes:
-        best: Lowest validation perplexity so far, or None.
+        best: Lowest validation perplexity so far (see `Perplexities.decisive`), or None.
+        best_of_unseen: 1 where that is one of unseen pairs, 0 where it is one of all pairs.
         waited: Reports since then.
         losses: Sum of the tokens' losses (nats) since the last report.
         tokens: Target tokens since the last report.
@@ -31,6 +32,7 @@ class Progress:
     """
 
     best: float | None = None
+    best_of_unseen: int = 0
     waited: int = 0
     losses: float = 0.0
     tokens: int = 0

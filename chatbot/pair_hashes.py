@@ -1,4 +1,4 @@
-"""Eight bytes for each pair that a model has learned from, so that it can tell which it has seen.
+"""Eight bytes for each pair of a corpus, by which a model can tell which it has learned from.
 
 A file of hashes is a plain row of little-endian `uint64`, one for each pair, in the corpus' order.
 Beside a training of 10**9 pairs a pair that it has not seen is taken for one that it has with a
@@ -50,7 +50,8 @@ def find_known(hashes: npt.NDArray[np.uint64], path: Path) -> npt.NDArray[np.boo
     Raises:
         ChatbotError: The file cannot be read or is damaged.
     """
-    known = np.zeros(len(hashes), dtype=np.bool_)
+    asked, places = np.unique(hashes, return_inverse=True)
+    known = np.zeros(len(asked), dtype=np.bool_)
     try:
         if path.stat().st_size % HASH_BYTES:
             raise ChatbotError(
@@ -58,12 +59,15 @@ def find_known(hashes: npt.NDArray[np.uint64], path: Path) -> npt.NDArray[np.boo
                 "or delete it to do without the figures of unseen pairs"
             )
         for piece in _read_pieces(path):
-            known |= np.isin(hashes, piece)
+            found = np.searchsorted(asked, piece)
+            is_inside = found < len(asked)
+            found = found[is_inside]
+            known[found[asked[found] == piece[is_inside]]] = True
     except FileNotFoundError:
         return None
     except OSError as error:
         raise ChatbotError(f"{path} cannot be read ({error.strerror}); mend that") from None
-    return known
+    return known[places]
 
 
 def _read_pieces(path: Path) -> Iterator[npt.NDArray[Any]]:

@@ -141,7 +141,8 @@ class TrainingConfig(Settings):
     )
     patience: int = setting(
         0,
-        "Stop after this many reports without a better validation perplexity; 0 means never.",
+        "Stop after this many reports without a better validation perplexity (that of pairs which "
+        "are not learned from, too, where some are); 0 means never.",
         0,
         1_000_000,
     )

@@ -39,6 +39,8 @@ class Trainer:
         step: Steps that are done.
         total_steps: Steps of the whole training.
         validation: What is measured, or None.
+        measures_anew: Whether the perplexities that the checkpoints have tell nothing of those to
+            come, being of all pairs where unseen ones decide, or the other way round.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Trainer:
         self.step = 0
         self._progress = Progress()
         self._saved: tuple[int, Progress] | None = None
+        self.measures_anew = False
         self._scales_losses = precision == "float16"
         self._restore()
         self._computation.trace()
@@ -93,6 +96,7 @@ class Trainer:
             self.step = checkpoint.step
             self._progress = restore_progress(checkpoint.progress, self._directory.path)
             self._saved = (self.step, replace(self._progress))
+        self._settle_measure()
         if self.step > self.total_steps:
             raise ChatbotError(
                 f"--max_steps and --num_epochs ask for {self.total_steps} steps, but {self.step} "
@@ -102,6 +106,14 @@ class Trainer:
         remembered = self.step - 1 if self._progress.steps else self.step
         if self._writes:
             cut_reports(self._directory.metrics_path, remembered)
+
+    def _settle_measure(self) -> None:
+        """Forgets the best perplexity where it is of other pairs than those that decide now."""
+        of_unseen = int(self.validation is not None and self.validation.has_unseen)
+        self.measures_anew = self.step > 0 and self._progress.best_of_unseen != of_unseen
+        if self.measures_anew:
+            self._progress.best, self._progress.waited = None, 0
+        self._progress.best_of_unseen = of_unseen
 
     def run(self, stop: StopRequest) -> str | None:
         """Trains until the end, or until somebody asks to stop.
@@ -132,7 +144,8 @@ class Trainer:
                 self._save(None)
                 raise
         if self._out_of_patience():
-            return f"no better validation perplexity in {self._config.patience} reports"
+            of = " of unseen pairs" if self._progress.best_of_unseen else ""
+            return f"no better validation perplexity in {self._config.patience} reports{of}"
         if self.is_finished() and not self._progress.steps:
             return f"all {self.total_steps} steps done"
         self._save(None)

@@ -1,10 +1,12 @@
-"""What a training measures between its steps: the perplexity of pairs that are not learned from."""
+"""What a training measures between its steps: perplexity, of all pairs and of the unseen ones."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from tqdm import tqdm
 
 from chatbot.dataset import EncodedCorpus, EvaluationPlan
@@ -12,14 +14,17 @@ from chatbot.metrics import to_perplexity
 from chatbot.replicas import Computation
 from chatbot.stopping import StopRequest
 
+LEAST_UNSEEN = 0.01
+"""Share of the pairs below which the unseen ones are too few to tell anything."""
+
 
 class Perplexities(NamedTuple):
     """Perplexities a token, e to the mean loss in nats, end tokens counted.
 
     Attributes:
         everything: That of all validation pairs.
-        unseen: That of the pairs which do not stand in the training corpus too, word for word; None
-            where all of them do, or none does.
+        unseen: That of the unseen ones, which do not stand in the training corpus too, word for
+            word; None where these are all or next to none.
     """
 
     everything: float
@@ -35,8 +40,7 @@ class Validation:
     """Measures the pairs of a validation corpus.
 
     Attributes:
-        seen: How many of them stand in the training corpus too.
-        pairs: How many there are.
+        has_unseen: Whether the unseen pairs have a perplexity of their own.
     """
 
     def __init__(self, corpus: EncodedCorpus, train: EncodedCorpus, batch_size: int) -> None:
@@ -48,18 +52,11 @@ class Validation:
             batch_size: Pairs a batch.
         """
         self._corpus = corpus
-        known = corpus.find_in(train)
-        self.seen = int(known.sum())
-        self.pairs = len(known)
-        self._batches = [
-            (is_unseen, members[batch])
-            for is_unseen in (True, False)
-            for members in [np.flatnonzero(known != is_unseen)]
-            if len(members)
-            for batch in EvaluationPlan(
-                corpus.query_lengths[members], corpus.reply_lengths[members], batch_size
-            )
-        ]
+        self._batch_size = batch_size
+        self._known = corpus.find_in(train)
+        self._seen = int(self._known.sum())
+        unseen = len(corpus) - self._seen
+        self.has_unseen = self._seen > 0 and unseen > LEAST_UNSEEN * len(corpus)
 
     def measure(
         self, computation: Computation, stop: StopRequest, hidden: bool = False
@@ -74,26 +71,38 @@ class Validation:
         Returns:
             The perplexities, or None when somebody asked to stop before they were known.
         """
-        losses = {True: 0.0, False: 0.0}
-        tokens = {True: 0, False: 0}
-        bar = tqdm(self._batches, desc="validating", unit="batch", leave=False, disable=hidden)
-        for is_unseen, indices in bar:
-            if computation.must_stop(stop):
-                return None
-            work = computation.gather(self._corpus, indices)
-            losses[is_unseen] += computation.sum_losses(work, stop)
-            tokens[is_unseen] += work.tokens
-        everything = to_perplexity(sum(losses.values()) / sum(tokens.values()))
-        if not 0 < self.seen < self.pairs:
+        losses, tokens = np.zeros(2), np.zeros(2, dtype=np.int64)  # of unseen pairs, of known ones
+        with tqdm(
+            total=len(self._corpus), desc="validating", unit="pair", leave=False, disable=hidden
+        ) as bar:
+            for is_known, indices in self._draw_batches():
+                if computation.must_stop(stop):
+                    return None
+                work = computation.gather(self._corpus, indices)
+                losses[is_known] += computation.sum_losses(work, stop)
+                tokens[is_known] += work.tokens
+                bar.update(len(indices))
+        everything = to_perplexity(float(losses.sum() / tokens.sum()))
+        if not self.has_unseen:
             return Perplexities(everything, None)
-        return Perplexities(everything, to_perplexity(losses[True] / tokens[True]))
+        return Perplexities(everything, to_perplexity(float(losses[0] / tokens[0])))
+
+    def _draw_batches(self) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+        """Yields 0 or 1, for unseen or known pairs, and the numbers of a batch's pairs."""
+        for is_known in (0, 1):
+            members = np.flatnonzero(self._known == is_known)
+            if len(members):
+                lengths = self._corpus.query_lengths[members], self._corpus.reply_lengths[members]
+                for batch in EvaluationPlan(*lengths, self._batch_size):
+                    yield is_known, members[batch]
 
     def describe(self) -> str:
-        """Returns one line about the pairs that are known already, or "" where there are none."""
-        if not self.seen:
+        """Returns one line about the pairs that stand in the training corpus too, "" without."""
+        if not self._seen:
             return ""
-        share = f"{self.seen:,} of these {self.pairs:,} pairs ({self.seen / self.pairs:.1%})"
-        line = f"{share} stand in the training corpus too"
-        if self.seen == self.pairs:
-            return line
-        return f"{line}; the others, unseen, decide which checkpoint is best"
+        count = len(self._corpus)
+        line = (
+            f"{self._seen:,} of the {count:,} validation pairs ({self._seen / count:.1%}) stand in "
+            "the training corpus too"
+        )
+        return f"{line}; the others decide which checkpoint is best" if self.has_unseen else line

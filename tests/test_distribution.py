@@ -51,9 +51,12 @@ def settings_for(place: Path, **changes: Any) -> dict[str, Any]:
     if not corpus.exists():
         longer = [(f"{query} once more", f"{reply} and again") for query, reply in PAIRS]
         write_pairs(corpus, [*PAIRS, *longer[:6]])
+    mixed = place / "mixed.tsv"
+    if not mixed.exists():
+        write_pairs(mixed, [*PAIRS, ("hello", "bye 再见 !")])
     return tiny_settings(
         corpus,
-        validation_corpus=str(corpus),
+        validation_corpus=str(mixed),
         batch_size=4,
         max_steps=STEPS,
         steps_per_checkpoint=3,

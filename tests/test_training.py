@@ -66,7 +66,8 @@ def test_stopped_again_and_again_is_uninterrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus = write_pairs(tmp_path / "pairs.tsv")
-    settings = tiny_settings(corpus, num_layers=2, validation_corpus=str(corpus))
+    other = write_pairs(tmp_path / "other.tsv", [*PAIRS[:4], ("hello", "bye 再见 !")])
+    settings = tiny_settings(corpus, num_layers=2, validation_corpus=str(other))
     assert train(tmp_path / "whole", **settings) == 0
     # Between two reports, at the end of an epoch, at a checkpoint.
     for stopped_at in (1, 3, 4):

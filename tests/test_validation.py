@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,14 @@ UNSEEN = [("hello", "bye 再见 !"), ("bye", "fine you"), ("how are you ?", "hi 
 
 
 def test_pairs_are_found_in_another_corpus(tmp_path: Path) -> None:
-    train, _, words = encode(write_pairs(tmp_path / "pairs.tsv"), tmp_path / "cache")
+    learned, _, words = encode(write_pairs(tmp_path / "pairs.tsv"), tmp_path / "cache")
     mixed = [UNSEEN[0], PAIRS[4], UNSEEN[1], PAIRS[0], ("HELLO", "Hi  there"), ("hello", "hi")]
     other, _, _ = encode(
         write_pairs(tmp_path / "mixed.tsv", mixed), tmp_path / "cache", vocabulary=words
     )
-    assert other.find_in(train).tolist() == [False, True, False, True, True, False]
-    assert train.find_in(other).tolist() == [True, False, False, False, True, False, False]
-    assert train.find_in(train).all()
+    assert other.find_in(learned).tolist() == [False, True, False, True, True, False]
+    assert learned.find_in(other).tolist() == [True, False, False, False, True, False, False]
+    assert learned.find_in(learned).all()
 
 
 def test_reports_have_the_evaluations_perplexities(tmp_path: Path) -> None:
@@ -63,11 +64,49 @@ def test_unseen_pairs_decide_which_checkpoint_is_best(
     assert best.step == unseen["step"]
     assert best.validation_perplexity == unseen["validation_perplexity_unseen"]
     said = capsys.readouterr().err
-    assert "14 of these 17 pairs (82.4%) stand in the training corpus too; the others" in said
+    assert (
+        "14 of the 17 validation pairs (82.4%) stand in the training corpus too; the others" in said
+    )
 
 
-@pytest.mark.parametrize("pairs", [UNSEEN, PAIRS[:3]])
-def test_where_all_or_none_are_unseen_there_is_one_figure(tmp_path: Path, pairs: Any) -> None:
+def test_patience_waits_for_unseen_pairs(tmp_path: Path) -> None:
+    corpus = write_pairs(tmp_path / "pairs.tsv")
+    other = write_pairs(tmp_path / "mixed.tsv", [*UNSEEN, *PAIRS])
+    settings = tiny_settings(
+        corpus, validation_corpus=str(other), patience=2, max_steps=400, learning_rate=0.1
+    )
+    assert train(tmp_path / "model", **settings) == 0
+    finished = ModelDirectory(tmp_path / "model").finished()
+    assert finished is not None
+    assert finished["reason"].endswith("perplexity in 2 reports of unseen pairs")
+    unseen = [r["validation_perplexity_unseen"] for r in read_metrics(tmp_path / "model")]
+    assert min(unseen) == unseen[-3]
+
+
+def test_what_was_measured_of_other_pairs_is_forgotten(tmp_path: Path) -> None:
+    corpus = write_pairs(tmp_path / "pairs.tsv")
+    other = write_pairs(tmp_path / "mixed.tsv", [*UNSEEN, *PAIRS])
+    model = tmp_path / "model"
+    settings = tiny_settings(corpus, validation_corpus=str(other), max_steps=3, patience=5)
+    assert train(model, **settings) == 0
+    index = json.loads((model / "checkpoints.json").read_text(encoding="utf-8"))
+    for entry in index["checkpoints"]:  # as a version did that knew nothing of unseen pairs
+        entry["validation_perplexity"] = entry["progress"]["best"] = 0.5
+        entry["progress"]["waited"] = 4
+        del entry["progress"]["best_of_unseen"]
+    (model / "checkpoints.json").write_text(json.dumps(index), encoding="utf-8")
+    assert train(model, max_steps=6) == 0
+    measured = {r["step"]: r["validation_perplexity_unseen"] for r in read_metrics(model)}
+    best = ModelDirectory(model).best()
+    assert best is not None
+    assert best.step > 3
+    assert best.validation_perplexity == min(measured[step] for step in (4, 6))
+
+
+@pytest.mark.parametrize("pairs", [UNSEEN, PAIRS[:3], [*PAIRS * 29, UNSEEN[0]]])
+def test_where_all_or_next_to_none_are_unseen_there_is_one_figure(
+    tmp_path: Path, pairs: Any
+) -> None:
     corpus = write_pairs(tmp_path / "pairs.tsv")
     other = write_pairs(tmp_path / "other.tsv", pairs)
     settings = tiny_settings(corpus, validation_corpus=str(other), max_steps=2)

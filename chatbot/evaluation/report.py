@@ -120,7 +120,7 @@ def _draw_curves(evaluations: Sequence[Evaluation]) -> list[str]:
         names = {
             "perplexity": "training",
             "validation_perplexity": "validation",
-            "validation_perplexity_unseen": "unseen pairs",
+            "validation_perplexity_unseen": "validation, unseen pairs",
         }
         series = {
             shown: [

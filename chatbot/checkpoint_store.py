@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from logging import LogRecord
 from pathlib import Path
-from typing import Any, TypeVar, Union
+from typing import Any, TypeVar
 
 import tensorflow as tf
 from absl import logging
@@ -23,7 +23,7 @@ from absl import logging
 from chatbot.errors import ChatbotError
 from chatbot.files import flush_to_disk, hash_file, read_json, write_json
 
-PathLike = Union[str, "os.PathLike[str]"]
+PathLike = str | os.PathLike[str]
 Result = TypeVar("Result")
 KEPT = 2
 """Newest checkpoints kept besides the best one."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Any, Callable, NoReturn, cast
+from typing import Any, NoReturn, cast
 
 from absl import app, flags
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Union
 
 from chatbot.text import SEP, SPECIAL_TOKENS, UNK, tokenize
 
-Query = Union[str, Sequence[str]]
+Query = str | Sequence[str]
 """A turn alone, or the turns of a dialogue, oldest first."""
 
 SEPARATOR = SPECIAL_TOKENS[SEP]

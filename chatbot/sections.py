@@ -41,7 +41,7 @@ class CorpusConfig(Settings):
     max_length: int = setting(
         40,
         "Tokens of a reply, its end token counted, and of each turn of a query; longer ones are "
-        "cut.",
+        "cut, and a reply that is cut has no end token.",
         2,
         10_000,
     )

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import io
 import itertools
 import os
 import re
@@ -20,6 +19,8 @@ import signal
 import sys
 import time
 import warnings
+
+from chatbot.terminal import write_errors_to
 
 _NOTICES = (
     rb"\S*cuda_(?:dnn|fft|blas)\.cc:\d+\] Unable to register cu\w+ factory: Attempting to register "
@@ -117,12 +118,7 @@ def _divert() -> None:
     os.close(source)
     os.dup2(sink, 2)
     os.close(sink)
-    sys.stderr = io.TextIOWrapper(
-        open(direct, "wb", buffering=0, closefd=False),  # noqa: SIM115 - open to the very end
-        encoding=sys.stderr.encoding,
-        errors="backslashreplace",
-        write_through=True,
-    )
+    write_errors_to(direct)
     atexit.register(_undo, direct, child, os.getpid())
 
 

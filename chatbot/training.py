@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -140,7 +141,7 @@ class Trainer:
         with writer.as_default(), bar:
             try:
                 self._loop(bar, stop)
-            except OSError:  # the terminal has gone, perhaps; the work should not go with it
+            except OSError:  # a report cannot be written, perhaps; the work should not go with it
                 self._save(None)
                 raise
         if self._out_of_patience():
@@ -188,7 +189,7 @@ class Trainer:
             bar.set_postfix_str(shown, refresh=False)
         else:
             self._note_bad_step(work.indices)
-        bar.update()  # last, for it fails when the terminal has gone
+        bar.update()
 
     def _note_bad_step(self, indices: Any) -> None:
         """Counts a step that changed nothing because its numbers were not finite."""
@@ -295,4 +296,4 @@ def _create_slots(optimizer: Any, model: Seq2Seq) -> None:
 def _show(bar: Any, message: str) -> None:
     """Writes a line above the progress bar, if there is one."""
     if not bar.disable:
-        bar.write(message)
+        bar.write(message, file=sys.stderr)

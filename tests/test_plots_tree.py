@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from chatbot.branches import Branch, cut_tree, format_probability, list_nodes
 from chatbot.errors import ChatbotError
+from chatbot.paths import PROJECT
 from chatbot.plots import draw_beam_tree, write_beam_tree
 from chatbot.plots.layout import place_rows, space_out
-from tools.draw_examples import DOCS, PROBABILITIES, WORDS, draw_examples, search_table
+from tools.draw_examples import PROBABILITIES, WORDS, draw_examples, search_table
 
 Tree = list[list[Branch]]
 
@@ -268,7 +269,7 @@ def test_the_documents_example_is_searched_and_drawn(tmp_path: Path) -> None:
     ]
     draw_examples(tmp_path)
     for path in tmp_path.iterdir():
-        assert path.read_bytes() == (DOCS / path.name).read_bytes(), path.name
+        assert path.read_bytes() == (PROJECT / "docs" / path.name).read_bytes(), path.name
     assert [path.name for path in tmp_path.iterdir()] == ["beam_tree.svg"]
 
 

@@ -33,7 +33,7 @@ CHANGEABLE = {
     "max_bad_steps",
     *(item.name for item in dataclasses.fields(SearchConfig)),
 }
-"""Settings that may differ when a training goes on; all others would make it another training."""
+"""Settings that may always differ when a training goes on; most others would make it another."""
 OF_ONE_RUN = {"max_minutes": 0.0, "distribute": "auto"}
 """Settings that are not kept, and what stands in their place."""
 
@@ -188,7 +188,7 @@ def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config
     saved, _ = directory.load()
     config = saved.replace(given)
     config.check_together()
-    changed = {n: pair for n, pair in saved.diff(config).items() if n not in CHANGEABLE}
+    changed = {n: pair for n, pair in saved.diff(config).items() if not _may_change(n, pair)}
     if changed:
         listed = ", ".join(f"--{n} was {old}, now {new}" for n, (old, new) in changed.items())
         raise ChatbotError(
@@ -196,6 +196,11 @@ def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config
             "leave those flags out to go on, or name another --model_dir"
         )
     return config
+
+
+def _may_change(name: str, values: tuple[Any, Any]) -> bool:
+    """In float16 a checkpoint holds the scale of the losses too, and no other type wants it."""
+    return name in CHANGEABLE or (name == "precision" and "float16" not in values)
 
 
 def open_corpora(config: Config, cache_dir: Path) -> Corpora:

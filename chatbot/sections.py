@@ -124,7 +124,13 @@ class TrainingConfig(Settings):
     batch_size: int = setting(
         64, "Pairs in a batch, those of all devices and workers together.", 1, 1_000_000
     )
-    num_epochs: int = setting(10, "Passes over the corpus.", 1, 1_000_000)
+    num_epochs: int = setting(
+        0,
+        "Passes over the corpus; 0 means 40, fewer for a large corpus (4,800 steps, but at least 4 "
+        "passes), more for a tiny one (1,000 steps).",
+        0,
+        1_000_000,
+    )
     max_steps: int = setting(
         0, "Stop after this many steps, even within an epoch; 0 means no limit.", 0, 10**12
     )

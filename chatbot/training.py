@@ -29,6 +29,7 @@ from chatbot.metrics import (
 )
 from chatbot.model import Seq2Seq
 from chatbot.optimization import make_optimizer, scheduled_learning_rate
+from chatbot.plan import count_steps
 from chatbot.replicas import Work, make_computation
 from chatbot.stopping import StopRequest
 from chatbot.validation import Perplexities, Validation
@@ -81,8 +82,9 @@ class Trainer:
             _create_slots(optimizer, model)
         self._tracked = track(model, averages, optimizer=optimizer)
         self._computation = make_computation(model, optimizer, self._config, distribution, averages)
-        every = self._config.num_epochs * self._plan.steps_per_epoch
-        self.total_steps = min(every, self._config.max_steps or every)
+        self.total_steps = count_steps(
+            self._config.num_epochs, self._config.max_steps, self._plan.steps_per_epoch
+        )
         self.step = 0
         self._progress = Progress()
         self._saved: tuple[int, Progress] | None = None

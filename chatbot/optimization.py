@@ -43,6 +43,38 @@ def scheduled_learning_rate(config: TrainingConfig, step: int, total: int) -> fl
     return config.learning_rate * share * warmth
 
 
+def count_steps(config: TrainingConfig, steps_per_epoch: int) -> int:
+    """Returns the steps of the whole training, of which an epoch has `steps_per_epoch`."""
+    every = config.num_epochs * steps_per_epoch
+    return min(every, config.max_steps or every)
+
+
+def describe_jump(
+    before: TrainingConfig, now: TrainingConfig, step: int, steps_per_epoch: int
+) -> str:
+    """Says how the step size jumps where a training goes on to another last step.
+
+    Args:
+        before: The settings so far.
+        now: Those from now on, of the same schedule.
+        step: Steps that are done.
+        steps_per_epoch: Batches in an epoch.
+
+    Returns:
+        One line, "" where the step size goes on as it was planned.
+    """
+    planned, total = (count_steps(config, steps_per_epoch) for config in (before, now))
+    if not 0 < step < total or planned == total or now.learning_rate_schedule == "constant":
+        return ""
+    last = scheduled_learning_rate(before, step - 1, planned)
+    following = scheduled_learning_rate(now, step, total)
+    return (
+        f"note: the learning rate was {last:.3g} at step {step} and is {following:.3g} at the "
+        f"next, for --learning_rate_schedule={now.learning_rate_schedule} ends at step {total} "
+        f"now, not at {planned}"
+    )
+
+
 def make_optimizer(precision: str) -> Any:
     """Makes Adam (Kingma and Ba 2015) with the fused kernel, its slots float32.
 
@@ -56,6 +88,18 @@ def make_optimizer(precision: str) -> Any:
     if precision == "float16":
         return tf.keras.mixed_precision.LossScaleOptimizer(optimizer)
     return optimizer
+
+
+def create_slots(optimizer: Any, model: Seq2Seq) -> None:
+    """Makes Adam's slots now, so that a checkpoint finds them all.
+
+    Args:
+        optimizer: From `make_optimizer`.
+        model: The network.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    _ = inner.iterations
+    inner._create_all_weights(model.trainable_variables)  # no public way before a first step
 
 
 class WeightUpdate:

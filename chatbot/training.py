@@ -12,19 +12,19 @@ from absl import logging
 
 from chatbot.averaging import Averages, track
 from chatbot.checkpoint import ModelDirectory
-from chatbot.config import Config
+from chatbot.config import Config, TrainingConfig
 from chatbot.dataset import BatchPlan, Corpora, prefetch
 from chatbot.distribution import Distribution
 from chatbot.errors import ChatbotError
-from chatbot.metrics import (
-    Progress,
-    append_report,
-    cut_reports,
-    restore_progress,
-    to_perplexity,
-)
+from chatbot.metrics import Progress, append_report, cut_reports, restore_progress, to_perplexity
 from chatbot.model import Seq2Seq
-from chatbot.optimization import make_optimizer, scheduled_learning_rate
+from chatbot.optimization import (
+    count_steps,
+    create_slots,
+    describe_jump,
+    make_optimizer,
+    scheduled_learning_rate,
+)
 from chatbot.pace import Pace, make_bar
 from chatbot.replicas import Work, make_computation
 from chatbot.stopping import StopRequest
@@ -75,11 +75,10 @@ class Trainer:
         self._writes = distribution.is_chief
         with distribution.scope():
             optimizer = make_optimizer(precision)
-            _create_slots(optimizer, model)
+            create_slots(optimizer, model)
         self._tracked = track(model, averages, optimizer=optimizer)
         self._computation = make_computation(model, optimizer, self._config, distribution, averages)
-        every = self._config.num_epochs * self._plan.steps_per_epoch
-        self.total_steps = min(every, self._config.max_steps or every)
+        self.total_steps = count_steps(self._config, self._plan.steps_per_epoch)
         self.step = 0
         self._progress = Progress()
         self._pace = Pace()
@@ -114,6 +113,10 @@ class Trainer:
         if self.measures_anew:
             self._progress.best, self._progress.waited = None, 0
         self._progress.best_of_unseen = of_unseen
+
+    def describe_jump(self, before: TrainingConfig) -> str:
+        """Says how the step size jumps from here on; see `optimization.describe_jump`."""
+        return describe_jump(before, self._config, self.step, self._plan.steps_per_epoch)
 
     def run(self, stop: StopRequest) -> str | None:
         """Trains until the end, or until somebody asks to stop.
@@ -284,13 +287,6 @@ class Trainer:
         )
         self._saved = (self.step, replace(self._progress))
         logging.debug("wrote %s", made.name)
-
-
-def _create_slots(optimizer: Any, model: Seq2Seq) -> None:
-    """Makes Adam's slots now, so that a checkpoint finds them all."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    _ = inner.iterations
-    inner._create_all_weights(model.trainable_variables)  # no public way before a first step
 
 
 def _show(bar: Any, message: str) -> None:

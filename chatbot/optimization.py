@@ -106,8 +106,8 @@ class WeightUpdate:
     """One update of the weights: weight decay, Adam's step, and the averages that follow.
 
     Weight decay takes learning rate * decay * w off each weight matrix before Adam's step, which
-    knows nothing of it (Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization");
-    biases and other vectors are spared.
+    knows nothing of it (Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization", who
+    multiply by the schedule alone, not by the base rate); biases and other vectors are spared.
     """
 
     def __init__(

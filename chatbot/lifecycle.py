@@ -130,6 +130,9 @@ def _train(
     trainer = Trainer(config, directory, model, precision, corpora, distribution, averages)
     distribution.check_agreement({"step": trainer.step}, "go on from different checkpoints")
     if distribution.is_chief:
+        jump = trainer.describe_jump(directory.load()[0].training)
+        if jump:
+            _say(jump)
         # Only now: whoever asked for what cannot be done finds the old settings in place.
         if trainer.measures_anew:
             directory.forget_perplexities()

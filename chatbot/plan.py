@@ -17,26 +17,6 @@ LEAST_WINDOWS = 4
 would meet in a batch every time."""
 
 
-def count_steps(num_epochs: int, max_steps: int, steps_per_epoch: int) -> int:
-    """Counts the steps of a training.
-
-    Args:
-        num_epochs: Passes over the corpus; 0 lets its size decide.
-        max_steps: Most steps; 0 means no limit, and without `num_epochs` it is the number of steps.
-        steps_per_epoch: Steps of a pass, at least 1.
-
-    Returns:
-        The steps. Where the size decides, they are 40 passes, at most 4,800 steps but at least 4
-        passes and 1,000 steps, rounded to whole passes.
-    """
-    if num_epochs:
-        every = num_epochs * steps_per_epoch
-    else:
-        many = max(1_000, min(40 * steps_per_epoch, 4_800), 4 * steps_per_epoch)
-        every = max_steps or round(many / steps_per_epoch) * steps_per_epoch
-    return min(every, max_steps or every)
-
-
 class BatchPlan:
     """Batches for training: every pair once an epoch, in an order that the seed decides.
 

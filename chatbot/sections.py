@@ -115,7 +115,8 @@ class TrainingConfig(Settings):
     learning_rate_schedule: str = setting(
         "constant",
         "What the step size does over the whole training: constant, or down to zero along a "
-        "linear or cosine curve.",
+        "linear or cosine curve. With another --num_epochs or --max_steps a training goes on along "
+        "the curve that ends there, and says how the step size jumps.",
         choices=("constant", "linear", "cosine"),
     )
     warmup_steps: int = setting(

@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from chatbot import plan
-from chatbot.plan import WINDOW_BATCHES, BatchPlan, EvaluationPlan, count_steps
+from chatbot.plan import WINDOW_BATCHES, BatchPlan, EvaluationPlan
 
 Lengths = npt.NDArray[np.int32]
 
@@ -25,26 +25,6 @@ def make_lengths(pairs: int, seed: int = 0) -> tuple[Lengths, Lengths]:
 
 def collect(batches: BatchPlan, epoch: int) -> list[list[int]]:
     return [batches.indices(epoch, n).tolist() for n in range(batches.steps_per_epoch)]
-
-
-@pytest.mark.parametrize(
-    ("num_epochs", "max_steps", "steps_per_epoch", "steps"),
-    [
-        (3, 0, 7, 21),
-        (3, 20, 7, 20),
-        (3, 22, 7, 21),
-        (0, 22, 7, 22),  # nobody says how many passes, somebody how many steps
-        (0, 0, 26, 40 * 26),  # 1,609 pairs in batches of 64
-        (0, 0, 156, 31 * 156),  # 10,000 pairs
-        (0, 0, 1_189, 4 * 1_189),  # DailyDialog
-        (0, 0, 3, 333 * 3),
-        (0, 0, 1, 1_000),
-    ],
-)
-def test_the_size_of_the_corpus_decides_where_nobody_does(
-    num_epochs: int, max_steps: int, steps_per_epoch: int, steps: int
-) -> None:
-    assert count_steps(num_epochs, max_steps, steps_per_epoch) == steps
 
 
 @hypothesis_settings(deadline=None)

@@ -19,8 +19,10 @@ from chatbot import flags
 from chatbot.errors import ChatbotError
 
 PROGRAMS = ("train", "predict", "chatbot.evaluate", "tools.first_pairs", "tools.draw_examples")
-NAMES = ("beam_search", "plain", "use_attention", "rnn_size", "dropout", "attention", "corpus")
-NAMES += ("model_dir", "search", "flagfile", "undefok", "verbosity", "logger_levels", "help")
+NAMES = (
+    "beam_search plain use_attention rnn_size dropout attention corpus model_dir search flagfile "
+    "undefok verbosity logger_levels help"
+).split()
 words = st.sampled_from(["", "=", "=true", "=1e999", "=9" * 5000, "=\0", "=~", "=a://b", "=\ud800"])
 arguments = st.builds(
     "{}{}{}".format,

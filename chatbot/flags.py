@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import shutil
 import sys
 import textwrap
@@ -140,6 +141,7 @@ def run(
         SystemExit: Always, with the exit status; see `run_politely`.
     """
     settle_streams()
+    faulthandler.enable(2)  # a crash in C++ says where Python was
     logging.use_absl_handler()
 
     def work() -> int:

@@ -13,6 +13,7 @@ from chatbot.config import CorpusConfig
 from chatbot.corpus import read_pairs
 from chatbot.errors import ChatbotError
 from chatbot.paths import PROJECT, default_model_dir, find_in_project, local_path
+from chatbot.repl import _split_path
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +74,7 @@ def test_every_entrance_knows_home(home: Path) -> None:
     (home / "pairs.tsv").write_text("hello\thi\n", encoding="utf-8")
     assert [pair.reply for pair in read_pairs("~/pairs.tsv")] == ["hi"]
     assert CorpusConfig(corpus="~/pairs.tsv").corpus == str(home / "pairs.tsv")
+    assert _split_path("2 ~/a.png") == ("2", f"{home}/a.png")
     with pytest.raises(ChatbotError, match=f"^{home}/model does not exist"):
         Chatbot.load("~/model")
 

@@ -172,6 +172,14 @@ def test_train_py_names_the_model_after_its_corpus_and_trains_small_talk_alone(
     ]
 
 
+def test_predict_py_alone_says_how_to_train(tmp_path: Path) -> None:
+    elsewhere = "import chatbot.paths, pathlib; chatbot.paths.PROJECT = pathlib.Path('.')"
+    assert run_notebook(tmp_path, elsewhere, "run('predict.py')") == (
+        "2\npredict.py: model/smalltalk does not exist yet; train it in a minute or two with "
+        "python train.py, or name another with --model_dir\n"
+    )
+
+
 def run_shell(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs a program, `"$@"` in the command, in a shell."""
     return subprocess.run(

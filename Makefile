@@ -22,11 +22,11 @@ help: ## list what can be made
 # input are the chat's alone.
 chat: $(RUNTIME) ## talk to the small talk bot; trains it first (one to two minutes) if need be
 	@test -e $(SMALLTALK)/finished.json || \
-		$(VENV_PYTHON) train.py --flagfile=data/smalltalk.flags </dev/null >&2
-	@$(VENV_PYTHON) predict.py --model_dir=$(SMALLTALK)
+		$(VENV_PYTHON) train.py </dev/null >&2
+	@$(VENV_PYTHON) predict.py
 
 train: $(RUNTIME) ## train the small talk bot, or go on where its training stopped
-	@$(VENV_PYTHON) train.py --flagfile=data/smalltalk.flags
+	@$(VENV_PYTHON) train.py
 
 gpu: .venv/.installed-requirements-gpu.txt ## install what an NVIDIA GPU needs
 

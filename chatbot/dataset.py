@@ -26,6 +26,7 @@ from chatbot.corpus import fingerprint
 from chatbot.encoding import EncodingConfig, write_encoded
 from chatbot.errors import ChatbotError
 from chatbot.pair_hashes import HASH_TYPE, find_known
+from chatbot.paths import local_path
 from chatbot.plan import BatchPlan, EvaluationPlan
 from chatbot.text import EOS, PAD, Vocabulary, join
 
@@ -234,7 +235,7 @@ def encode_corpus(
         ChatbotError: The corpus cannot be read or is empty, or the cache cannot be written.
     """
     source = fingerprint(path)
-    cache = Path(cache_dir)
+    cache = Path(local_path(cache_dir))
     digest = None if vocabulary is None else vocabulary.digest
     directory = cache / _make_key([source, corpus_format], settings, None)
     # The words that a model has learned are most often the ones counted in this very corpus.

@@ -27,7 +27,7 @@ from chatbot.pair_hashes import hash_pair
 from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary
 from chatbot.turns import join_turns
 
-FORMAT = 3
+FORMAT = 4
 """Number of the files' format; raise it when the files or the rules of `text` change."""
 
 TRAIN, VALIDATION = "train", "validation"

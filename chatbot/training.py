@@ -180,7 +180,7 @@ class Trainer:
             self._show_progress(bar)
         else:
             self._note_bad_step(work.indices)
-        bar.update()  # last, for it fails when the terminal has gone
+        self._pace.move(bar)  # last, for it fails when the terminal has gone
 
     def _show_progress(self, bar: Any) -> None:
         mean, speed = self._progress.losses / self._progress.tokens, self._pace.tokens_per_second

@@ -52,9 +52,24 @@ class Pace:
         """Starts a new report."""
         self._tokens, self._seconds = 0, 0.0
 
+    def move(self, bar: Any) -> None:
+        """Moves a bar on by the step that has been counted last.
+
+        Args:
+            bar: From `make_bar`; its clock starts after the steps that are left out, so that they
+                do not tell how much time remains.
+        """
+        if self.tokens_per_second is not None:
+            bar.update()
+            return
+        bar.n += 1
+        bar.initial = bar.last_print_n = bar.n
+        bar.unpause()
+        bar.refresh()
+
 
 def make_bar(total: int, done: int, hidden: bool) -> Any:
-    """Makes the progress bar of a training, without tqdm's own speed, which the first steps spoil.
+    """Makes the progress bar of a training, without tqdm's own speed, in which pauses count.
 
     Args:
         total: Steps of the whole training.

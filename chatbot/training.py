@@ -189,7 +189,7 @@ class Trainer:
             self._show_progress(bar)
         else:
             self._note_bad_step(work.indices)
-        bar.update()
+        self._pace.move(bar)
 
     def _show_progress(self, bar: Any) -> None:
         mean, speed = self._progress.losses / self._progress.tokens, self._pace.tokens_per_second

@@ -11,7 +11,7 @@ import pytest
 from trainings import PAIRS, tiny_settings, train, write_pairs
 
 from chatbot.metrics import Progress, restore_progress
-from chatbot.pace import LEFT_OUT, Pace
+from chatbot.pace import LEFT_OUT, Pace, make_bar
 from chatbot.replicas import OneDevice
 from chatbot.text import tokenize
 from chatbot.training import Trainer
@@ -56,6 +56,32 @@ def test_first_steps_and_pauses_are_left_out(clock: Clock) -> None:
     assert pace.tokens_per_second is None
     step(pace, clock, 4.0, 20)
     assert pace.tokens_per_second == 5.0
+
+
+def test_the_time_that_remains_is_reckoned_from_the_steps_that_count(
+    clock: Clock, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pace, now = Pace(), 50.0
+    pace.resume()
+    with make_bar(total=110, done=100, hidden=False) as bar:
+        bar._time = lambda: now
+        bar.start_t = bar.last_print_t = now
+        for seconds in (90.0, 30.0, 2.0, 2.0):  # the first two are left out
+            now += seconds
+            step(pace, clock, seconds, 10)
+            pace.move(bar)
+    last = capfd.readouterr().err.split("\r")[-1]
+    assert "| 104/110 steps [00:04<00:12]" in last
+
+
+def test_a_hidden_bar_moves_too(clock: Clock, capfd: pytest.CaptureFixture[str]) -> None:
+    pace = Pace()
+    pace.resume()
+    with make_bar(total=9, done=0, hidden=True) as bar:
+        for _ in range(3):
+            step(pace, clock, 1.0, 10)
+            pace.move(bar)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_report_counts_waiting_for_data_and_no_validation(

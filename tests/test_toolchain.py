@@ -100,7 +100,7 @@ def test_what_the_requirements_need_in_turn_is_pinned_too() -> None:
         for requirement in read_requirements(name)
         if "==" in requirement
     }
-    needed = {"tensorflow", "tensorflow-addons", "pytest-cov", "mypy"}
+    needed = {"tensorflow", "tensorflow-addons", "pytest-cov", "pytest-xdist", "mypy"}
     done: set[str] = set()
     while needed - done:
         name = (needed - done).pop()

@@ -12,6 +12,7 @@ from typing import Any
 from absl import logging
 from tqdm import tqdm
 
+from chatbot.audience import Audience
 from chatbot.averaging import Averages, track
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config
@@ -53,6 +54,7 @@ class Trainer:
         corpora: Corpora,
         distribution: Distribution,
         averages: Averages | None = None,
+        audience: Audience = Audience(),  # noqa: B008 - it is frozen
     ) -> None:
         """Makes the step functions and restores the newest checkpoint, if there is one.
 
@@ -64,6 +66,7 @@ class Trainer:
             corpora: What to learn, and what to measure if anything.
             distribution: Who computes; only its chief writes.
             averages: What follows the network's weights, made where it was; None for nothing.
+            audience: Who hears of it, as the chief tells it.
         """
         self._config = config.training
         self._directory = directory
@@ -75,6 +78,8 @@ class Trainer:
         if corpora.validation is not None:
             self.validation = Validation(corpora.validation, self._train, self._config.batch_size)
         self._writes = distribution.is_chief
+        self._audience = audience
+        self._is_hidden = not (self._writes and audience.is_shown)
         with distribution.scope():
             optimizer = make_optimizer(precision)
             _create_slots(optimizer, model)
@@ -137,7 +142,7 @@ class Trainer:
             mininterval=0.5,
             smoothing=0.05,
             dynamic_ncols=True,
-            disable=not self._writes,
+            disable=self._is_hidden,
         )
         with bar, events as self._add_event:
             try:
@@ -222,18 +227,20 @@ class Trainer:
             measured = self.measure(stop)
             if measured is None:
                 return  # reported when the training goes on
-        self._write_report(measured, bar)
+        report = self._write_report(measured, bar)
         # Not before: a report that could not be written is owed, and measured once more.
         perplexity = None if measured is None else measured.decisive
         improved = self._note_validation(perplexity)
         if at_checkpoint or at_end or improved or self._out_of_patience():
             self._save(perplexity)
+        if self._writes:
+            self._audience.report(report)  # last: whatever it raises, all is written
 
     def measure(self, stop: StopRequest) -> Perplexities | None:
         """Measures the validation corpus; see `Validation.measure`."""
         if self.validation is None:
             raise ValueError("there is no validation corpus")
-        return self.validation.measure(self._computation, stop, hidden=not self._writes)
+        return self.validation.measure(self._computation, stop, hidden=self._is_hidden)
 
     def _note_validation(self, perplexity: float | None) -> bool:
         if perplexity is None:
@@ -247,7 +254,7 @@ class Trainer:
     def _out_of_patience(self) -> bool:
         return 0 < self._config.patience <= self._progress.waited
 
-    def _write_report(self, measured: Perplexities | None, bar: Any) -> None:
+    def _write_report(self, measured: Perplexities | None, bar: Any) -> dict[str, Any]:
         """Appends one line to metrics.jsonl and the same figures to TensorBoard's events."""
         progress, loss = self._progress, self._progress.losses / self._progress.tokens
         report: dict[str, Any] = {
@@ -272,6 +279,7 @@ class Trainer:
             append_report(self._directory.metrics_path, report)
             self._add_event(report)
         progress.reset()
+        return report
 
     def _save(self, validation_perplexity: float | None) -> None:
         """Writes a checkpoint, unless this very state is in one already."""

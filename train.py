@@ -18,7 +18,10 @@ define_settings("The training", TrainingConfig)
 define_settings("The search that predict.py uses if not told otherwise", SearchConfig)
 flags.DEFINE_string("model_dir", "model/smalltalk", "Directory that the training is kept in.")
 flags.DEFINE_string(
-    "cache_dir", "", "Directory for encoded corpora; empty means inside the model directory."
+    "cache_dir",
+    "",
+    "Directory for encoded corpora, from which none is ever removed; empty means inside the model "
+    "directory, where those stay that it needs.",
 )
 flags.DEFINE_alias("numEpochs", "num_epochs")
 show("Where to keep it", "model_dir", "cache_dir")

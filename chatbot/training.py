@@ -11,6 +11,7 @@ from typing import Any
 
 from absl import logging
 
+from chatbot.audience import Audience
 from chatbot.averaging import Averages, track
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config, TrainingConfig
@@ -59,6 +60,7 @@ class Trainer:
         corpora: Corpora,
         distribution: Distribution,
         averages: Averages | None = None,
+        audience: Audience = Audience(),  # noqa: B008 - it is frozen
     ) -> None:
         """Makes the step functions and restores the newest checkpoint, if there is one.
 
@@ -70,6 +72,7 @@ class Trainer:
             corpora: What to learn, and what to measure if anything.
             distribution: Who computes; only its chief writes.
             averages: What follows the network's weights, made where it was; None for nothing.
+            audience: Who hears of it, as the chief tells it.
         """
         self._config = config.training
         self._directory = directory
@@ -81,6 +84,8 @@ class Trainer:
         if corpora.validation is not None:
             self.validation = Validation(corpora.validation, self._train, self._config.batch_size)
         self._writes = distribution.is_chief
+        self._audience = audience
+        self._is_hidden = not (self._writes and audience.is_shown)
         with distribution.scope():
             optimizer = make_optimizer(precision)
             create_slots(optimizer, model)
@@ -139,7 +144,7 @@ class Trainer:
         events: Any = contextlib.nullcontext()
         if self._writes:
             events = open_events(self._directory.path / "events", self._first_report)
-        bar = make_bar(self.total_steps, self.step, hidden=not self._writes)
+        bar = make_bar(self.total_steps, self.step, hidden=self._is_hidden)
         with bar, events as self._add_event:
             try:
                 self._loop(bar, stop)
@@ -231,18 +236,20 @@ class Trainer:
             measured = self.measure(stop)
             if measured is None:
                 return  # reported when the training goes on
-        self._write_report(measured, bar)
+        report = self._write_report(measured, bar)
         # Not before: a report that could not be written is owed, and measured once more.
         perplexity = None if measured is None else measured.decisive
         improved = self._note_validation(perplexity)
         if saved or improved or self._out_of_patience():
             self._save(perplexity)
+        if self._writes:
+            self._audience.report(report)  # last: whatever it raises, all is written
 
     def measure(self, stop: StopRequest) -> Perplexities | None:
         """Measures the validation corpus; see `Validation.measure`."""
         if self.validation is None:
             raise ValueError("there is no validation corpus")
-        return self.validation.measure(self._computation, stop, hidden=not self._writes)
+        return self.validation.measure(self._computation, stop, hidden=self._is_hidden)
 
     def _note_validation(self, perplexity: float | None) -> bool:
         if perplexity is None:
@@ -256,7 +263,7 @@ class Trainer:
     def _out_of_patience(self) -> bool:
         return 0 < self._config.patience <= self._progress.waited
 
-    def _write_report(self, measured: Perplexities | None, bar: Any) -> None:
+    def _write_report(self, measured: Perplexities | None, bar: Any) -> dict[str, Any]:
         """Appends one line to metrics.jsonl and the same figures to TensorBoard's events."""
         progress, loss = self._progress, self._progress.losses / self._progress.tokens
         report: dict[str, Any] = {
@@ -283,6 +290,7 @@ class Trainer:
             self._add_event(report)
         progress.reset()
         self._pace.reset()
+        return report
 
     def _save(self, validation_perplexity: float | None) -> None:
         """Writes a checkpoint, unless this very state is in one already."""

@@ -7,8 +7,8 @@ and lie far apart: a first pass over the file finds the line with which each con
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Callable, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from chatbot.corpus.json_lines import as_text, read_objects
 from chatbot.corpus.report import Dialogue, ReadReport

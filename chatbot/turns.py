@@ -13,6 +13,24 @@ SEPARATOR = SPECIAL_TOKENS[SEP]
 """Stands between two turns of a query; no text gives it."""
 
 
+def check_query(query: object) -> None:
+    """Checks that something is a query.
+
+    Args:
+        query: Anything.
+
+    Raises:
+        TypeError: It is none.
+    """
+    found = type(query).__name__
+    if isinstance(query, Sequence) and not isinstance(query, (bytes, bytearray, memoryview)):
+        kinds = {type(turn).__name__ for turn in query if not isinstance(turn, str)}
+        if not kinds:
+            return
+        found += f" of {', '.join(sorted(kinds))}"
+    raise TypeError(f"a query is a str, or a list of str, a dialogue's turns; this is {found}")
+
+
 def tokenize_turns(
     query: Query, context_turns: int, max_characters: int | None = None
 ) -> list[list[str]]:

@@ -26,7 +26,7 @@ and of each search, by the reply that it ranks best (of samples the best of `bea
     same_as_greedy_share      of the replies, those that greedy search gives too
     recall                    as greedy_recall
     mean_log_prob             of the replies, nats
-    intervals                 {figure: [low, high]} of these but recall, 95 %
+    intervals                 {figure: [low, high]} of these except recall, 95 %
     from_greedy               {figure: {difference, interval}}: each less that of greedy search
     replies_per_second        by the clock, the making of the graphs not counted
     unseen                    the same over the unseen pairs, except settings and speed

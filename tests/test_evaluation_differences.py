@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from chatbot.chatbot import Chatbot
+from chatbot.corpus import Pair
+from chatbot.evaluation import comparison
 from chatbot.evaluation.differences import subtract_models
 from chatbot.evaluation.intervals import find_difference
 from chatbot.evaluation.material import Material
@@ -80,6 +84,23 @@ def test_perplexities_of_other_tokens_are_not_compared() -> None:
         assert subtract_models(other, first)["searches"]["greedy"]["bleu"]["interval"]
 
 
+def test_models_of_other_tokens_are_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    materials = iter([make_material(1, None), make_material(1, None), make_material(2, None, "x")])
+    monkeypatch.setattr(Chatbot, "load", lambda *_: None)
+    monkeypatch.setattr(comparison, "evaluate", lambda *_: ({"notes": []}, next(materials)))
+    names = [str(tmp_path / name) for name in ("first", "same", "other")]
+    first, same, other = comparison.evaluate_directories(names, [Pair("hello", "no", 0)], [])
+    assert "from_first" not in first.figures
+    assert same.figures["from_first"]["perplexity"] == {"difference": 0.0, "interval": None}
+    assert first.figures["notes"] == same.figures["notes"] == []
+    assert other.figures["from_first"]["perplexity"] is None
+    (note,) = other.figures["notes"]
+    assert note.startswith(f"its perplexity cannot be compared with that of {names[0]}: ")
+    assert list(other.replies) == ["greedy", "beam 2"]
+
+
 def test_each_search_is_beside_greedy_search() -> None:
     _, rows = make_material(1, None).measure(take_first(COUNT))
     greedy, beam = rows["greedy"] or {}, rows["beam 1"] or {}
@@ -114,3 +135,15 @@ def test_notes_say_of_which_pairs_there_are_no_intervals() -> None:
         "the pairs come from 1 dialogue",
         "the unseen pairs come from 1 dialogue",
     ]
+
+
+@pytest.mark.parametrize(("count", "dialogues"), [(0, 0), (1, 1), (29, 10), (46, 16)])
+def test_any_number_of_pairs_is_measured_and_a_cut_dialogue_is_one(
+    count: int, dialogues: int
+) -> None:
+    figures, rows = make_material(1, None).measure(take_first(count))
+    assert (figures["pairs"], figures["dialogues"]) == (count, dialogues)
+    assert (figures["perplexity"] is None) == (count == 0)
+    assert (figures["perplexity_interval"] is None) == (dialogues < 10)
+    assert all((row is None) == (count == 0) for row in rows.values())
+    json.dumps([figures, rows], allow_nan=False)

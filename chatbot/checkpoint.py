@@ -196,7 +196,7 @@ class ModelDirectory(CheckpointStore):
         if not self.path.is_dir():
             raise ChatbotError(
                 f"{self.path} does not exist; train a model there with "
-                f"train.py --model_dir={self.path}, or name another --model_dir"
+                f"train.py --corpus=FILE --model_dir={self.path}, or name another --model_dir"
             )
         if not self.exists():
             inside = sorted(p.parent.name for p in self.path.glob("*/config.json"))

@@ -15,15 +15,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from logging import LogRecord
 from pathlib import Path
-from typing import Any, TypeVar, Union
+from typing import Any, TypeVar
 
 import tensorflow as tf
 from absl import logging
 
 from chatbot.errors import ChatbotError
 from chatbot.files import flush_to_disk, hash_file, plain_path, read_json, write_json
+from chatbot.paths import local_path
 
-PathLike = Union[str, "os.PathLike[str]"]
+PathLike = str | os.PathLike[str]
 Result = TypeVar("Result")
 KEPT = 2
 """Newest checkpoints kept besides the best one."""
@@ -75,8 +76,11 @@ class CheckpointStore:
 
         Args:
             path: The directory.
+
+        Raises:
+            ChatbotError: It is no path on this machine.
         """
-        self.path = Path(path)
+        self.path = Path(local_path(path))
 
     def checkpoints(self) -> list[Checkpoint]:
         """Returns the kept checkpoints, the oldest first.

@@ -26,8 +26,9 @@ from chatbot.corpus import fingerprint
 from chatbot.encoding import EncodingConfig, write_encoded
 from chatbot.errors import ChatbotError
 from chatbot.pair_hashes import HASH_TYPE, find_known
+from chatbot.paths import local_path
 from chatbot.plan import BatchPlan, EvaluationPlan
-from chatbot.text import PAD, Vocabulary, join
+from chatbot.text import EOS, PAD, Vocabulary, join
 
 __all__ = [
     "Batch",
@@ -51,7 +52,7 @@ class Batch(NamedTuple):
     Attributes:
         query_ids: `int32 [B, S]`.
         query_lengths: `int32 [B]`, tokens of each query.
-        reply_ids: `int32 [B, T]`, each ended by `EOS`.
+        reply_ids: `int32 [B, T]`, each ended by `EOS` unless it is cut.
         reply_lengths: `int32 [B]`, tokens of each reply, the end token counted.
     """
 
@@ -180,14 +181,14 @@ class Corpora(NamedTuple):
         """
         queries, query_lengths, replies, reply_lengths = self.train.batch(indices[:_QUOTED])
         pairs = (
-            f"{self._write(query[:length])} -> {self._write(reply[: end - 1])}"
+            f"{self._write(query[:length])} -> {self._write(reply[:end])}"
             for query, length, reply, end in zip(queries, query_lengths, replies, reply_lengths)
         )
         more = len(indices) - _QUOTED
         return ", ".join(pairs) + (f" and {more} more" if more > 0 else "")
 
     def _write(self, ids: npt.NDArray[np.int32]) -> str:
-        text = join(self.vocabulary.decode(ids))
+        text = join(self.vocabulary.decode(ids[ids != EOS]))
         return f'"{text}"' if len(text) <= _QUOTED_LENGTH else f'"{text[:_QUOTED_LENGTH]}..."'
 
 
@@ -241,7 +242,7 @@ def encode_corpus(
         ChatbotError: The corpus cannot be read or is empty, or the cache cannot be written.
     """
     source = fingerprint(path)
-    cache = Path(cache_dir)
+    cache = Path(local_path(cache_dir))
     digest = None if vocabulary is None else vocabulary.digest
     directory = cache / _make_key([source, corpus_format], settings, None)
     # The words that a model has learned are most often the ones counted in this very corpus.
@@ -312,7 +313,8 @@ def _map_file(path: Path, kind: str) -> npt.NDArray[Any]:
 
 def _summarise(meta: dict[str, Any], part: str, vocabulary_size: int) -> dict[str, Any]:
     holds = dict(meta["parts"][part])
-    words = holds["query_tokens"] - holds["context_tokens"] + holds["reply_tokens"] - holds["pairs"]
+    ends = holds["pairs"] - holds["cut_replies"]
+    words = holds["query_tokens"] - holds["context_tokens"] + holds["reply_tokens"] - ends
     holds["unknown_share"] = holds["unknown_tokens"] / words if words else 0.0
     holds["vocabulary_size"] = vocabulary_size
     holds["dropped"] = meta["dropped"]

@@ -21,6 +21,7 @@ from chatbot.device import computing_in, has_gpu, prepare_device, resolve_precis
 from chatbot.distribution import Distribution, join_others
 from chatbot.errors import ChatbotError
 from chatbot.model import Seq2Seq
+from chatbot.origins import PATHS, enter_directory, fingerprint_corpora
 from chatbot.run import Run, draw_reports, explaining
 from chatbot.stopping import Stopped, StopRequest
 from chatbot.training import Trainer
@@ -119,10 +120,14 @@ def _train(run: Run, precision: str) -> int:
     )
     distribution.check_agreement({"step": trainer.step}, "go on from different checkpoints")
     if distribution.is_chief:
+        jump = trainer.describe_jump(directory.load()[0].training)
+        if jump:
+            run.audience.say(jump)
         # Only now: whoever asked for what cannot be done finds the old settings in place.
         if trainer.measures_anew:
             directory.forget_perplexities()
-        directory.write_config(config, corpora.vocabulary, directory.read_sources())
+        sources = {**directory.read_sources(), **fingerprint_corpora(config, corpora)}
+        directory.write_config(config, corpora.vocabulary, sources)
         directory.unmark_finished()
     return _run(trainer, run)
 
@@ -139,7 +144,7 @@ def _prepare(run: Run) -> Corpora:
                 "system that all workers see"
             )
     corpora = open_corpora(run)
-    _enter_directory(directory, config, corpora)
+    enter_directory(directory, config, corpora)
     if distribution.is_chief:
         directory.keep_pairs(corpora.train.pairs_file)  # an older version kept none
         if not run.cache_dir:
@@ -183,7 +188,12 @@ def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config
     saved, _ = directory.load()
     config = saved.replace(given)
     config.check_together()
-    changed = {n: pair for n, pair in saved.diff(config).items() if n not in CHANGEABLE}
+    # A corpus may lie elsewhere; what it holds is compared once it is open.
+    changed = {
+        name: pair
+        for name, pair in saved.diff(config).items()
+        if name not in CHANGEABLE and not (name in PATHS and all(pair))
+    }
     if changed:
         listed = ", ".join(f"--{n} was {old}, now {new}" for n, (old, new) in changed.items())
         raise ChatbotError(
@@ -230,28 +240,6 @@ def open_corpora(run: Run) -> Corpora:
             config.corpus.validation_corpus, settings=own, vocabulary=vocabulary
         )
     return Corpora(train, validation, vocabulary)
-
-
-def _enter_directory(directory: ModelDirectory, config: Config, corpora: Corpora) -> None:
-    """Writes the description of a new training, or checks that the corpora are still the same."""
-    paths = {
-        "corpus": config.corpus.corpus,
-        "validation_corpus": config.corpus.validation_corpus,
-    }
-    parts = {"corpus": corpora.train, "validation_corpus": corpora.validation}
-    sources = {name: part.source for name, part in parts.items() if paths[name] and part}
-    vocabulary = corpora.vocabulary
-    if not directory.exists():
-        directory.create(config, vocabulary, sources, corpora.train.pairs_file)
-        return
-    _, saved = directory.load()
-    begun_with = directory.read_sources()
-    for name, source in sources.items():
-        if begun_with.get(name) != source or saved.digest != vocabulary.digest:
-            raise ChatbotError(
-                f"{paths[name]} has changed since {directory.path} was begun; restore it, or name "
-                "another --model_dir"
-            )
 
 
 def _run(trainer: Trainer, run: Run) -> int:

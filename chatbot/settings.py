@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from chatbot.errors import ChatbotError
+from chatbot.paths import local_path
 
 
 def setting(
@@ -18,6 +19,9 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     choices: Sequence[str] | None = None,
+    *,
+    is_path: bool = False,
+    absent: Any = None,
 ) -> Any:
     """Declares one setting: its default, one sentence of help, and the values it may take.
 
@@ -27,12 +31,15 @@ def setting(
         low: Smallest number allowed, or None.
         high: Largest number allowed, or None.
         choices: The strings allowed, or None.
+        is_path: Whether it is a path, which `local_path` writes out.
+        absent: What a `config.json` without the setting means, being older than it; None means
+            the default.
 
     Returns:
         A dataclass field.
     """
     limits = {"help": description, "low": low, "high": high, "choices": choices}
-    return field(default=default, metadata=limits)
+    return field(default=default, metadata={**limits, "is_path": is_path, "absent": absent})
 
 
 @dataclass(frozen=True)
@@ -41,8 +48,18 @@ class Settings:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            object.__setattr__(self, item.name, make_plain(getattr(self, item.name)))
-            check_value(item, getattr(self, item.name))
+            value = make_plain(getattr(self, item.name))
+            check_value(item, value)
+            if item.metadata.get("is_path"):
+                value = _write_out(item.name, value)
+            object.__setattr__(self, item.name, value)
+
+
+def _write_out(name: str, path: str) -> str:
+    try:
+        return local_path(path)
+    except ChatbotError as error:
+        raise ChatbotError(f"--{name}={error}") from None
 
 
 def make_plain(value: Any) -> Any:

@@ -8,8 +8,8 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from chatbot.errors import ChatbotError
 from chatbot.files import write_whole

@@ -32,6 +32,7 @@ def training_flags(corpus: Path, **changes: Any) -> list[str]:
         "attention": "luong",
         "dropout": 0.2,
         "embedding_dropout": 0.1,
+        "output_dropout": 0.0,
         "word_dropout": 0.1,
         "max_length": 9,
         "validation_share": 0.12,
@@ -40,6 +41,7 @@ def training_flags(corpus: Path, **changes: Any) -> list[str]:
         "learning_rate": 0.004,
         "learning_rate_schedule": "cosine",
         "warmup_steps": 5,
+        "average_decay": 0.0,
         "steps_per_checkpoint": 7,
         "patience": 25,
         "precision": "float32",
@@ -90,7 +92,7 @@ def read_reports(model_dir: Path) -> list[dict[str, Any]]:
     text = (model_dir / "metrics.jsonl").read_text(encoding="utf-8")
     reports = [json.loads(line) for line in text.splitlines()]
     for report in reports:
-        del report["tokens_per_second"]
+        report.pop("tokens_per_second", None)  # which the first steps have not
     return reports
 
 

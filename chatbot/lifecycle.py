@@ -20,7 +20,7 @@ from chatbot.distribution import Distribution, join_others
 from chatbot.errors import ChatbotError
 from chatbot.metrics import read_reports
 from chatbot.model import Seq2Seq
-from chatbot.origins import PATHS, enter_directory, fingerprint_corpora
+from chatbot.origins import PATHS, are_same, enter_directory, fingerprint_corpora
 from chatbot.plots import draw_curves
 from chatbot.stopping import StopRequest
 from chatbot.training import Trainer
@@ -69,7 +69,7 @@ def train_directory(
     with _explaining(directory, distribution):
         config = settle_config(directory, given)
         done = directory.finished()
-        if done is not None and directory.load()[0] == config:
+        if done is not None and are_same(directory, config):
             _say(f"{directory.path} is trained already ({done.get('reason')}); nothing to do")
             return 0
         precision = resolve_precision(config.training.precision)

@@ -21,7 +21,7 @@ from chatbot.device import computing_in, has_gpu, prepare_device, resolve_precis
 from chatbot.distribution import Distribution, join_others
 from chatbot.errors import ChatbotError
 from chatbot.model import Seq2Seq
-from chatbot.origins import PATHS, enter_directory, fingerprint_corpora
+from chatbot.origins import PATHS, are_same, enter_directory, fingerprint_corpora
 from chatbot.run import Run, draw_reports, explaining
 from chatbot.stopping import Stopped, StopRequest
 from chatbot.training import Trainer
@@ -75,7 +75,7 @@ def train_directory(
     with explaining(directory, distribution):
         config = settle_config(directory, given)
         done = directory.finished()
-        if done is not None and directory.load()[0] == config:
+        if done is not None and are_same(directory, config):
             reason = done.get("reason")
             audience.say(f"{directory.path} is trained already ({reason}); nothing to do")
             return 0

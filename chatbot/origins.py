@@ -39,6 +39,24 @@ def enter_directory(directory: ModelDirectory, config: Config, corpora: Corpora)
             )
 
 
+def are_same(directory: ModelDirectory, config: Config) -> bool:
+    """Says whether settings are a directory's own, but for where the same corpora lie.
+
+    Args:
+        directory: The model directory, begun.
+        config: The settings.
+
+    Raises:
+        ChatbotError: A corpus that lies elsewhere cannot be read.
+    """
+    saved, _ = directory.load()
+    begun_with = directory.read_sources()
+    old, new = ({name: getattr(of.corpus, name) for name in PATHS} for of in (saved, config))
+    return saved.replace(new) == config and all(
+        new[name] == old[name] or begun_with.get(name) == fingerprint(new[name]) for name in PATHS
+    )
+
+
 def fingerprint_corpora(config: Config, corpora: Corpora) -> dict[str, str]:
     """Returns {setting: fingerprint} of the corpora that a training learns from and measures."""
     return {name: part.source for name, (_, part) in _list_corpora(config, corpora).items()}

@@ -35,7 +35,7 @@ CHANGEABLE = {
     "max_bad_steps",
     *(item.name for item in dataclasses.fields(SearchConfig)),
 }
-"""Settings that may differ when a training goes on; all others would make it another training."""
+"""Settings that may always differ when a training goes on; most others would make it another."""
 ENCODED = "encoded"
 """Where in a model directory its encoded corpora are, if not elsewhere."""
 OF_ONE_RUN = {"max_minutes": 0.0, "distribute": "auto"}
@@ -188,12 +188,7 @@ def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config
     saved, _ = directory.load()
     config = saved.replace(given)
     config.check_together()
-    # A corpus may lie elsewhere; what it holds is compared once it is open.
-    changed = {
-        name: pair
-        for name, pair in saved.diff(config).items()
-        if name not in CHANGEABLE and not (name in PATHS and all(pair))
-    }
+    changed = {n: pair for n, pair in saved.diff(config).items() if not _may_change(n, pair)}
     if changed:
         listed = ", ".join(f"--{n} was {old}, now {new}" for n, (old, new) in changed.items())
         raise ChatbotError(
@@ -201,6 +196,13 @@ def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config
             "leave those flags out to go on, or name another --model_dir"
         )
     return config
+
+
+def _may_change(name: str, values: tuple[Any, Any]) -> bool:
+    if name in PATHS:
+        return all(values)  # a corpus may lie elsewhere; what it holds is compared once it is open
+    # In float16 a checkpoint holds the scale of the losses too, and no other type wants it.
+    return name in CHANGEABLE or (name == "precision" and "float16" not in values)
 
 
 def open_corpora(run: Run) -> Corpora:

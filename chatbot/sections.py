@@ -171,7 +171,8 @@ class TrainingConfig(Settings):
     precision: str = setting(
         "auto",
         "Type of the matrix products; auto is bfloat16 where the processor has the instructions "
-        "and float32 elsewhere. Weights and losses are float32 always.",
+        "and float32 elsewhere. Weights and losses are float32 always. A training may go on in "
+        "another one, except from or to float16.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
     max_minutes: float = setting(

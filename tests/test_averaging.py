@@ -101,7 +101,9 @@ def test_no_decay_means_no_averages() -> None:
     assert make_averages(make_model("none"), 0.0) is None
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.needs_bfloat16)]
+)
 def test_everything_at_once_stopped_and_gone_on_with_is_uninterrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:

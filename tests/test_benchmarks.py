@@ -19,6 +19,7 @@ from benchmarks.texts import TURNS, draw_pairs, make_words
 from benchmarks.training import count_operations, draw_batches
 from chatbot.config import ModelConfig, SearchConfig
 from chatbot.dataset import Batch
+from chatbot.device import resolve_precision
 from chatbot.model import Seq2Seq
 from chatbot.search import TracedSearches
 from chatbot.text import EOS, PAD, SPECIAL_TOKENS, tokenize
@@ -219,7 +220,7 @@ def test_an_endless_model_takes_every_step() -> None:
     queries, lengths = tf.constant([[5, 6, 7], [8, 9, 0]]), tf.constant([3, 2])
     for beam_size in (1, 4):
         asked = SearchConfig(beam_size=beam_size, max_reply_length=10)
-        found = TracedSearches(model, "bfloat16").search(queries, lengths, asked)
+        found = TracedSearches(model, resolve_precision("auto")).search(queries, lengths, asked)
         assert np.all(found.lengths.numpy() == 10)
 
 

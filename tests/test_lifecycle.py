@@ -52,6 +52,7 @@ def test_more_steps_go_on_from_the_last_one(finished: Path, tmp_path: Path) -> N
         ("attention", "bahdanau"),
         ("batch_size", 4),
         ("max_length", 9),
+        ("precision", "float16"),
         ("context_turns", 2),
     ],
 )

@@ -51,7 +51,7 @@ def test_every_pinned_package_is_for_every_python_that_the_project_is_for() -> N
     for package, version in read_pins().items():
         # What this Python does not need is not there.
         if is_installed(package) and metadata.version(package) == version:
-            asked = SpecifierSet(metadata.metadata(package).get("Requires-Python", ""))
+            asked = SpecifierSet(metadata.distribution(package).metadata["Requires-Python"] or "")
             refused += [
                 f"{package} {version}: {python}" for python in pythons if python not in asked
             ]

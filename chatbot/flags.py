@@ -6,9 +6,9 @@ import faulthandler
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Any, Callable, NoReturn, cast
+from typing import Any, NoReturn, cast
 
 from absl import flags, logging
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import itertools
 import os
 import re
 import select
@@ -139,7 +140,7 @@ def _filter_to_the_end(source: int, target: int) -> None:
 def _gaps(*kept: int) -> list[tuple[int, int]]:
     """Returns the ranges of descriptors above 2 without those that are kept."""
     bounds = [2, *sorted(kept), os.sysconf("SC_OPEN_MAX")]
-    return [(low + 1, high) for low, high in zip(bounds, bounds[1:])]
+    return [(low + 1, high) for low, high in itertools.pairwise(bounds)]
 
 
 def _undo(direct: int, child: int, owner: int) -> None:

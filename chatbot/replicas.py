@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +63,7 @@ class OneDevice:
         )
 
     def trace(self) -> None:
-        """Traces the training step, so that the first report's speed is that of training alone."""
+        """Traces the training step, which takes seconds, before the first batch is drawn."""
         self._step = self._make_step()
 
     def gather(self, corpus: EncodedCorpus, indices: npt.NDArray[np.int64]) -> Work:
@@ -165,7 +165,7 @@ class ManyReplicas:
         return float(total) * work.tokens
 
 
-Computation = Union[OneDevice, ManyReplicas]
+Computation = OneDevice | ManyReplicas
 
 
 def make_computation(

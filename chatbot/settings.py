@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -47,10 +48,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            value = getattr(self, item.name)
+            value = make_plain(getattr(self, item.name))
             check_value(item, value)
             if item.metadata.get("is_path"):
-                object.__setattr__(self, item.name, _write_out(item.name, value))
+                value = _write_out(item.name, value)
+            object.__setattr__(self, item.name, value)
 
 
 def _write_out(name: str, path: str) -> str:
@@ -58,6 +60,23 @@ def _write_out(name: str, path: str) -> str:
         return local_path(path)
     except ChatbotError as error:
         raise ChatbotError(f"--{name}={error}") from None
+
+
+def make_plain(value: Any) -> Any:
+    """Turns a value of another library, such as NumPy's numbers, into Python's own, as JSON needs.
+
+    Args:
+        value: Any value.
+
+    Returns:
+        The same as a bool, int or float where it is one; else as it is.
+    """
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():
+        value = value.item()  # NumPy's truth values and arrays of one number are no numbers
+    for kind, plain in ((bool, bool), (numbers.Integral, int), (numbers.Real, float)):
+        if isinstance(value, kind):
+            return plain(value)
+    return value
 
 
 def check_value(item: dataclasses.Field[Any], value: Any) -> None:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import functools
 import signal
-from collections.abc import Iterator, Sequence
-from typing import Any, Callable, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import hypothesis
 import numpy as np

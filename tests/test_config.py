@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fractions
 import json
 from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
@@ -116,6 +117,34 @@ def test_value_of_the_wrong_kind_or_size_is_refused_in_one_line(
         ModelConfig(**values)
     assert message in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "plain"),
+    [
+        ("rnn_size", np.int64(8), 8),
+        ("rnn_size", np.uint8(8), 8),
+        ("rnn_size", np.array(8), 8),
+        ("dropout", np.float32(0.5), 0.5),
+        ("dropout", np.float64(0.5), 0.5),
+        ("dropout", np.int32(0), 0),
+        ("dropout", fractions.Fraction(1, 2), 0.5),
+        ("use_attention", np.False_, False),
+        ("rnn_size", np.float32(8.0), None),
+        ("rnn_size", np.True_, None),
+        ("rnn_size", np.array([8]), None),
+        ("use_attention", np.int64(1), None),
+    ],
+)
+def test_numbers_of_other_libraries_become_pythons_own(name: str, value: Any, plain: Any) -> None:
+    if plain is None:
+        with pytest.raises(ChatbotError, match=f"--{name}=.* is not "):
+            ModelConfig(**{name: value})
+        return
+    kept = getattr(ModelConfig(**{name: value}), name)
+    assert (kept, type(kept)) == (plain, type(plain))
+    config = Config(model=ModelConfig(**{name: value}))
+    assert Config.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
 def test_whole_number_stands_for_a_fraction() -> None:

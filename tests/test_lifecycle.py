@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from trainings import PAIRS, digest_directory, read_metrics, tiny_settings, train, write_pairs
 
 from chatbot.checkpoint import ModelDirectory
 from chatbot.errors import ChatbotError
+from chatbot.lifecycle import train_directory
+from chatbot.stopping import StopRequest
 from chatbot.training import Trainer
 
 
@@ -113,4 +117,86 @@ def test_no_corpus_is_one_clear_line(tmp_path: Path) -> None:
         train(tmp_path / "model")
     with pytest.raises(ChatbotError, match=r"missing\.tsv"):
         train(tmp_path / "model", corpus=str(tmp_path / "missing.tsv"))
-    assert not (tmp_path / "model" / "config.json").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["no format at all", "hello\t\n\tbye\n"])
+def test_a_corpus_that_cannot_be_used_leaves_no_directory(tmp_path: Path, content: str) -> None:
+    corpus = tmp_path / "pairs.tsv"
+    corpus.write_text(content)
+    (tmp_path / "mine").mkdir()
+    settings = tiny_settings(corpus, corpus_format="tsv")
+    for model in (tmp_path / "new" / "model", tmp_path / "mine" / "model"):
+        with pytest.raises(ChatbotError, match=r"pairs\.tsv"):
+            train_directory(str(model), settings)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["mine", "pairs.tsv"]
+
+
+def test_the_clock_stops_encoding_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = tiny_settings(write_pairs(tmp_path / "pairs.tsv"), max_minutes=1e-9)
+    assert train_directory(str(tmp_path / "model"), settings) == 0
+    assert "stopped while the corpus was encoded" in capsys.readouterr().err.splitlines()[-1]
+    assert [path.name for path in tmp_path.iterdir()] == ["pairs.tsv"]
+
+
+def test_one_corpus_is_encoded_once_for_all_directories_beside_one_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = StopRequest()
+    monkeypatch.setattr(Trainer, "run", lambda *_: "enough")  # all is there before the first step
+    settings = tiny_settings(write_pairs(tmp_path / "pairs.tsv"))
+    one, other, elsewhere = (tmp_path / name for name in ("runs/one", "runs/other", "else/where"))
+    assert train_directory(str(one), settings, stop=stop) == 0
+    (key,) = (path.name for path in (one / "encoded").iterdir() if path.is_dir())
+    stale = other / "encoded" / ("0" * 32)
+    stale.mkdir(parents=True)
+    for name in ("notes", key[:-1]):
+        (other / "encoded" / name).mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr("chatbot.dataset.write_encoded", None)
+        assert train_directory(str(other), {**settings, "rnn_size": 4}, stop=stop) == 0
+        with pytest.raises(TypeError):
+            train_directory(str(elsewhere), settings, stop=stop)
+    assert not stale.exists()
+    assert {path.name for path in (other / "encoded").iterdir() if path.is_dir()} == {
+        "notes",
+        key,
+        key[:-1],
+    }
+    before = digest_directory(other / "encoded")
+    shutil.rmtree(one)
+    assert train_directory(str(other), {}, stop=stop) == 0
+    assert digest_directory(other / "encoded") == before
+
+
+def test_a_cache_that_is_named_is_shared_and_keeps_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trainer, "run", lambda *_: "enough")
+    kept = tmp_path / "encoded" / ("0" * 32)
+    kept.mkdir(parents=True)
+    assert train(tmp_path / "model", **tiny_settings(write_pairs(tmp_path / "pairs.tsv"))) == 0
+    assert kept.exists()
+    assert not (tmp_path / "model" / "encoded").exists()
+
+
+def test_tensorboard_drops_the_steps_that_a_kill_undid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise MemoryError
+
+    model = tmp_path / os.fsdecode(b"run[1]\\\xff")  # events do not depend on the name either
+    settings = tiny_settings(write_pairs(tmp_path / "pairs.tsv"), steps_per_checkpoint=100)
+    monkeypatch.setattr(Trainer, "_save", die)  # what the epochs reported is not saved
+    with pytest.raises(MemoryError):
+        train(model, **settings)
+    monkeypatch.undo()
+    assert train(model, max_steps=7) == 0
+    (tmp_path / "view").symlink_to(model)  # the reader has its own trouble with such names
+    events = EventAccumulator(str(tmp_path / "view" / "events")).Reload()
+    reports = read_metrics(model)
+    assert [report["step"] for report in reports] == [3, 6, 7]
+    for figure in ("loss", "gradient_norm"):
+        drawn = [(event.step, event.value) for event in events.Scalars(figure)]
+        assert drawn == [(r["step"], pytest.approx(r[figure])) for r in reports]

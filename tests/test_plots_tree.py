@@ -136,7 +136,7 @@ def test_an_outline_by_hand() -> None:
 @given(st.lists(st.integers(-5, 5) | st.floats(-5, 5), max_size=7))
 def test_places_are_apart_and_no_worse_than_others(wishes: list[float]) -> None:
     places = space_out(wishes)
-    assert all(after - before > 1 - 1e-9 for before, after in zip(places, places[1:]))
+    assert all(after - before > 1 - 1e-9 for before, after in itertools.pairwise(places))
 
     def sum_squares(values: Any) -> float:
         return float(np.sum((np.asarray(values) - wishes) ** 2))
@@ -153,7 +153,7 @@ def test_no_nodes_meet_and_no_edges_cross() -> None:
     assert rows.min() == 0.0
     for step in range(15):
         found = sorted((rows[n], n) for n, node in enumerate(nodes) if node.step == step)
-        assert all(after[0] - before[0] > 1 - 1e-9 for before, after in zip(found, found[1:]))
+        assert all(after[0] - before[0] > 1 - 1e-9 for before, after in itertools.pairwise(found))
         parents = [nodes[n].parent for _, n in found if step]
         heights = [rows[parent] for parent in parents if parent is not None]
         assert heights == sorted(heights)

@@ -6,6 +6,7 @@ line, `MEAN` for one on average.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -20,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers_chat import CONFIG, ROOT, run_predict
+from helpers_chat import CONFIG, ROOT, read_line, run_predict
 from hypothesis import given
 from hypothesis import strategies as st
 from test_predict import Terminal
@@ -144,7 +145,7 @@ def talk(model_dir: Path, lines: Sequence[bytes], end: bytes, *flags: str) -> Ta
         guard.cancel()
     assert rest == b""
     times = [begin, *(when for _, when in came)]
-    pauses = [after - before for before, after in zip(times, times[1:])]
+    pauses = [after - before for before, after in itertools.pairwise(times)]
     return Talk([text for text, _ in came], process.returncode, complaints, growth, pauses)
 
 
@@ -171,7 +172,7 @@ def is_object_of(line: bytes, answer: bytes) -> bool:
     found = json.loads(answer)
     return (
         list(found) == ["query", "greedy", "beam"]
-        and found["query"] == line.decode("utf-8", "replace")
+        and found["query"] == read_line(line)
         and isinstance(found["greedy"]["log_prob"], float)
         and 1 <= len(found["beam"]) <= 3
         and UNSAFE.search(answer.decode()) is None

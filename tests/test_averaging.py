@@ -128,7 +128,7 @@ def test_validation_and_chat_have_the_averages_and_training_goes_on_without(
         corpus, validation_corpus=str(corpus), max_steps=8, dropout=0.0, embedding_dropout=0.0
     )
     for name, decay in (("plain", 0.0), ("averaged", 0.9)):
-        assert train(tmp_path / name, **settings, average_decay=decay) == 0
+        assert train(tmp_path / name, **{**settings, "average_decay": decay}) == 0
     plain, averaged = (read_weights(tmp_path / name) for name in ("plain", "averaged"))
     averages = {k.partition("/")[2]: averaged.pop(k) for k in [*averaged] if k[:9] == "averages/"}
     assert plain.keys() == averaged.keys()

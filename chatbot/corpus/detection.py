@@ -14,6 +14,7 @@ from chatbot.corpus.lines import read_lines
 from chatbot.corpus.report import Dialogue, ReadReport
 from chatbot.corpus.sources import Source, find_sources, is_zip
 from chatbot.errors import ChatbotError
+from chatbot.paths import local_path
 
 
 class Reader(NamedTuple):
@@ -55,11 +56,12 @@ def as_path(path: str | os.PathLike[str]) -> Path:
         path: as a person gave it.
 
     Raises:
-        ChatbotError: it is empty, which would mean the working directory.
+        ChatbotError: it is empty, which would mean the working directory, or no path on this
+            machine.
     """
     if not os.fspath(path):
         raise ChatbotError("no corpus is given; name a file, a directory or a zip with --corpus")
-    return Path(path)
+    return Path(local_path(path))
 
 
 def detect_format(path: str | os.PathLike[str]) -> str:

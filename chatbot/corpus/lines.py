@@ -28,24 +28,29 @@ def read_lines(
         encoding: the text's encoding; the default leaves a byte order mark out.
 
     Yields:
-        The line's number, from 1, and the line without its end ("\n", "\r\n" or "\r"). Blank lines
-        are passed over.
+        The line's number, from 1, and the line without its end: "\n", "\r\n", or "\r" where the
+        file has no "\n"; where it has, any other "\r" is a blank. Blank lines are passed over.
 
     Raises:
         ChatbotError: the file cannot be read, or is UTF-16.
     """
     name = source.name
     with open_source(source) as binary, report.reading(binary):
-        text = io.TextIOWrapper(binary, encoding, errors="surrogateescape", newline=None)
+        pieces = iter(lambda: binary.read(1 << 16), b"")
+        newline = "\n" if any(b"\n" in piece for piece in pieces) else None
+        binary.seek(0)
+        text = io.TextIOWrapper(binary, encoding, errors="surrogateescape", newline=newline)
         for number, line in enumerate(iter(lambda: text.readline(MAX_LINE + 1), ""), start=1):
             if number == 1 and line.startswith(_UTF_16_STARTS):
                 raise ChatbotError(f"{name}:1: this is UTF-16 text; save it as UTF-8")
             problem = _find_problem(line)
             if problem:
                 report.drop(problem, f"{name}:{number}")
+                report.unread_lines += 1
                 _skip_rest(text, line)
             elif not line.isspace():
-                yield number, line[:-1] if line[-1] == "\n" else line
+                line = line[:-1] if line[-1] == "\n" else line
+                yield number, line.rstrip("\r").replace("\r", " ") if "\r" in line else line
 
 
 def _find_problem(line: str) -> str:

@@ -52,6 +52,8 @@ class ReadReport:
         first: `file:line` of the first thing left out, by reason.
         bytes_expected: bytes of the texts that will be read, unpacked.
         bytes_read: bytes of those of them that are read to their end.
+        unread_lines: lines of which nothing is known but that they were there. A reader whose
+            dialogues go over several lines compares it, for what follows one answers nothing.
     """
 
     dialogues: int = 0
@@ -60,6 +62,7 @@ class ReadReport:
     first: dict[str, str] = field(default_factory=dict)
     bytes_expected: int = 0
     bytes_read: int = 0
+    unread_lines: int = 0
     _open: IO[bytes] | None = field(default=None, repr=False, compare=False)
 
     def drop(self, reason: str, where: str, count: int = 1) -> None:

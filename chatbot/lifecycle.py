@@ -199,10 +199,10 @@ def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config
 
 
 def _may_change(name: str, values: tuple[Any, Any]) -> bool:
-    if name in PATHS:
-        return all(values)  # a corpus may lie elsewhere; what it holds is compared once it is open
-    # In float16 a checkpoint holds the scale of the losses too, and no other type wants it.
-    return name in CHANGEABLE or (name == "precision" and "float16" not in values)
+    if name == "precision":  # in float16 a checkpoint holds the scale of the losses too
+        return "float16" not in values
+    # A corpus may lie elsewhere; what it holds is compared once it is open.
+    return name in CHANGEABLE or (name in PATHS and all(values))
 
 
 def open_corpora(run: Run) -> Corpora:

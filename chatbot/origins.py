@@ -29,13 +29,14 @@ def enter_directory(directory: ModelDirectory, config: Config, corpora: Corpora)
         sources = fingerprint_corpora(config, corpora)
         directory.create(config, corpora.vocabulary, sources, corpora.train.pairs_file)
         return
-    _, vocabulary = directory.load()
+    begun_with, vocabulary = directory.load()
     same_words = vocabulary.digest == corpora.vocabulary.digest
     for name, (path, part) in _list_corpora(config, corpora).items():
         if not same_words or not _is_same(directory, config, name, path, part):
             raise ChatbotError(
-                f"{path} has changed since {directory.path} was begun, or is read differently by "
-                "this version; restore it, or name another --model_dir"
+                f"{path} has changed since {directory.path} was begun with "
+                f"{begun_with.flat()[name]}, or is read differently by this version; restore it, "
+                "or name another --model_dir"
             )
 
 

@@ -26,7 +26,9 @@ class CorpusConfig(Settings):
         choices=(
             "auto",
             "tsv",
+            "csv",
             "jsonl",
+            "json",
             "dailydialog",
             "cornell",
             "convokit",

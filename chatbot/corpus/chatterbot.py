@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from chatbot.corpus.encodings import settle_encoding
 from chatbot.corpus.json_lines import as_text
 from chatbot.corpus.report import Dialogue, ReadReport
 from chatbot.corpus.sources import Source, open_source
@@ -81,10 +82,13 @@ def _as_turn(item: object) -> str | None:
 
 def _load_conversations(source: Source, report: ReadReport) -> Iterator[tuple[int, Any]]:
     """Yields each entry of `conversations` with its line."""
+    encoding = settle_encoding(source)
     with open_source(source) as file, report.reading(file):
         content = file.read(MAX_FILE + 1)
     if len(content) > MAX_FILE:
         raise ChatbotError(f"{source.name}: YAML of more than {MAX_FILE:,} bytes; divide the file")
+    if encoding != "utf-8":
+        content = content.decode(encoding, "replace").encode()
     try:
         lines = _check_events(source, content)
         document = yaml.load(content, Loader=_TextLoader)  # noqa: S506

@@ -19,6 +19,7 @@ from chatbot.corpus.detection import (
 from chatbot.corpus.report import Dialogue, Pair, ReadReport
 from chatbot.corpus.sources import Source, check_file, find_sources, open_source
 from chatbot.errors import ChatbotError
+from chatbot.read_options import AS_FOUND, ReadOptions
 from chatbot.text import tokenize
 
 _HASHED_WHOLE = (
@@ -28,7 +29,10 @@ _SURE_TOKEN = re.compile("[!-~\u4e00-\u9fff]")  # each of these is a token or pa
 
 
 def read_dialogues(
-    path: str | os.PathLike[str], corpus_format: str = "auto", report: ReadReport | None = None
+    path: str | os.PathLike[str],
+    corpus_format: str = "auto",
+    report: ReadReport | None = None,
+    options: ReadOptions = AS_FOUND,
 ) -> Iterator[list[str]]:
     """Reads the dialogues of a corpus, one at a time.
 
@@ -36,6 +40,7 @@ def read_dialogues(
         path: a file, a directory or a zip.
         corpus_format: one of `FORMATS`.
         report: counts the dialogues and what is left out.
+        options: the files' encoding and columns.
 
     Returns:
         The turns of each dialogue of two turns or more; a turn may be without any token.
@@ -45,7 +50,7 @@ def read_dialogues(
             files, only while reading.
     """
     account = ReadReport() if report is None else report
-    dialogues = _read(as_path(path), corpus_format, account)
+    dialogues = _read(as_path(path), corpus_format, account, options)
     return (dialogue.turns for dialogue in dialogues)
 
 
@@ -54,6 +59,7 @@ def read_pairs(
     corpus_format: str = "auto",
     report: ReadReport | None = None,
     context_turns: int = 1,
+    options: ReadOptions = AS_FOUND,
 ) -> Iterator[Pair]:
     """Reads the (query, reply) pairs of a corpus: each two consecutive turns of a dialogue.
 
@@ -63,6 +69,7 @@ def read_pairs(
         report: counts the dialogues, the pairs and what is left out.
         context_turns: most turns of a dialogue that a query is made of: the pair's own and those
             before it that have a token. Which pairs there are does not depend on it.
+        options: the files' encoding and columns.
 
     Returns:
         The pairs whose two sides have a token each, in the corpus' order.
@@ -72,7 +79,7 @@ def read_pairs(
     """
     account = ReadReport() if report is None else report
     corpus = as_path(path)
-    dialogues = _read(corpus, corpus_format, account)
+    dialogues = _read(corpus, corpus_format, account, options)
     return _pair_turns(corpus, dialogues, account, context_turns)
 
 
@@ -118,19 +125,27 @@ def _digest(source: Source) -> bytes:
 
 def _as_corpus(path: Path) -> Path:
     """Either file of the Cornell corpus stands for the directory of both."""
-    return path.parent if READERS["cornell"].reads(path.name) and os.path.isfile(path) else path
+    is_cornell = READERS["cornell"].reads(Source(path).file_name) and os.path.isfile(path)
+    return path.parent if is_cornell else path
 
 
-def _read(path: Path, corpus_format: str, report: ReadReport) -> Iterator[Dialogue]:
-    name = detect_format(path) if corpus_format == "auto" else corpus_format
+def _read(
+    path: Path, corpus_format: str, report: ReadReport, options: ReadOptions
+) -> Iterator[Dialogue]:
+    name = detect_format(path, options) if corpus_format == "auto" else corpus_format
     if name not in READERS:
         raise ChatbotError(
             f"--corpus_format={corpus_format}: there is no such format; "
             f"the formats are auto, {', '.join(READERS)}"
         )
-    sources = find_files(_as_corpus(path) if name == "cornell" else path, name)
+    reader = READERS[name]
+    if options.columns and not reader.has_columns:
+        raise ChatbotError(
+            f"{Source(path).name}: the format {name} has no columns to choose; check --columns"
+        )
+    sources = find_files(_as_corpus(path) if name == "cornell" else path, name, options)
     report.bytes_expected = sum(source.size for source in sources)
-    return _read_counting(path, name, READERS[name].read(sources, report), report)
+    return _read_counting(path, name, reader.read(sources, report), report)
 
 
 def _read_counting(
@@ -180,7 +195,8 @@ def _no_pair(path: Path, name: str, report: ReadReport) -> ChatbotError:
     as_read = f" as {name}" if name else ""
     if reason is None:
         return ChatbotError(f"{Source(path).name}: the corpus is empty{as_read}; give another one")
+    columns = ", other --columns" if name and READERS[name].has_columns else ""
     return ChatbotError(
         f"{report.first[reason]}: {reason}; the corpus has no (query, reply) pair{as_read}; "
-        f"choose another --corpus_format ({', '.join(READERS)}) or another corpus"
+        f"choose another --corpus_format ({', '.join(READERS)}){columns} or another corpus"
     )

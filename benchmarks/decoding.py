@@ -116,7 +116,7 @@ def write_model(path: Path, vocabulary: Vocabulary) -> None:
     config = Config(
         corpus=CorpusConfig(max_length=FLAGS.max_length, vocab_size=max(6, len(vocabulary))),
         model=make_config(),
-        training=TrainingConfig(precision=FLAGS.precision),
+        training=TrainingConfig(precision=FLAGS.precision, average_decay=0.0),
         search=SearchConfig(beam_size=FLAGS.beam_size, max_reply_length=FLAGS.reply_length),
     )
     directory = ModelDirectory(path)
@@ -216,5 +216,4 @@ def main(_: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    define_flags()
-    run(main, PURPOSE)
+    run(main, PURPOSE, define_flags)

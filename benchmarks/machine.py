@@ -10,6 +10,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from chatbot.terminal import write_output
+
 PRODUCT = 2048
 """Rows and columns of the matrices whose product is the machine's limit."""
 
@@ -57,9 +59,10 @@ def report(title: str, figures: Mapping[str, Any], as_json: bool) -> None:
         as_json: Whether to print the JSON object.
     """
     width = max(map(len, figures))
-    print(title)
+    lines = [title]
     for name, value in figures.items():
         shown = f"{value:,.3f}" if isinstance(value, float) else f"{value}"
-        print(f"  {name:<{width}}  {shown}")
+        lines.append(f"  {name:<{width}}  {shown}")
     if as_json:
-        print(json.dumps(dict(figures)))
+        lines.append(json.dumps(dict(figures)))
+    write_output("\n".join(lines) + "\n")

@@ -178,5 +178,4 @@ def main(_: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    define_flags()
-    run(main, PURPOSE)
+    run(main, PURPOSE, define_flags)

@@ -33,7 +33,7 @@ from benchmarks.machine import measure_product_rate, report
 from chatbot.config import ModelConfig
 from chatbot.dataset import Batch, BatchPlan, EncodingConfig, encode_corpus
 from chatbot.device import computing_in, has_gpu, prepare_device, resolve_precision
-from chatbot.flags import FLAGS, run, show
+from chatbot.flags import FLAGS, define_path, run, show
 from chatbot.model import Seq2Seq
 from chatbot.optimization import make_optimizer, make_train_step
 from chatbot.text import EOS, SPECIAL_TOKENS
@@ -71,7 +71,7 @@ def define_sizes() -> None:
     flags.DEFINE_integer("batch_size", 128, "Pairs in a batch.", 1)
     flags.DEFINE_integer("max_length", 20, "Tokens a side; longer sides are cut.", 2)
     flags.DEFINE_enum("attention", "luong", ["luong", "bahdanau", "none"], "Attention.")
-    flags.DEFINE_string("corpus", "", "Dialogues to take the pairs from; empty makes random ones.")
+    define_path("corpus", "", "Dialogues to take the pairs from; empty makes random ones.")
     flags.DEFINE_boolean("json", False, "Print the figures as JSON, last.")
     show("What to measure", "attention", "corpus", "json")
     show("Sizes", "rnn_size", "embedding_size", "num_layers", "vocab_size", "batch_size")
@@ -89,6 +89,8 @@ def make_config(dropout: float = 0.0) -> ModelConfig:
         num_layers=FLAGS.num_layers,
         embedding_size=FLAGS.embedding_size,
         dropout=dropout,
+        embedding_dropout=0.0,
+        output_dropout=0.0,
         attention="luong" if FLAGS.attention == "none" else FLAGS.attention,
         use_attention=FLAGS.attention != "none",
     )
@@ -258,5 +260,4 @@ def main(_: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    define_flags()
-    run(main, PURPOSE)
+    run(main, PURPOSE, define_flags)

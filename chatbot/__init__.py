@@ -15,6 +15,7 @@ Notation in shapes, the same in every module:
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ __all__ = ["Chatbot", "Reply", "__version__"]
 
 def __getattr__(name: str) -> Any:
     """Imports `Chatbot` and `Reply` on first use, so that importing the package costs nothing."""
-    if name in ("Chatbot", "Reply"):
-        import chatbot.chatbot
-
-        return getattr(chatbot.chatbot, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in ("Chatbot", "Reply"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(importlib.import_module("chatbot.chatbot"), name)
+    except AttributeError as error:  # Python would take it for "there is no such name", and drop it
+        raise ImportError(f"{name} cannot be imported: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -15,11 +16,13 @@ EVERY = 4
 class Averages:
     """A second network whose weights follow those of the first.
 
-    They follow at every fourth step, which costs a quarter and makes no difference to averages over
-    hundreds. The t-th time, t = 1, 2, ..., each average becomes d m + (1 - d) w, with d the smaller
-    of decay ** 4 and (1 + t) / (10 + t), so that the first weights, which are nothing but chance,
-    are soon forgotten. Polyak and Juditsky 1992, "Acceleration of Stochastic Approximation by
-    Averaging", with a memory that fades.
+    Up to the fourth step they are the weights, so that nothing of the first ones, which are chance,
+    is in them. Then they follow at every fourth step, which costs a quarter and makes no difference
+    to averages over hundreds: at step 4 t each average becomes d m + (1 - d) w, with d the smaller
+    of decay ** 4 and (1 + t) / (10 + t), the rule by which TensorFlow's `ExponentialMovingAverage`
+    forgets sooner at the beginning (its `num_updates`). Averaging weights is from Polyak and
+    Juditsky 1992, "Acceleration of Stochastic Approximation by Averaging", whose average is the
+    plain mean; here the memory fades.
 
     Attributes:
         model: The second network.
@@ -42,22 +45,17 @@ class Averages:
             average.assign(weight)
 
     def update(self, strategy: Any, count: tf.Tensor) -> None:
-        """Follows the weights, if it is time.
+        """Copies the weights up to the fourth step, and follows them later, if it is time.
 
         Args:
             strategy: The `tf.distribute.Strategy` that holds the variables, not in a replica of it.
             count: `int64 []`, updates of the weights so far, the last one counted.
         """
-
-        def follow() -> bool:
-            self._follow(strategy, tf.cast(count // EVERY, tf.float32))
-            return True
-
-        tf.cond(count % EVERY == 0, follow, lambda: False)
-
-    def _follow(self, strategy: Any, time: tf.Tensor) -> None:
-        """Follows the weights for the t-th time."""
+        time = tf.cast(count // EVERY, tf.float32)
         share = 1.0 - tf.minimum(self._decay, (1.0 + time) / (10.0 + time))
+
+        def copy(average: Any, weight: Any) -> Any:
+            return average.assign(weight, read_value=False)
 
         def approach(average: Any, weight: Any) -> Any:
             difference = tf.convert_to_tensor(average) - tf.convert_to_tensor(weight)
@@ -66,8 +64,15 @@ class Averages:
                 var=average.handle, alpha=share, delta=difference
             )
 
-        for average, weight in zip(self.model.trainable_variables, self._weights):
-            strategy.extended.update(average, approach, args=(weight,), group=False)
+        def change(how: Callable[[Any, Any], Any]) -> bool:
+            for average, weight in zip(self.model.trainable_variables, self._weights):
+                strategy.extended.update(average, how, args=(weight,), group=False)
+            return True
+
+        def follow() -> Any:
+            return tf.cond(count % EVERY == 0, lambda: change(approach), lambda: False)
+
+        tf.cond(count <= EVERY, lambda: change(copy), follow)
 
 
 def make_averages(model: Seq2Seq, decay: float) -> Averages | None:

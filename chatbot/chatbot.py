@@ -21,6 +21,7 @@ probabilities are within about 0.02 of those that all of float32 gives.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -32,14 +33,14 @@ from chatbot.averaging import track_for_replies
 from chatbot.branches import Branch
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config, SearchConfig
-from chatbot.device import computing_in, prepare_device, resolve_precision
+from chatbot.device import computing_in, prepare_device, resolve_precision, taking_turns
 from chatbot.errors import ChatbotError
 from chatbot.model import Seq2Seq
 from chatbot.padding import pad_rows
 from chatbot.reply import Attention, ReadQuery, Reply
 from chatbot.search import Hypotheses, TracedSearches, make_tree
 from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary, join
-from chatbot.turns import Query, join_turns, tokenize_turns
+from chatbot.turns import Query, check_query, join_turns, tokenize_turns
 
 __all__ = ["Attention", "Chatbot", "ReadQuery", "Reply"]
 
@@ -98,18 +99,21 @@ class Chatbot:
 
         Raises:
             ChatbotError: The directory is missing, unfinished or damaged, or a value does not fit.
+            TypeError: There is no such setting.
+            RuntimeError: This process was forked from one that had loaded a model or trained.
         """
         directory = ModelDirectory(model_dir)
         config, vocabulary = directory.load()
-        config = config.replace(settings or {})
-        config.search.check_together()
+        search = dataclasses.replace(config.search, **(settings or {}))
+        search.check_together()
+        config = dataclasses.replace(config, search=search)
         checkpoint = directory.best()
         if checkpoint is None:
             raise ChatbotError(
                 f"{directory.path} has no checkpoint yet; "
                 f"run train.py --model_dir={directory.path} until it has saved one"
             )
-        device = _prepare_device()
+        device = prepare_device()
         with computing_in("float32"):
             model = Seq2Seq(config.model, len(vocabulary))
         model.compute_fast(not tf.config.list_physical_devices("GPU"))
@@ -139,9 +143,10 @@ class Chatbot:
             At least one reply and at most `beam_size`, the best score first, no two the same text.
 
         Raises:
-            TypeError: There is no such setting.
+            TypeError: This is no query, or there is no such setting.
             ValueError: A value is out of range.
             ChatbotError: No reply keeps to the settings, or the model's weights are not numbers.
+            RuntimeError: This process was forked from the one in which the model was loaded.
         """
         return self.replies([query], beam_size, max_reply_length, length_penalty, **settings)[0]
 
@@ -182,6 +187,8 @@ class Chatbot:
             "length_penalty": length_penalty,
         }
         search = self._settle({**{n: x for n, x in given.items() if x is not None}, **settings})
+        if isinstance(queries, (str, bytes, Mapping)):
+            raise TypeError("replies takes a list of queries; reply takes one query alone")
         read = [self.read(query).ids for query in queries]
         order = sorted(range(len(read)), key=lambda place: len(read[place]))
         size = self._limit_batch(search)
@@ -201,7 +208,11 @@ class Chatbot:
 
         Returns:
             The tokens' ids, and whether the last turn is longer than what is read of it.
+
+        Raises:
+            TypeError: This is no query.
         """
+        check_query(query)
         cut = self.config.corpus
         turns = tokenize_turns(query, cut.context_turns, MAX_CHARACTERS)
         last = query if isinstance(query, str) else "".join(query[-1:])
@@ -219,13 +230,16 @@ class Chatbot:
             The alignments, the end token's among them.
 
         Raises:
+            TypeError: The one is no query, or the other no reply.
             ChatbotError: The model has no attention.
         """
         if not self.config.model.use_attention:
             raise ChatbotError("this model has no attention; train one with --use_attention")
+        if not isinstance(reply, Reply):
+            raise TypeError(f"a reply is what `reply` returns, not {type(reply).__name__}")
         read = self.read(query).ids
         ids = [self.vocabulary.encode(reply.tokens)]
-        with self._lock:
+        with taking_turns(self._lock):
             forced = self._searches.force(*pad_rows([read]), [ids], [[len(ids[0])]])
         said = [*reply.tokens, SPECIAL_TOKENS[EOS]]
         return Attention(self.vocabulary.decode(read), said, forced.alignments[0, 0].numpy())
@@ -241,7 +255,7 @@ class Chatbot:
             The tree. Log probabilities are those among what the search's rules allow.
         """
         search = self._settle(settings)
-        with self._lock:
+        with taking_turns(self._lock):
             steps = self._searches.record(*pad_rows([self.read(query).ids]), search)
         return make_tree(steps, self.vocabulary.decode)
 
@@ -275,7 +289,7 @@ class Chatbot:
     def _search(self, read: Sequence[Sequence[int]], settings: SearchConfig) -> list[list[Reply]]:
         """Searches one batch."""
         padded, lengths = pad_rows(read)
-        with self._lock:
+        with taking_turns(self._lock):
             found = self._searches.search(padded, lengths, settings)
         return self._write_replies(Hypotheses(*(tensor.numpy() for tensor in found)))
 
@@ -300,10 +314,3 @@ class Chatbot:
 def _choose_precision(trained: str) -> str:
     """Keeps to float32 what was trained in it; else replies as training would compute here."""
     return trained if trained == "float32" else resolve_precision("auto")
-
-
-def _prepare_device() -> str:
-    try:
-        return prepare_device()
-    except RuntimeError:  # this process has used its GPU before, so its memory is settled
-        return "GPU"

@@ -24,7 +24,7 @@ from typing import Any
 from chatbot.checkpoint_store import CheckpointStore, PathLike, readable, unwritable
 from chatbot.config import FORMAT, Config
 from chatbot.errors import ChatbotError
-from chatbot.files import copy_whole, hash_file, read_json, write_json
+from chatbot.files import copy_whole, hash_file, read_json, remove_remains, write_json
 from chatbot.text import Vocabulary
 
 PAIRS = "training_pairs"
@@ -78,6 +78,7 @@ class ModelDirectory(CheckpointStore):
                     f"{self.path} is being trained by another process; wait for it, or name "
                     "another --model_dir"
                 ) from None
+            remove_remains(self.path)
             yield
 
     def create(

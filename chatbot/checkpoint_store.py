@@ -15,15 +15,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from logging import LogRecord
 from pathlib import Path
-from typing import Any, TypeVar, Union
+from typing import Any, TypeVar
 
 import tensorflow as tf
 from absl import logging
 
 from chatbot.errors import ChatbotError
-from chatbot.files import flush_to_disk, hash_file, read_json, write_json
+from chatbot.files import flush_to_disk, hash_file, plain_path, read_json, write_json
 
-PathLike = Union[str, "os.PathLike[str]"]
+PathLike = str | os.PathLike[str]
 Result = TypeVar("Result")
 KEPT = 2
 """Newest checkpoints kept besides the best one."""
@@ -165,7 +165,8 @@ class CheckpointStore:
         try:
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir()
-            tracked.write(str(aside / name))
+            with plain_path(aside) as place:
+                tracked.write(f"{place}/{name}")
             files = {}
             for path in sorted(aside.iterdir()):
                 flush_to_disk(path)
@@ -219,20 +220,26 @@ class CheckpointStore:
                 a chat leaves the optimizer's slots aside.
 
         Raises:
-            ChatbotError: The checkpoint does not fit the variables.
+            ChatbotError: The checkpoint does not fit the variables, or cannot be read.
         """
         tf.get_logger().addFilter(_is_news)
+        name = self.path / checkpoint.name
         try:
-            status = tracked.read(str(self.path / checkpoint.name))
+            with plain_path(self.path) as place:
+                status = tracked.read(f"{place}/{checkpoint.name}")
             status.assert_existing_objects_matched()
             if whole:
                 status.assert_consumed()
             else:
                 status.expect_partial()
-        except (AssertionError, ValueError, tf.errors.OpError):
+        except (AssertionError, ValueError, tf.errors.InvalidArgumentError):
             raise ChatbotError(
-                f"{self.path / checkpoint.name} does not fit the sizes in "
-                f"{self.path / 'config.json'}; restore that file or train again"
+                f"{name} does not fit the sizes in {self.path / 'config.json'}; restore that file "
+                "or train again"
+            ) from None
+        except (OSError, tf.errors.OpError) as error:
+            raise ChatbotError(
+                f"{name} cannot be read ({_find_reason(error)}); mend that, or restore its files"
             ) from None
 
 
@@ -272,9 +279,12 @@ def _read_entry(entry: Mapping[str, Any]) -> Checkpoint:
 
 def unwritable(path: Path, error: Exception) -> ChatbotError:
     """Makes the error of a directory that cannot be written, with the system's reason."""
-    first = str(error).splitlines()[0]
-    # TensorFlow names its operation and a file of its own before the system's reason.
-    reason = getattr(error, "strerror", None) or re.sub(r" \[Op:\w+\]$", "", first).split("; ")[-1]
     return ChatbotError(
-        f"{path} cannot be written ({reason}); free space or name another directory"
+        f"{path} cannot be written ({_find_reason(error)}); free space or name another directory"
     )
+
+
+def _find_reason(error: Exception) -> str:
+    # TensorFlow names its operation and a file of its own, as `plain_path` calls it, beside it.
+    first = re.sub(r" \[Op:\w+\]$|/proc/self/fd/\d+/", "", str(error).split("\n")[0])
+    return getattr(error, "strerror", None) or first.split("; ")[-1]

@@ -59,7 +59,8 @@ class Config:
         """Builds settings back from what `to_dict` gave.
 
         Args:
-            values: One object a section; a missing section or key takes its default.
+            values: One object a section; a missing key, being newer, takes the value that changes
+                nothing, which is its default if `setting` names no other.
             source: Name of the file for messages.
 
         Raises:
@@ -131,7 +132,9 @@ def _section_from_dict(kind: type[Section], values: Any, source: str) -> Section
     unknown = sorted(set(values) - {item.name for item in fields(kind)})
     if unknown:
         raise ChatbotError(f"{source}: unknown setting {unknown[0]!r}; {_NEWER}")
+    absent = {item.name: item.metadata["absent"] for item in fields(kind)}
+    older = {name: value for name, value in absent.items() if value is not None}
     try:
-        return kind(**values)
+        return kind(**{**older, **values})
     except ChatbotError as error:
         raise ChatbotError(f"{source}: {error}") from None

@@ -27,7 +27,7 @@ from chatbot.encoding import EncodingConfig, write_encoded
 from chatbot.errors import ChatbotError
 from chatbot.pair_hashes import HASH_TYPE, find_known
 from chatbot.plan import BatchPlan, EvaluationPlan
-from chatbot.text import PAD, Vocabulary, join
+from chatbot.text import EOS, PAD, Vocabulary, join
 
 __all__ = [
     "Batch",
@@ -51,7 +51,7 @@ class Batch(NamedTuple):
     Attributes:
         query_ids: `int32 [B, S]`.
         query_lengths: `int32 [B]`, tokens of each query.
-        reply_ids: `int32 [B, T]`, each ended by `EOS`.
+        reply_ids: `int32 [B, T]`, each ended by `EOS` unless it is cut.
         reply_lengths: `int32 [B]`, tokens of each reply, the end token counted.
     """
 
@@ -178,14 +178,14 @@ class Corpora(NamedTuple):
         """
         queries, query_lengths, replies, reply_lengths = self.train.batch(indices[:_QUOTED])
         pairs = (
-            f"{self._write(query[:length])} -> {self._write(reply[: end - 1])}"
+            f"{self._write(query[:length])} -> {self._write(reply[:end])}"
             for query, length, reply, end in zip(queries, query_lengths, replies, reply_lengths)
         )
         more = len(indices) - _QUOTED
         return ", ".join(pairs) + (f" and {more} more" if more > 0 else "")
 
     def _write(self, ids: npt.NDArray[np.int32]) -> str:
-        text = join(self.vocabulary.decode(ids))
+        text = join(self.vocabulary.decode(ids[ids != EOS]))
         return f'"{text}"' if len(text) <= _QUOTED_LENGTH else f'"{text[:_QUOTED_LENGTH]}..."'
 
 
@@ -300,7 +300,8 @@ def _map_file(path: Path, kind: str) -> npt.NDArray[Any]:
 
 def _summarise(meta: dict[str, Any], part: str, vocabulary_size: int) -> dict[str, Any]:
     holds = dict(meta["parts"][part])
-    words = holds["query_tokens"] - holds["context_tokens"] + holds["reply_tokens"] - holds["pairs"]
+    ends = holds["pairs"] - holds["cut_replies"]
+    words = holds["query_tokens"] - holds["context_tokens"] + holds["reply_tokens"] - ends
     holds["unknown_share"] = holds["unknown_tokens"] / words if words else 0.0
     holds["vocabulary_size"] = vocabulary_size
     holds["dropped"] = meta["dropped"]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import tensorflow as tf
 
 PROCESSOR_FILE = Path("/proc/cpuinfo")
 BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
+_policy_lock = threading.RLock()
 
 
 def prepare_device() -> str:
@@ -19,14 +23,49 @@ def prepare_device() -> str:
 
     Returns:
         The GPUs' or the processor's name.
+
+    Raises:
+        RuntimeError: See `refuse_fork`.
     """
+    refuse_fork()
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
+        with contextlib.suppress(RuntimeError):  # it is in use already, so its memory is settled
+            tf.config.experimental.set_memory_growth(gpu, True)
     if not gpus:
         return f"processor ({_describe_processor()})"
     names = [tf.config.experimental.get_device_details(gpu).get("device_name") for gpu in gpus]
     return ", ".join(f"GPU ({name or gpu.name})" for name, gpu in zip(names, gpus))
+
+
+def refuse_fork() -> None:
+    """Checks that TensorFlow can compute in this process.
+
+    Its threads do not follow into a process that is forked, which would wait for them for ever.
+
+    Raises:
+        RuntimeError: This process was forked from one that had used TensorFlow.
+    """
+    if _find_first_user() != os.getpid():
+        raise RuntimeError(
+            "this process was forked from one that had loaded a model or trained, where TensorFlow "
+            "cannot go on; load after the fork only (gunicorn: without --preload), or start "
+            "processes with multiprocessing's spawn"
+        )
+
+
+@functools.cache
+def _find_first_user() -> int:
+    """Returns the process that first asked, which may be one that this was forked from."""
+    return os.getpid()
+
+
+@contextlib.contextmanager
+def taking_turns(lock: threading.Lock) -> Iterator[None]:
+    """Holds a lock while something is computed; errors as for `refuse_fork`."""
+    refuse_fork()  # first: a thread that held the lock did not follow either
+    with lock:
+        yield
 
 
 def has_gpu() -> bool:
@@ -55,16 +94,19 @@ def resolve_precision(precision: str) -> str:
 def computing_in(precision: str) -> Iterator[None]:
     """Sets the Keras policy for the layers made inside, float32 variables included.
 
+    The policy is the process', so threads take turns.
+
     Args:
         precision: "float32", "bfloat16" or "float16".
     """
-    before = tf.keras.mixed_precision.global_policy()
     name = precision if precision == "float32" else f"mixed_{precision}"
-    tf.keras.mixed_precision.set_global_policy(name)
-    try:
-        yield
-    finally:
-        tf.keras.mixed_precision.set_global_policy(before)
+    with _policy_lock:
+        before = tf.keras.mixed_precision.global_policy()
+        tf.keras.mixed_precision.set_global_policy(name)
+        try:
+            yield
+        finally:
+            tf.keras.mixed_precision.set_global_policy(before)
 
 
 def _processor_lines() -> Iterator[str]:

@@ -24,11 +24,11 @@ import numpy as np
 import numpy.typing as npt
 
 from chatbot.pair_hashes import hash_pair
-from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary
-from chatbot.turns import join_turns
+from chatbot.text import SPECIAL_TOKENS, UNK, Vocabulary
+from chatbot.turns import end_reply, join_turns
 
-FORMAT = 3
-"""Number of the files' format; raise it when the files or the rules of `text` change."""
+FORMAT = 4
+"""Number of the files' format; raise it when the files or the rules of `text` or `turns` change."""
 
 TRAIN, VALIDATION = "train", "validation"
 QUERY, REPLY = "query", "reply"
@@ -128,7 +128,7 @@ class PartWriter:
         reply: list[str],
         context: Sequence[list[str]] = (),
     ) -> None:
-        """Cuts a pair to length, ends its reply and takes it in.
+        """Ends the reply of a pair, cuts both sides to length and takes the pair in.
 
         Args:
             dialogue: The running number of its dialogue.
@@ -148,7 +148,7 @@ class PartWriter:
             self._query.add(joined, len(joined) - min(len(query), self._max_length))
         else:
             self._query.add(query[: self._max_length])
-        self._reply.add([*reply[: self._max_length - 1], SPECIAL_TOKENS[EOS]])
+        self._reply.add(end_reply(reply, self._max_length))
         if len(self._query.tokens) + len(self._reply.tokens) >= _CHUNK_TOKENS:
             self.flush()
 

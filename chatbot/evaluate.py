@@ -46,9 +46,18 @@ from chatbot.config import SearchConfig
 from chatbot.corpus import FORMATS, read_pairs
 from chatbot.errors import ChatbotError
 from chatbot.evaluation.searches import parse_searches
-from chatbot.flags import FLAGS, define_settings, given_settings, run, show
+from chatbot.flags import (
+    FLAGS,
+    define_path,
+    define_paths,
+    define_settings,
+    given_settings,
+    run,
+    show,
+)
+from chatbot.paths import find_in_project
 from chatbot.quiet import hush
-from chatbot.terminal import run_politely, write_output
+from chatbot.terminal import write_output
 
 MOST_TURNS = 100
 """Turns of a dialogue that go with a pair; each model reads as many of the last as it was trained
@@ -62,12 +71,13 @@ PURPOSE = (
 
 def define_flags() -> None:
     """Defines the flags of `python -m chatbot.evaluate`."""
-    flags.DEFINE_multi_string(
+    define_paths(
         "model_dir",
-        ["model/smalltalk"],
+        [find_in_project("model/smalltalk")],
         "Directory that train.py has made; given several times, the models are compared.",
     )
-    flags.DEFINE_string("corpus", "data/smalltalk", "File, directory or zip with dialogues.")
+    bundled = find_in_project("data/smalltalk")
+    define_path("corpus", bundled, "File, directory or zip with dialogues.")
     flags.DEFINE_enum("corpus_format", "auto", FORMATS, "Format of the corpus.")
     flags.DEFINE_integer("limit", 0, "Measure the first pairs only; 0 means all.", 0)
     flags.DEFINE_multi_string(
@@ -78,8 +88,8 @@ def define_flags() -> None:
         "before them name it. What they do not name is as in the plain beam. Its best reply "
         "counts. May be given several times.",
     )
-    flags.DEFINE_string("json_file", "", "File to write the figures to, as JSON.")
-    flags.DEFINE_string("report", "", "Directory to write report.html to.")
+    define_path("json_file", "", "File to write the figures to, as JSON.")
+    define_path("report", "", "Directory to write report.html to.")
     flags.DEFINE_integer("examples", 0, "Show what the model says to the first queries.", 0)
     show("What to measure", "model_dir", "corpus", "corpus_format", "limit", "search")
     show("What to measure", "json_file", "report", "examples")
@@ -128,5 +138,4 @@ def _check_outputs(json_file: str, report: str) -> None:
 
 
 if __name__ == "__main__":
-    define_flags()
-    run(lambda rest: run_politely(lambda: main(rest)), PURPOSE)
+    run(main, PURPOSE, define_flags)

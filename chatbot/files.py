@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import secrets
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from chatbot.errors import ChatbotError
+
+ASIDE = ".writing-"
+"""Begins the names of files that are not whole yet."""
 
 
 def write_json(path: Path, values: Any) -> None:
@@ -30,16 +36,14 @@ def replace_text(path: Path, text: str) -> None:
 
     Args:
         path: The file.
-        text: What to write, as UTF-8.
+        text: What to write, as UTF-8; a lone surrogate, as in the name of a file that is not UTF-8,
+            is written as JSON escapes it.
 
     Raises:
         OSError: It cannot be written; the old file is untouched.
     """
-    aside = path.with_name(path.name + ".writing")
-    aside.write_text(text, encoding="utf-8")
-    flush_to_disk(aside)
-    os.replace(aside, path)
-    flush_to_disk(path.parent)
+    with write_whole(path) as file:
+        file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def copy_whole(source: Path, path: Path) -> None:
@@ -52,11 +56,80 @@ def copy_whole(source: Path, path: Path) -> None:
     Raises:
         OSError: It cannot be read or written; the old file is untouched.
     """
-    aside = path.with_name(path.name + ".writing")
-    shutil.copyfile(source, aside)
-    flush_to_disk(aside)
-    os.replace(aside, path)
-    flush_to_disk(path.parent)
+    with source.open("rb") as original, write_whole(path) as file:
+        shutil.copyfileobj(original, file)
+
+
+@contextlib.contextmanager
+def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Opens a file for writing that takes its place only when everything is in it.
+
+    A device or a named pipe is written directly.
+
+    Args:
+        path: The file; a link is followed.
+
+    Yields:
+        The file.
+
+    Raises:
+        OSError: It cannot be written. What was there before is untouched, and nothing is left.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_dir() and not target.is_file():
+        with target.open("wb") as file:
+            yield file
+        return
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(13, "it is read-only")
+    aside = target.with_name(f"{ASIDE}{secrets.token_hex(8)}")
+    try:
+        with aside.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            shutil.copymode(target, aside)
+        os.replace(aside, target)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    with contextlib.suppress(OSError):  # not every file system can, or lets everybody
+        flush_to_disk(target.parent)
+
+
+def remove_remains(directory: Path) -> None:
+    """Removes what processes that were killed in `write_whole` have left in a directory.
+
+    Args:
+        directory: One in which nobody else is writing.
+    """
+    for remains in directory.glob(f"{ASIDE}*"):
+        remains.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def plain_path(directory: Path) -> Iterator[str]:
+    r"""Names a directory in a way that TensorFlow cannot misread.
+
+    It takes `[`, `*`, `?` and `\` in a checkpoint's name for a pattern, and refuses names that are
+    not UTF-8; the name that the system has for an open directory is free of all these.
+
+    Args:
+        directory: A directory that exists.
+
+    Yields:
+        Its other name, which holds inside the `with` block.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        name = f"/proc/self/fd/{handle}"
+        yield name if os.path.isdir(name) else str(directory)
+    finally:
+        os.close(handle)
 
 
 def read_json(path: Path) -> dict[str, Any]:

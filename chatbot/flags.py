@@ -5,20 +5,70 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Any, Callable, NoReturn, cast
+from typing import Any, NoReturn, cast
 
-from absl import app, flags
+from absl import flags, logging
 
 from chatbot.config import SECTIONS, Config
 from chatbot.errors import ChatbotError
+from chatbot.paths import local_path
 from chatbot.settings import Settings
+from chatbot.terminal import (
+    flush_output,
+    make_visible,
+    run_politely,
+    settle_streams,
+    write_output,
+)
 
 FLAGS = flags.FLAGS
 _REPEATED = ";\n    repeat this option to specify a list of values"  # absl adds it to the help
+_SERIALIZER = flags.ArgumentSerializer[str]()
+_PLACEHOLDERS = {"int": "N", "float": "X", "path": "PATH"}
+_HELP = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
+_OWN: set[str] = set()
+"""Names of the flags that the program now running has defined."""
 _SHOWN: dict[str, list[str]] = {}
 """{heading: names of its flags}, in the order in which `--help` shows them."""
+
+
+class _PathParser(flags.ArgumentParser):  # type: ignore[type-arg]
+    """Reads the path that a flag is given."""
+
+    syntactic_help = "a path"
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def parse(self, argument: str) -> str:
+        """Writes the path out; see `local_path`."""
+        try:
+            return local_path(argument)
+        except ChatbotError as error:
+            raise ChatbotError(f"--{self._name}={error}") from None
+
+    def flag_type(self) -> str:
+        """Names the type."""
+        return "path"
+
+
+def define_path(name: str, default: str, description: str) -> None:
+    """Defines a flag that takes a path.
+
+    Args:
+        name: Its name.
+        default: Its value if nobody says otherwise.
+        description: One sentence for `--help`.
+    """
+    flags.DEFINE(_PathParser(name), name, default, description, serializer=_SERIALIZER)
+
+
+def define_paths(name: str, default: Sequence[str], description: str) -> None:
+    """Defines a flag that takes a path each time it is given; see `define_path`."""
+    flags.DEFINE_multi(_PathParser(name), _SERIALIZER, name, default, description)
 
 
 def define_settings(heading: str, kind: type[Settings]) -> None:
@@ -32,6 +82,8 @@ def define_settings(heading: str, kind: type[Settings]) -> None:
         limits, default = item.metadata, cast(Any, item.default)
         if limits["choices"] is not None:
             flags.DEFINE_enum(item.name, default, limits["choices"], limits["help"])
+        elif limits["is_path"]:
+            define_path(item.name, default, limits["help"])
         elif isinstance(default, bool):
             flags.DEFINE_boolean(item.name, default, limits["help"])
         elif isinstance(default, int):
@@ -72,38 +124,79 @@ def settings_from_flags() -> Config:
     return Config().replace(given_settings())
 
 
-def run(main: Callable[[Sequence[str]], int], purpose: str) -> NoReturn:
+def run(
+    main: Callable[[Sequence[str]], int], purpose: str, define_flags: Callable[[], None]
+) -> NoReturn:
     """Parses the command line and runs a program; whatever a person can fix ends with status 2.
+
+    A notebook may run programs one after the other in one process.
 
     Args:
         main: Takes what is left of the command line and returns the exit status.
         purpose: What the program does, for `--help`.
-    """
+        define_flags: Defines the program's flags.
 
-    def guarded(rest: Sequence[str]) -> int:
+    Raises:
+        SystemExit: Always, with the exit status; see `run_politely`.
+    """
+    settle_streams()
+    logging.use_absl_handler()
+
+    def work() -> int:
         try:
-            if len(rest) > 1:
-                raise ChatbotError(f"{rest[1]!r} is not a flag; flags look like --name=value")
-            return main(rest)
+            _define_anew(define_flags)
+            if _HELP.intersection(sys.argv[1:]):
+                write_output(f"{describe(purpose)}\n")
+                return 0
+            status = main(parse(sys.argv))
+            flush_output()
+            return status
         except ChatbotError as error:
             print(f"{_program()}: {error}", file=sys.stderr)
             return 2
 
-    app.run(guarded, flags_parser=lambda arguments: _parse(arguments, purpose))
-    raise SystemExit(0)
+    raise SystemExit(run_politely(work))
 
 
-def _parse(arguments: Sequence[str], purpose: str) -> list[str]:
-    """Parses the flags; help ends with status 0, a mistake with 2 and one line."""
-    if any(a in ("--help", "-help", "-h", "--helpfull", "--helpshort") for a in arguments[1:]):
-        print(describe(purpose))
-        sys.exit(0)
+def _define_anew(define_flags: Callable[[], None]) -> None:
+    """Defines a program's flags in place of those that the last one had, and of its values."""
+    for name in _OWN:
+        delattr(FLAGS, name)
+    _OWN.clear()
+    _SHOWN.clear()
+    _forget_values()
+    before = set(FLAGS)
+    define_flags()
+    _OWN.update(set(FLAGS) - before)
+
+
+def _forget_values() -> None:
+    for name in FLAGS:
+        if FLAGS[name].present:
+            FLAGS[name].unparse()
+
+
+def parse(arguments: Sequence[str]) -> list[str]:
+    """Gives the flags the values of a command line, and of none before it.
+
+    Args:
+        arguments: The program's name and what follows it.
+
+    Returns:
+        The program's name.
+
+    Raises:
+        ChatbotError: There is a mistake in it.
+    """
+    _forget_values()
     try:
-        return list(FLAGS(list(arguments)))
-    except (flags.Error, UnicodeDecodeError) as error:
-        message = " ".join(str(error).split())
-        print(f"{_program()}: {message}; see --help", file=sys.stderr)
-        sys.exit(2)
+        rest = FLAGS(list(arguments))
+    except (flags.Error, ValueError, OSError) as error:
+        message = make_visible(" ".join(str(error).split()))
+        raise ChatbotError(f"{message}; see --help") from None
+    if len(rest) > 1:
+        raise ChatbotError(f"{rest[1]!r} is not a flag; flags look like --name=value")
+    return rest
 
 
 def describe(purpose: str) -> str:
@@ -116,7 +209,9 @@ def describe(purpose: str) -> str:
         The text, as wide as the terminal, at most 100 columns.
     """
     width = min(100, shutil.get_terminal_size().columns)
-    lines = [*textwrap.wrap(purpose, width), "", f"usage: python {_program()} [--flag=value ...]"]
+    module = getattr(sys.modules["__main__"], "__spec__", None)  # None of a script
+    command = f"-m {module.name}" if module else _program()
+    lines = [*textwrap.wrap(purpose, width), "", f"usage: python {command} [--flag=value ...]"]
     for heading, names in _SHOWN.items():
         lines += ["", f"{heading}:"]
         for name in names:
@@ -142,7 +237,7 @@ def _spell(name: str) -> str:
     value = (
         "|".join(choices)
         if choices
-        else {"int": "N", "float": "X"}.get(flag.parser.flag_type(), "TEXT")
+        else _PLACEHOLDERS.get(flag.parser.flag_type().removeprefix("multi "), "TEXT")
     )
     default = ", ".join(flag.default) if isinstance(flag.default, list) else flag.default
     return f"--{name}={value}" + (f"  (default: {default})" if _known(flag) else "")

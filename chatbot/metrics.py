@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
+from chatbot.checkpoint_store import unwritable
 from chatbot.errors import ChatbotError
-from chatbot.files import replace_text
+from chatbot.files import plain_path, replace_text
 
 
 @dataclass
@@ -81,8 +86,47 @@ def restore_progress(values: Any, path: Path) -> Progress:
         ) from None
 
 
+@contextlib.contextmanager
+def open_events(directory: Path, first_step: int) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Opens a new file of TensorBoard's events.
+
+    It begins with a mark by which TensorBoard drops what earlier files have of the steps to come:
+    a process that was killed has reported steps that it did not save.
+
+    Args:
+        directory: Where the files are; made if it is missing.
+        first_step: The first step that may be reported.
+
+    Yields:
+        Adds a report, {figure: value} with the step among them, to the file.
+
+    Raises:
+        ChatbotError: The file cannot be written.
+        OSError: The directory cannot be made.
+    """
+
+    def write(**content: Any) -> None:
+        event = tf.compat.v1.Event(wall_time=time.time(), **content)
+        try:
+            file.write(event.SerializeToString())
+            file.flush()
+        except tf.errors.OpError as error:
+            raise unwritable(directory, error) from None
+
+    def add(report: Mapping[str, Any]) -> None:
+        values = [{"tag": name, "simple_value": value} for name, value in report.items()]
+        write(step=report["step"], summary={"value": values})
+
+    directory.mkdir(exist_ok=True)
+    name = f"events.out.tfevents.{time.time():.6f}.{os.getpid()}"  # TensorBoard sorts by name
+    with plain_path(directory) as place, tf.io.TFRecordWriter(f"{place}/{name}") as file:
+        write(file_version="brain.Event:2")
+        write(step=first_step, session_log={"status": tf.compat.v1.SessionLog.START})
+        yield add
+
+
 def append_report(path: Path, report: dict[str, Any]) -> None:
-    """Appends one line to a file of reports, and the same figures to TensorBoard's events.
+    """Appends one line to a file of reports.
 
     Args:
         path: The file with one JSON object a line.
@@ -90,8 +134,6 @@ def append_report(path: Path, report: dict[str, Any]) -> None:
     """
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(report) + "\n")
-    for name, value in report.items():
-        tf.summary.scalar(name, value, step=report["step"])
 
 
 def to_perplexity(loss: float) -> float:

@@ -127,7 +127,7 @@ class Seq2Seq(tf.Module):
         Args:
             query_ids: `int32 [B, S]`, padded on the right.
             query_lengths: `int32 [B]`, at least 1.
-            reply_ids: `int32 [B, T]`, each ending in the end token, padded on the right.
+            reply_ids: `int32 [B, T]`, ended where they are not cut, padded on the right.
             reply_lengths: `int32 [B]`, the end token counted.
             dropout_seed: `int32 [2]` in training; None for no dropout.
             label_smoothing: What the gradient, and it alone, is smoothed by; see `losses`.

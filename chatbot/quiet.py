@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import io
+import itertools
 import os
 import re
 import select
@@ -19,6 +19,8 @@ import signal
 import sys
 import time
 import warnings
+
+from chatbot.terminal import write_errors_to
 
 _NOTICES = (
     rb"\S*cuda_(?:dnn|fft|blas)\.cc:\d+\] Unable to register cu\w+ factory: Attempting to register "
@@ -116,12 +118,7 @@ def _divert() -> None:
     os.close(source)
     os.dup2(sink, 2)
     os.close(sink)
-    sys.stderr = io.TextIOWrapper(
-        open(direct, "wb", buffering=0, closefd=False),  # noqa: SIM115 - open to the very end
-        encoding=sys.stderr.encoding,
-        errors="backslashreplace",
-        write_through=True,
-    )
+    write_errors_to(direct)
     atexit.register(_undo, direct, child, os.getpid())
 
 
@@ -143,7 +140,7 @@ def _filter_to_the_end(source: int, target: int) -> None:
 def _gaps(*kept: int) -> list[tuple[int, int]]:
     """Returns the ranges of descriptors above 2 without those that are kept."""
     bounds = [2, *sorted(kept), os.sysconf("SC_OPEN_MAX")]
-    return [(low + 1, high) for low, high in zip(bounds, bounds[1:])]
+    return [(low + 1, high) for low, high in itertools.pairwise(bounds)]
 
 
 def _undo(direct: int, child: int, owner: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -165,7 +165,7 @@ class ManyReplicas:
         return float(total) * work.tokens
 
 
-Computation = Union[OneDevice, ManyReplicas]
+Computation = OneDevice | ManyReplicas
 
 
 def make_computation(

@@ -11,8 +11,8 @@ import tensorflow as tf
 from chatbot.model import Seq2Seq
 from chatbot.optimization import BATCH_SIGNATURE
 from chatbot.padding import pad_rows
-from chatbot.text import EOS, UNK, Vocabulary, tokenize
-from chatbot.turns import Query, join_turns, tokenize_turns
+from chatbot.text import UNK, Vocabulary, tokenize
+from chatbot.turns import Query, end_reply, join_turns, tokenize_turns
 
 BATCH = 64
 """Pairs that are scored together."""
@@ -22,7 +22,7 @@ class Score(NamedTuple):
     """What a model makes of one reply to one query.
 
     Attributes:
-        log_prob: Log probability (nats) of the reply and its end token.
+        log_prob: Log probability (nats) of the reply and its end token, which a cut reply lacks.
         tokens: Tokens of the reply, the end token counted.
         unknown: Those of them that the vocabulary does not have.
     """
@@ -82,4 +82,4 @@ class Scorer:
         return self._vocabulary.encode(join_turns(turns, self._max_length))
 
     def _encode_reply(self, reply: str) -> list[int]:
-        return [*self._vocabulary.encode(tokenize(reply)[: self._max_length - 1]), EOS]
+        return self._vocabulary.encode(end_reply(tokenize(reply), self._max_length))

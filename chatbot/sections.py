@@ -1,7 +1,7 @@
 """The settings of each part, with their defaults, ranges and help.
 
-The names and, where it has them, the defaults are those of the tutorial that the project
-reproduces.
+The names are those of the tutorial that the project reproduces. The defaults are what has been
+measured to be best; `data/tutorial.flags` has the tutorial's own values.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from chatbot.settings import Settings, setting
 class CorpusConfig(Settings):
     """What is learned from, and how it is cut into tokens."""
 
-    corpus: str = setting("", "File, directory or zip with the dialogues to learn from.")
+    corpus: str = setting(
+        "", "File, directory or zip with the dialogues to learn from.", is_path=True
+    )
     corpus_format: str = setting(
         "auto",
         "Format of the corpora; auto looks at the files.",
@@ -36,14 +38,16 @@ class CorpusConfig(Settings):
             "conv",
         ),
     )
-    validation_corpus: str = setting("", "Corpus to measure the validation perplexity on.")
+    validation_corpus: str = setting(
+        "", "Corpus to measure the validation perplexity on.", is_path=True
+    )
     validation_share: float = setting(
         0.0, "Share of the corpus' dialogues held out for validation.", 0.0, 0.9
     )
     max_length: int = setting(
         40,
         "Tokens of a reply, its end token counted, and of each turn of a query; longer ones are "
-        "cut.",
+        "cut, and a reply that is cut has no end token.",
         2,
         10_000,
     )
@@ -66,16 +70,16 @@ class CorpusConfig(Settings):
 class ModelConfig(Settings):
     """The network."""
 
-    rnn_size: int = setting(1024, "Units of each LSTM layer.", 1, 65_536)
+    rnn_size: int = setting(512, "Units of each LSTM layer.", 1, 65_536)
     num_layers: int = setting(2, "LSTM layers in the encoder, and again in the decoder.", 1, 64)
     embedding_size: int = setting(
-        1024, "Width of the word vectors that encoder and decoder share.", 1, 65_536
+        512, "Width of the word vectors that encoder and decoder share.", 1, 65_536
     )
     dropout: float = setting(
-        0.5, "Fraction of every LSTM layer's output dropped in training.", 0.0, 0.99
+        0.2, "Fraction of every LSTM layer's output dropped in training.", 0.0, 0.99
     )
     embedding_dropout: float = setting(
-        0.0, "Fraction of the word vectors' elements dropped in training.", 0.0, 0.99
+        0.1, "Fraction of the word vectors' elements dropped in training.", 0.0, 0.99, absent=0.0
     )
     word_dropout: float = setting(
         0.0,
@@ -85,7 +89,11 @@ class ModelConfig(Settings):
         0.99,
     )
     output_dropout: float = setting(
-        0.0, "Fraction of what is projected to the vocabulary dropped in training.", 0.0, 0.99
+        0.1,
+        "Fraction of what is projected to the vocabulary dropped in training.",
+        0.0,
+        0.99,
+        absent=0.0,
     )
     variational_dropout: bool = setting(
         False, "Drop the same outputs at every step of a sequence, not others at each step."
@@ -94,7 +102,7 @@ class ModelConfig(Settings):
         False, "Project to the vocabulary with the word vectors instead of weights of its own."
     )
     attention: str = setting(
-        "bahdanau",
+        "luong",
         "Attention mechanism: bahdanau (additive) or luong (multiplicative).",
         choices=("bahdanau", "luong"),
     )
@@ -105,7 +113,7 @@ class ModelConfig(Settings):
 class TrainingConfig(Settings):
     """How the weights are found."""
 
-    learning_rate: float = setting(1e-4, "Adam's step size.", 1e-9, 10.0)
+    learning_rate: float = setting(0.002, "Adam's step size.", 1e-9, 10.0)
     learning_rate_schedule: str = setting(
         "constant",
         "What the step size does over the whole training: constant, or down to zero along a "
@@ -113,12 +121,12 @@ class TrainingConfig(Settings):
         choices=("constant", "linear", "cosine"),
     )
     warmup_steps: int = setting(
-        0, "Steps in which the learning rate climbs from zero.", 0, 10_000_000
+        100, "Steps in which the learning rate climbs from zero.", 0, 10_000_000, absent=0
     )
     batch_size: int = setting(
-        128, "Pairs in a batch, those of all devices and workers together.", 1, 1_000_000
+        64, "Pairs in a batch, those of all devices and workers together.", 1, 1_000_000
     )
-    num_epochs: int = setting(30, "Passes over the corpus.", 1, 1_000_000)
+    num_epochs: int = setting(10, "Passes over the corpus.", 1, 1_000_000)
     max_steps: int = setting(
         0, "Stop after this many steps, even within an epoch; 0 means no limit.", 0, 10**12
     )
@@ -132,7 +140,11 @@ class TrainingConfig(Settings):
         0.0, "Share of a target's probability that training spreads over all words.", 0.0, 0.99
     )
     average_decay: float = setting(
-        0.0, "Decay of moving averages of the weights, which then validate and reply.", 0.0, 0.99999
+        0.999,
+        "Decay of moving averages of the weights, which validate and reply; 0 makes none.",
+        0.0,
+        0.99999,
+        absent=0.0,
     )
     steps_per_checkpoint: int = setting(
         100,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from chatbot.errors import ChatbotError
+from chatbot.paths import local_path
 
 
 def setting(
@@ -17,6 +19,9 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     choices: Sequence[str] | None = None,
+    *,
+    is_path: bool = False,
+    absent: Any = None,
 ) -> Any:
     """Declares one setting: its default, one sentence of help, and the values it may take.
 
@@ -26,12 +31,15 @@ def setting(
         low: Smallest number allowed, or None.
         high: Largest number allowed, or None.
         choices: The strings allowed, or None.
+        is_path: Whether it is a path, which `local_path` writes out.
+        absent: What a `config.json` without the setting means, being older than it; None means
+            the default.
 
     Returns:
         A dataclass field.
     """
     limits = {"help": description, "low": low, "high": high, "choices": choices}
-    return field(default=default, metadata=limits)
+    return field(default=default, metadata={**limits, "is_path": is_path, "absent": absent})
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,35 @@ class Settings:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            check_value(item, getattr(self, item.name))
+            value = make_plain(getattr(self, item.name))
+            check_value(item, value)
+            if item.metadata.get("is_path"):
+                value = _write_out(item.name, value)
+            object.__setattr__(self, item.name, value)
+
+
+def _write_out(name: str, path: str) -> str:
+    try:
+        return local_path(path)
+    except ChatbotError as error:
+        raise ChatbotError(f"--{name}={error}") from None
+
+
+def make_plain(value: Any) -> Any:
+    """Turns a value of another library, such as NumPy's numbers, into Python's own, as JSON needs.
+
+    Args:
+        value: Any value.
+
+    Returns:
+        The same as a bool, int or float where it is one; else as it is.
+    """
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():
+        value = value.item()  # NumPy's truth values and arrays of one number are no numbers
+    for kind, plain in ((bool, bool), (numbers.Integral, int), (numbers.Real, float)):
+        if isinstance(value, kind):
+            return plain(value)
+    return value
 
 
 def check_value(item: dataclasses.Field[Any], value: Any) -> None:

@@ -10,13 +10,11 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from chatbot.errors import ChatbotError
+from chatbot.files import write_whole
 
 WINDOW_LINES = 512
 WINDOW_BYTES = 1 << 20
@@ -172,52 +170,6 @@ def replace_file(path: str) -> Iterator[BinaryIO]:
             f"--output={path} cannot be written ({_explain(error)}); "
             "free space or name another file, or - for standard output"
         ) from None
-
-
-@contextlib.contextmanager
-def write_whole(path: str) -> Iterator[BinaryIO]:
-    """Opens a file for writing that takes its place only when everything is in it.
-
-    A device or a named pipe is written directly.
-
-    Args:
-        path: The file; a link is followed.
-
-    Yields:
-        The file.
-
-    Raises:
-        OSError: It cannot be written. What was there before is untouched.
-    """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_dir() and not target.is_file():
-        with target.open("wb") as file:
-            yield file
-        return
-    with _written_aside(target) as file:
-        yield file
-
-
-@contextlib.contextmanager
-def _written_aside(target: Path) -> Iterator[BinaryIO]:
-    if target.exists() and not os.access(target, os.W_OK):
-        raise PermissionError(13, "it is read-only")
-    handle, aside = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            shutil.copymode(target, aside)
-        else:
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(aside, 0o666 & ~umask)  # mkstemp makes a private file
-        os.replace(aside, target)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
 
 
 def _explain(error: Exception) -> str:

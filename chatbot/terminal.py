@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import signal
@@ -10,7 +11,9 @@ import sys
 import unicodedata
 from collections.abc import Callable
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
+
+from absl import logging
 
 from chatbot.errors import ChatbotError
 
@@ -61,6 +64,50 @@ def is_terminal(descriptor: int) -> bool:
     return os.isatty(descriptor)
 
 
+class _PatientFile(io.FileIO):
+    """A file that drops what nobody takes: behind it is a closed pipe or a full disk."""
+
+    def write(self, content: Any) -> int:
+        """Writes, or drops; returns the number of bytes."""
+        try:
+            return super().write(content)
+        except OSError:
+            return len(content)
+
+
+def settle_streams() -> None:
+    """Makes a standard error that nobody reads no reason to stop.
+
+    A standard descriptor that is closed stays unusable, but no file that is opened later gets its
+    number: what is written to standard error would end up in it.
+    """
+    for descriptor, mode in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, mode)
+    write_errors_to(2)
+
+
+def write_errors_to(descriptor: int) -> None:
+    """Leads `sys.stderr` to a descriptor, unless somebody has replaced it, as a notebook does.
+
+    Args:
+        descriptor: The file's, which stays open.
+    """
+    if sys.stderr is not sys.__stderr__:
+        return
+    stream = io.TextIOWrapper(
+        _PatientFile(descriptor, "wb", closefd=False),
+        encoding=getattr(sys.stderr, "encoding", "utf-8"),
+        errors="backslashreplace",
+        write_through=True,
+    )
+    sys.stderr = sys.__stderr__ = stream  # type: ignore[misc]
+    handler = logging.get_absl_handler().python_handler  # it keeps what was there at its import
+    handler.stream = stream
+
+
 def write_output(text: str) -> None:
     """Writes to standard output at once, whatever its encoding.
 
@@ -75,12 +122,21 @@ def write_output(text: str) -> None:
     write_bytes(text.encode(encoding, "replace"))
 
 
+def flush_output() -> None:
+    """Writes what standard output holds back; errors as for `write_output`."""
+    if sys.stdout is not None:
+        write_bytes(b"")
+
+
 def write_bytes(content: bytes) -> None:
     """Writes bytes to standard output at once; see `write_output`."""
     try:
         sys.stdout.flush()
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
+        if hasattr(sys.stdout, "buffer"):
+            sys.stdout.buffer.write(content)
+        else:  # a notebook's
+            sys.stdout.write(content.decode(errors="replace"))
+        sys.stdout.flush()
     except BrokenPipeError:
         raise
     except (OSError, AttributeError) as error:  # no attributes: it was closed from the start

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from chatbot.errors import ChatbotError
+from chatbot.files import write_whole
 from chatbot.joining import IDEOGRAPHS, join
 
 __all__ = [
@@ -203,21 +203,8 @@ class Vocabulary:
         Args:
             path: the file, replaced if it is there.
         """
-        target = Path(path)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(self._bytes)
-                file.flush()
-                os.fsync(file.fileno())
-            # mkstemp makes a private file; a vocabulary is as readable as any other file.
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(temporary, 0o666 & ~umask)
-            os.replace(temporary, target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with write_whole(path) as file:
+            file.write(self._bytes)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Vocabulary:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
-import tensorflow as tf
 from absl import logging
 from tqdm import tqdm
 
@@ -22,6 +23,7 @@ from chatbot.metrics import (
     Progress,
     append_report,
     cut_reports,
+    open_events,
     restore_progress,
     to_perplexity,
 )
@@ -104,6 +106,7 @@ class Trainer:
             )
         # A report that the checkpoint still owes is written again.
         remembered = self.step - 1 if self._progress.steps else self.step
+        self._first_report = remembered + 1
         if self._writes:
             cut_reports(self._directory.metrics_path, remembered)
 
@@ -124,9 +127,9 @@ class Trainer:
         Returns:
             Why the training is finished, or None when it was stopped before.
         """
-        writer = tf.summary.create_noop_writer()
+        events: Any = contextlib.nullcontext()
         if self._writes:
-            writer = tf.summary.create_file_writer(str(self._directory.path / "events"))
+            events = open_events(self._directory.path / "events", self._first_report)
         bar = tqdm(
             total=self.total_steps,
             initial=self.step,
@@ -137,10 +140,10 @@ class Trainer:
             dynamic_ncols=True,
             disable=not self._writes,
         )
-        with writer.as_default(), bar:
+        with bar, events as self._add_event:
             try:
                 self._loop(bar, stop)
-            except OSError:  # the terminal has gone, perhaps; the work should not go with it
+            except OSError:  # a report cannot be written, perhaps; the work should not go with it
                 self._save(None)
                 raise
         if self._out_of_patience():
@@ -188,7 +191,7 @@ class Trainer:
             bar.set_postfix_str(shown, refresh=False)
         else:
             self._note_bad_step(work.indices)
-        bar.update()  # last, for it fails when the terminal has gone
+        bar.update()
 
     def _note_bad_step(self, indices: Any) -> None:
         """Counts a step that changed nothing because its numbers were not finite."""
@@ -268,6 +271,7 @@ class Trainer:
             _show(bar, f"step {self.step}: perplexity {report['perplexity']:.2f}, {said}")
         if self._writes:
             append_report(self._directory.metrics_path, report)
+            self._add_event(report)
         progress.reset()
 
     def _save(self, validation_perplexity: float | None) -> None:
@@ -295,4 +299,4 @@ def _create_slots(optimizer: Any, model: Seq2Seq) -> None:
 def _show(bar: Any, message: str) -> None:
     """Writes a line above the progress bar, if there is one."""
     if not bar.disable:
-        bar.write(message)
+        bar.write(message, file=sys.stderr)

@@ -1,17 +1,34 @@
-"""Queries of several turns: the last turns of a dialogue, a separator between each two."""
+"""What the network reads and learns of turns: queries of several turns, and ended replies."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Union
 
-from chatbot.text import SEP, SPECIAL_TOKENS, UNK, tokenize
+from chatbot.text import EOS, SEP, SPECIAL_TOKENS, UNK, tokenize
 
-Query = Union[str, Sequence[str]]
+Query = str | Sequence[str]
 """A turn alone, or the turns of a dialogue, oldest first."""
 
 SEPARATOR = SPECIAL_TOKENS[SEP]
 """Stands between two turns of a query; no text gives it."""
+
+
+def check_query(query: object) -> None:
+    """Checks that something is a query.
+
+    Args:
+        query: Anything.
+
+    Raises:
+        TypeError: It is none.
+    """
+    found = type(query).__name__
+    if isinstance(query, Sequence) and not isinstance(query, (bytes, bytearray, memoryview)):
+        kinds = {type(turn).__name__ for turn in query if not isinstance(turn, str)}
+        if not kinds:
+            return
+        found += f" of {', '.join(sorted(kinds))}"
+    raise TypeError(f"a query is a str, or a list of str, a dialogue's turns; this is {found}")
 
 
 def tokenize_turns(
@@ -51,3 +68,17 @@ def join_turns(turns: Sequence[Sequence[str]], max_length: int) -> list[str]:
     *earlier, last = turns
     joined = [token for turn in earlier for token in (*turn[:max_length], SEPARATOR)]
     return [*joined, *(last[:max_length] or [SPECIAL_TOKENS[UNK]])]
+
+
+def end_reply(tokens: Sequence[str], max_length: int) -> list[str]:
+    """Writes the tokens of a reply as they are learned and scored.
+
+    Args:
+        tokens: The tokens of the reply.
+        max_length: Most tokens, the end token counted.
+
+    Returns:
+        The tokens and the end token, cut to `max_length`: a reply that is cut has no end token, for
+        it does not end there.
+    """
+    return [*tokens, SPECIAL_TOKENS[EOS]][:max_length]

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import functools
 import signal
-from collections.abc import Iterator, Sequence
-from typing import Any, Callable, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import hypothesis
 import numpy as np
@@ -64,13 +64,14 @@ def make_pairs(queries: Sequence[Sequence[int]], replies: Sequence[Sequence[int]
 
 def make_config(attention: str, **settings: Any) -> ModelConfig:
     """The test sizes; attention "none" switches it off."""
+    dropped = {"dropout": 0.5, "embedding_dropout": 0.0, "output_dropout": 0.0, **settings}
     return ModelConfig(
         rnn_size=U,
         num_layers=L,
         embedding_size=E,
         attention="luong" if attention == "none" else attention,
         use_attention=attention != "none",
-        **settings,
+        **dropped,
     )
 
 

@@ -6,8 +6,8 @@ Nothing here knows of batches or padding: every query and every reply is compute
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from typing import Any, Callable, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 

@@ -52,23 +52,26 @@ def read(variables: Any) -> list[Any]:
 @pytest.mark.usefixtures("_eagerly")
 def test_averages_follow_the_weights_by_the_stated_formula(pairs: Pairs) -> None:
     model = make_model("bahdanau")
-    averages = Averages(model, decay=0.7)
+    averages = Averages(model, decay=0.73)
     expected = read(list_variables(model))
     for mine, start in zip(read(list_variables(averages.model)), expected):
         np.testing.assert_array_equal(mine, start)
     optimizer = make_optimizer("float32")
     update = WeightUpdate(model, optimizer, averages=averages)
     step = make_train_step(model, optimizer, 5.0, 1, update=update)
-    # Of every fourth step; 3 / 12 and 4 / 13 are more than 0.7 ** 4.
-    decays = {4: 2 / 11, 8: 0.7**4, 12: 0.7**4}
+    # The weights up to the fourth step, then of every fourth: 3 / 12 < 0.73 ** 4 < 4 / 13.
+    decays = {1: 0.0, 2: 0.0, 3: 0.0, 4: 0.0, 8: 3 / 12, 12: 0.73**4}
     for count in range(1, 14):
         step(*pairs, tf.constant(count), tf.constant(0.1))
         weights = read(list_variables(model))
         kept = decays.get(count, 1.0)
         expected = [kept * m + (1 - kept) * w for m, w in zip(expected, weights)]
         for mine, average, weight in zip(read(list_variables(averages.model)), expected, weights):
-            np.testing.assert_allclose(mine, average, rtol=1e-4, atol=1e-5)
-            assert np.abs(mine - weight).max() > 1e-3
+            if count <= 4:
+                np.testing.assert_array_equal(mine, weight)
+            else:
+                np.testing.assert_allclose(mine, average, rtol=1e-4, atol=1e-5)
+                assert np.abs(mine - weight).max() > 1e-3
 
 
 @pytest.mark.usefixtures("_eagerly")
@@ -141,8 +144,14 @@ def test_validation_and_chat_have_the_averages_and_training_goes_on_without(
     np.testing.assert_array_equal(bot.model.embedding, embedding)
     scores = Scorer(bot.model, bot.vocabulary, bot.config.corpus.max_length).score(PAIRS)
     loss = -sum(score.log_prob for score in scores) / sum(score.tokens for score in scores)
-    reported = read_metrics(tmp_path / "averaged")[-1]["validation_perplexity"]
-    assert math.exp(loss) == pytest.approx(reported, rel=1e-5)
-    assert reported != pytest.approx(
-        read_metrics(tmp_path / "plain")[-1]["validation_perplexity"], rel=1e-3
+    reported, of_weights = (
+        {
+            report["step"]: report["validation_perplexity"]
+            for report in read_metrics(tmp_path / name)
+        }
+        for name in ("averaged", "plain")
     )
+    assert math.exp(loss) == pytest.approx(reported[8], rel=1e-5)
+    assert reported[8] != pytest.approx(of_weights[8], rel=1e-3)
+    for step in (2, 3, 4):  # the first weights are in no average
+        assert reported[step] == of_weights[step]

@@ -102,6 +102,9 @@ def make_config(attention: str) -> ModelConfig:
         embedding_size=E,
         attention="luong" if attention == "none" else attention,
         use_attention=attention != "none",
+        dropout=0.0,
+        embedding_dropout=0.0,
+        output_dropout=0.0,
     )
 
 

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
+import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from helpers_chat import CONFIG, WORDS, load_bot, make_directory, make_hostile_lines, make_model
+from trainings import train
 
 import chatbot
 from chatbot.chatbot import MAX_CHARACTERS, Chatbot, Reply
@@ -29,6 +33,15 @@ def test_the_package_offers_chatbot_and_reply() -> None:
     assert chatbot.Reply is Reply
     with pytest.raises(AttributeError):
         _ = chatbot.Nothing
+
+
+def test_what_stops_the_import_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(name: str) -> None:
+        raise AttributeError("module 'numpy' has no attribute 'object'")
+
+    monkeypatch.setattr("importlib.import_module", fail)
+    with pytest.raises(ImportError, match=r"Chatbot cannot be imported: module 'numpy' has no"):
+        _ = chatbot.Chatbot
 
 
 def test_a_reply_is_its_text() -> None:
@@ -168,6 +181,77 @@ def test_an_argument_out_of_range_is_refused(bot: Chatbot, name: str, value: flo
         bot.reply("hello", **{name: value})  # type: ignore[arg-type]
 
 
+def test_an_argument_may_be_a_number_of_numpy(bot: Chatbot) -> None:
+    expected = bot.reply("hello", beam_size=3, length_penalty=0.5)
+    given: dict[str, Any] = {"beam_size": np.int64(3), "length_penalty": np.float32(0.5)}
+    assert bot.reply("hello", **given, ban_unk=np.True_) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        (None, "NoneType"),
+        (b"hello", "bytes"),
+        ({"query": "hello"}, "dict"),
+        (7, "int"),
+        (["hi", ["hello"]], "list of list"),
+        (("hi", None, 7), "tuple of NoneType, int"),
+    ],
+)
+def test_what_is_no_query_is_said_to_be_none(bot: Chatbot, query: Any, named: str) -> None:
+    reply = bot.greedy("hello")
+    for ask in (
+        bot.reply,
+        bot.greedy,
+        bot.read,
+        bot.trace_beam,
+        lambda query: bot.replies(["hello", query]),
+        lambda query: bot.attend(query, reply),
+    ):
+        with pytest.raises(TypeError, match=rf"^a query is a str, or .*; this is {named}$"):
+            ask(query)
+
+
+def test_replies_takes_a_list_and_attend_a_reply(bot: Chatbot) -> None:
+    for queries in ("hello", b"hello", {"query": "hello"}):
+        with pytest.raises(TypeError, match="replies takes a list of queries"):
+            bot.replies(queries)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a reply is what `reply` returns, not str"):
+        bot.attend("hello", "hi")  # type: ignore[arg-type]
+    asked = np.array(["hello", "你好"])
+    assert bot.replies(asked) == bot.replies(["hello", "你好"])  # type: ignore[arg-type]
+
+
+def test_a_forked_process_is_told_to_load_after_the_fork(bot: Chatbot, tmp_path: Path) -> None:
+    make_directory(tmp_path)
+    reply = bot.greedy("hello")
+    source, sink = os.pipe()
+    child = os.fork()
+    if child == 0:  # never back into pytest
+        said = []
+        for ask in (
+            lambda: bot.greedy("hello"),
+            lambda: bot.attend("hello", reply),
+            lambda: bot.trace_beam("hello"),
+            lambda: Chatbot.load(tmp_path),
+            lambda: train(tmp_path),
+        ):
+            try:
+                ask()
+            except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
+                said.append(f"{type(error).__name__}: {error}")
+        os.write(sink, json.dumps(said).encode())
+        os._exit(0)
+    os.close(sink)
+    with os.fdopen(source, "rb") as answer:
+        said = json.loads(answer.read())
+    assert os.waitpid(child, 0)[1] == 0
+    assert len(said) == 5
+    for line in said:
+        assert line.startswith("RuntimeError: this process was forked from one that")
+        assert "load after the fork" in line
+
+
 def test_threads_may_begin_at_once(tmp_path: Path) -> None:
     bot = load_bot(tmp_path)
     expected = load_bot(tmp_path)
@@ -225,6 +309,8 @@ def test_a_setting_out_of_range_is_one_line(tmp_path: Path) -> None:
     make_directory(tmp_path)
     with pytest.raises(ChatbotError, match="beam_size"):
         Chatbot.load(tmp_path, {"beam_size": 0})
+    with pytest.raises(TypeError, match="beem_size"):
+        Chatbot.load(tmp_path, {"beem_size": 3})
 
 
 @pytest.mark.parametrize("fast", [False, True])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 import tensorflow as tf
 
 from chatbot.checkpoint import ModelDirectory
-from chatbot.config import Config, ModelConfig
+from chatbot.config import Config, CorpusConfig, ModelConfig
 from chatbot.errors import ChatbotError
+from chatbot.files import ASIDE
 from chatbot.model import Seq2Seq
 from chatbot.text import SPECIAL_TOKENS, Vocabulary
 
@@ -156,6 +158,44 @@ def test_weights_of_other_sizes_are_refused(directory: ModelDirectory) -> None:
         directory.restore(tf.train.Checkpoint(weight=tf.Variable([1.0])), newest, whole=True)
     with pytest.raises(ChatbotError, match="does not fit the sizes"):
         directory.restore(tf.train.Checkpoint(other=tf.Variable([1.0])), newest, whole=False)
+
+
+@pytest.mark.parametrize("name", [b"run[1]", b"a\\b", b"st*r?", b"\xff\xfe caf\xe9"])
+def test_any_name_of_a_directory_will_do(tmp_path: Path, name: bytes) -> None:
+    directory = ModelDirectory(tmp_path / os.fsdecode(name))
+    config = Config(corpus=CorpusConfig(corpus=str(directory.path / "pairs.tsv")))
+    directory.create(config, VOCABULARY)
+    directory.save(track(3), "ckpt", 1, {})
+    assert read(directory, "newest") == 3.0
+    assert directory.load()[0] == config
+
+
+def test_a_checkpoint_that_cannot_be_read_is_not_called_one_of_other_sizes(
+    directory: ModelDirectory,
+) -> None:
+    directory.save(track(1), "ckpt", 1, {})
+    newest = directory.newest()
+    assert newest is not None
+    index, data = (directory.path / f"ckpt-1.{end}" for end in ("index", "data-00000-of-00001"))
+    data.unlink()
+    with pytest.raises(ChatbotError, match=r"ckpt-1 cannot be read \(No such file") as caught:
+        directory.restore(track(0), newest, whole=True)
+    assert "/proc" not in str(caught.value)
+    index.write_bytes(b"a text " * 100)
+    with pytest.raises(ChatbotError, match=r"ckpt-1 cannot be read \(.*magic number\)"):
+        directory.restore(track(0), newest, whole=True)
+    index.unlink()
+    with pytest.raises(ChatbotError, match=r"ckpt-1 cannot be read \(.* ckpt-1\)") as caught:
+        directory.restore(track(0), newest, whole=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_training(
+    directory: ModelDirectory,
+) -> None:
+    (directory.path / f"{ASIDE}1f").write_text("half")
+    with directory.lock():
+        assert not list(directory.path.glob(f"{ASIDE}*"))
 
 
 def test_each_broken_description_is_one_line(directory: ModelDirectory) -> None:

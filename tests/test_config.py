@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fractions
 import json
 from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
@@ -22,6 +23,11 @@ from chatbot.errors import ChatbotError
 ITEMS = {item.name: item for kind in SECTIONS.values() for item in fields(kind)}
 
 
+def is_path(text: str) -> bool:
+    """Whether a path means itself."""
+    return "~" not in text[:1] and "://" not in text and "\0" not in text
+
+
 def values_of(name: str) -> st.SearchStrategy[Any]:
     """Every value that a setting allows."""
     item = ITEMS[name]
@@ -32,7 +38,8 @@ def values_of(name: str) -> st.SearchStrategy[Any]:
     if kind is bool:
         return st.booleans()
     if kind is str:
-        return st.text()
+        texts = st.text()
+        return texts.filter(is_path) if item.metadata["is_path"] else texts
     return st.integers(low, high) if kind is int else st.floats(low, high)
 
 
@@ -112,6 +119,34 @@ def test_value_of_the_wrong_kind_or_size_is_refused_in_one_line(
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "plain"),
+    [
+        ("rnn_size", np.int64(8), 8),
+        ("rnn_size", np.uint8(8), 8),
+        ("rnn_size", np.array(8), 8),
+        ("dropout", np.float32(0.5), 0.5),
+        ("dropout", np.float64(0.5), 0.5),
+        ("dropout", np.int32(0), 0),
+        ("dropout", fractions.Fraction(1, 2), 0.5),
+        ("use_attention", np.False_, False),
+        ("rnn_size", np.float32(8.0), None),
+        ("rnn_size", np.True_, None),
+        ("rnn_size", np.array([8]), None),
+        ("use_attention", np.int64(1), None),
+    ],
+)
+def test_numbers_of_other_libraries_become_pythons_own(name: str, value: Any, plain: Any) -> None:
+    if plain is None:
+        with pytest.raises(ChatbotError, match=f"--{name}=.* is not "):
+            ModelConfig(**{name: value})
+        return
+    kept = getattr(ModelConfig(**{name: value}), name)
+    assert (kept, type(kept)) == (plain, type(plain))
+    config = Config(model=ModelConfig(**{name: value}))
+    assert Config.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
 def test_whole_number_stands_for_a_fraction() -> None:
     assert ModelConfig(dropout=0).dropout == 0
 
@@ -135,10 +170,19 @@ def test_settings_of_a_file_that_do_not_fit_name_the_file(
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_missing_sections_and_settings_take_their_defaults() -> None:
-    assert Config.from_dict({}) == Config()
-    config = Config.from_dict({"model": {"rnn_size": 7}, "search": {}})
-    assert config == Config(model=ModelConfig(rnn_size=7))
+def test_what_an_older_file_does_not_have_changes_nothing() -> None:
+    older = {
+        "embedding_dropout": 0.0,
+        "output_dropout": 0.0,
+        "warmup_steps": 0,
+        "average_decay": 0.0,
+    }
+    assert Config.from_dict({}) == Config().replace(older)
+    config = Config.from_dict({"model": {"rnn_size": 7, "output_dropout": 0.5}, "search": {}})
+    assert config == Config().replace({**older, "rnn_size": 7, "output_dropout": 0.5})
+    # Whoever adds a setting asks what its absence means.
+    added = {name for name, item in ITEMS.items() if item.metadata["absent"] is not None}
+    assert added == set(older)
 
 
 def test_settings_cannot_be_changed_in_place() -> None:

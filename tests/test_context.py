@@ -17,10 +17,10 @@ from chatbot.corpus import Pair, read_pairs
 from chatbot.dataset import EncodedCorpus
 from chatbot.encoding import EncodingConfig, is_held_out, write_encoded
 from chatbot.text import EOS, SEP, SPECIAL_TOKENS, UNK, Vocabulary, tokenize
-from chatbot.turns import SEPARATOR, join_turns, tokenize_turns
+from chatbot.turns import SEPARATOR, end_reply, join_turns, tokenize_turns
 
 DIALOGUES = (("a b", "c", "d d d d", "a"), ("e", "", "f", "g", "a"))
-# How often each word counts, sides cut to 3 tokens and replies to 2 and their ends: d 5, a 3, c 2,
+# How often each word counts, sides cut to 3 tokens, ends of replies among them: d 6, a 3, c 2,
 # g 2, b 1, f 1; and e, which is in no pair, never.
 QUERIES = {
     1: [[6, 9], [7], [5, 5, 5], [10], [8]],
@@ -33,7 +33,7 @@ QUERIES = {
         [UNK, SEP, 10, SEP, 8],
     ],
 }
-REPLIES = [[7, EOS], [5, 5, EOS], [6, EOS], [8, EOS], [6, EOS]]
+REPLIES = [[7, EOS], [5, 5, 5], [6, EOS], [8, EOS], [6, EOS]]
 
 TURNS = st.sampled_from(["", "a", "b c", "don't", "你好 a", "x y z", "<sep>", "a b a b", "x"])
 SETTINGS = st.builds(
@@ -208,3 +208,11 @@ def test_a_query_is_left_as_it_was_and_its_turns_are_cut() -> None:
     query = ["a" * 9, "bb cc"]
     assert tokenize_turns(query, 2, max_characters=4) == [["aaaa"], ["bb", "c"]]
     assert query == ["a" * 9, "bb cc"]
+
+
+@pytest.mark.parametrize("length", range(7))
+def test_a_reply_is_learned_as_a_beginning_of_itself_and_ends_where_it_ends(length: int) -> None:
+    reply = [f"w{place}" for place in range(length)]
+    learned = end_reply(reply, 4)
+    assert learned == [*reply, SPECIAL_TOKENS[EOS]][:4]
+    assert (SPECIAL_TOKENS[EOS] in learned) == (length < 4)

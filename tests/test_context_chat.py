@@ -170,7 +170,7 @@ def test_replies_are_scored_in_their_context(make_bot: Callable[[int], Chatbot])
         Pair("how are you ?", "i", 0, ("unheard of", "hello")),
         Pair("hello", "you are how ?", 1),
     ]
-    encoded = [([5, SEP, 8, 7, 6], [10, EOS]), ([5], [6, 7, EOS])]
+    encoded = [([5, SEP, 8, 7, 6], [10, EOS]), ([5], [6, 7, 8])]
     expected = [
         -float(tf.reduce_sum(bot.model.token_log_losses(*make_pairs([query], [reply]))))
         for query, reply in encoded

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from small_corpora import SETTINGS, encode, list_keys, write_corpus
 
 from chatbot import dataset
-from chatbot.dataset import EncodedCorpus, prefetch
+from chatbot.dataset import Corpora, EncodedCorpus, prefetch
 from chatbot.errors import ChatbotError
 from chatbot.text import PAD, SPECIAL_TOKENS, Vocabulary
 
@@ -69,6 +69,14 @@ def test_a_batch_is_the_callers_to_change(part: EncodedCorpus) -> None:
         array += 1
     for array, expected in zip(part.batch(np.arange(5)), before):
         assert array.tolist() == expected.tolist()
+
+
+def test_pairs_are_quoted_without_end_tokens_whether_they_are_cut_or_not(tmp_path: Path) -> None:
+    source = tmp_path / "corpus.tsv"
+    source.write_text("a b\tc d\ne\ta b c d e\n", encoding="utf-8")
+    train, _, vocabulary = encode(source, tmp_path / "cache", replace(SETTINGS, max_length=3))
+    quoted = Corpora(train, None, vocabulary).quote(np.arange(2))
+    assert quoted == '"a b" -> "c d", "e" -> "a b c"'
 
 
 def test_a_batch_of_nothing_is_empty(part: EncodedCorpus) -> None:

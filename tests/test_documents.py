@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,7 @@ from fakes import NEVER, TableModel
 from chatbot.attention import make_mechanism
 from chatbot.chatbot import Chatbot
 from chatbot.checkpoint import ModelDirectory
-from chatbot.config import Config, ModelConfig, SearchConfig
+from chatbot.config import Config, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.dataset import Batch, encode_corpus
 from chatbot.encoding import EncodingConfig
 from chatbot.model import Seq2Seq
@@ -166,8 +167,7 @@ def test_example_of_scaled_dot_products(
         np.testing.assert_allclose(output, [0.88911, 0.21089], atol=5e-6)
 
 
-def test_defaults_are_the_documents_values() -> None:
-    values = Config().flat()
+def test_tutorial_flag_file_names_every_value_of_the_documents() -> None:
     expected = {
         "rnn_size": 1024,
         "num_layers": 2,
@@ -180,10 +180,38 @@ def test_defaults_are_the_documents_values() -> None:
         "steps_per_checkpoint": 100,
         "beam_size": 5,
         "vocab_size": 40_000,
+        "max_length": 10,
+        "max_reply_length": 10,
+        "attention": "bahdanau",
         "use_attention": True,
         "beam_search": True,
+        "model_name": "ckpt",
     }
+    lines = (ROOT / "data" / "tutorial.flags").read_text(encoding="utf-8").split("\n")
+    named = {line.lstrip("-").partition("=")[0] for line in lines if line.startswith("--")}
+    assert set(expected) <= named
+    given = parse_flags("--flagfile=data/tutorial.flags")
+    values = {name: value for name, section in given.items() for name, value in section.items()}
     assert {name: values[name] for name in expected} == expected
+    # What the documents do not have is named, too, or it would be there by default.
+    nothing = {
+        "embedding_dropout": 0.0,
+        "word_dropout": 0.0,
+        "output_dropout": 0.0,
+        "variational_dropout": False,
+        "tie_embeddings": False,
+        "learning_rate_schedule": "constant",
+        "warmup_steps": 0,
+        "weight_decay": 0.0,
+        "label_smoothing": 0.0,
+        "average_decay": 0.0,
+        "patience": 0,
+    }
+    assert {name: values[name] for name in nothing} == nothing
+    # These say how long and how exactly a run computes, not what is learned.
+    of_the_run = "max_steps seed precision max_minutes max_bad_steps distribute deterministic"
+    own = {item.name for kind in (ModelConfig, TrainingConfig) for item in fields(kind)}
+    assert own - set(of_the_run.split()) <= {name.removeprefix("no") for name in named} | named
 
 
 # The faults.

@@ -55,20 +55,21 @@ def choose_words(pairs: Iterable[Pair], settings: EncodingConfig) -> Vocabulary:
     counts: Counter[str] = Counter()
     for pair in pairs:
         counts.update(tokenize(pair.query)[: settings.max_length])
-        counts.update(tokenize(pair.reply)[: settings.max_length - 1])
+        counts.update(tokenize(pair.reply)[: settings.max_length])
     return Vocabulary.build(counts, settings.vocab_size, settings.min_count)
 
 
 def encode_plainly(
     pairs: Iterable[Pair], settings: EncodingConfig, vocabulary: Vocabulary
 ) -> list[tuple[list[int], list[int]]]:
-    return [
-        (
-            vocabulary.encode(tokenize(pair.query)[: settings.max_length]),
-            [*vocabulary.encode(tokenize(pair.reply)[: settings.max_length - 1]), EOS],
+    rows = []
+    for pair in pairs:
+        query, reply = (
+            vocabulary.encode(tokenize(side)[: settings.max_length])
+            for side in (pair.query, pair.reply)
         )
-        for pair in pairs
-    ]
+        rows.append((query, [*reply, EOS] if len(reply) < settings.max_length else reply))
+    return rows
 
 
 def read_back(part: EncodedCorpus) -> list[tuple[list[int], list[int]]]:
@@ -122,7 +123,7 @@ def check_summary(
     settings: EncodingConfig,
 ) -> None:
     unknown = sum(query.count(UNK) + reply.count(UNK) for query, reply in rows)
-    words = sum(len(query) + len(reply) - 1 for query, reply in rows)
+    words = sum(len(query) + len(reply) - reply.count(EOS) for query, reply in rows)
     expected = {
         "pairs": len(pairs),
         "dialogues": len({pair.dialogue for pair in pairs}),
@@ -131,7 +132,7 @@ def check_summary(
         "unknown_tokens": unknown,
         "unknown_share": pytest.approx(unknown / words),
         "cut_queries": sum(len(tokenize(pair.query)) > settings.max_length for pair in pairs),
-        "cut_replies": sum(len(tokenize(pair.reply)) > settings.max_length - 1 for pair in pairs),
+        "cut_replies": sum(len(tokenize(pair.reply)) + 1 > settings.max_length for pair in pairs),
     }
     assert {name: part.summary[name] for name in expected} == expected
 
@@ -186,7 +187,10 @@ def test_the_longest_side_that_fits_is_not_cut(
     assert part.query_lengths.tolist() == [4, 4]
     assert part.reply_lengths.tolist() == [4, 4]
     assert (part.summary["cut_queries"], part.summary["cut_replies"]) == (1, 1)
-    assert read_back(part)[1] == ([5, 5, 5, 5], [5, 5, 5, EOS])
+    assert read_back(part) == [
+        ([5, 5, 5, 5], [5, 5, 5, EOS]),
+        ([5, 5, 5, 5], [5, 5, 5, 5]),  # what is cut does not end there
+    ]
 
 
 def test_the_held_out_share_is_what_was_asked_for() -> None:

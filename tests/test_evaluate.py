@@ -50,7 +50,7 @@ def test_scores_are_those_of_each_pair_alone_cut_and_ended(bot: Chatbot) -> None
     encoded = [
         ([8, 7, 6, 9], [10, 7, 8, EOS]),
         ([5], [6, EOS]),
-        ([5], [5, 5, 5, 5, EOS]),
+        ([5], [5, 5, 5, 5, 5]),  # what is cut does not end there
         ([UNK, UNK], [UNK, UNK, 6, EOS]),
         ([UNK], [6, EOS]),
     ]

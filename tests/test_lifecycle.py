@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from trainings import PAIRS, digest_directory, read_metrics, tiny_settings, train, write_pairs
 
 from chatbot.checkpoint import ModelDirectory
@@ -114,3 +116,25 @@ def test_no_corpus_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(ChatbotError, match=r"missing\.tsv"):
         train(tmp_path / "model", corpus=str(tmp_path / "missing.tsv"))
     assert not (tmp_path / "model" / "config.json").exists()
+
+
+def test_tensorboard_drops_the_steps_that_a_kill_undid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise MemoryError
+
+    model = tmp_path / os.fsdecode(b"run[1]\\\xff")  # events do not depend on the name either
+    settings = tiny_settings(write_pairs(tmp_path / "pairs.tsv"), steps_per_checkpoint=100)
+    monkeypatch.setattr(Trainer, "_save", die)  # what the epochs reported is not saved
+    with pytest.raises(MemoryError):
+        train(model, **settings)
+    monkeypatch.undo()
+    assert train(model, max_steps=7) == 0
+    (tmp_path / "view").symlink_to(model)  # the reader has its own trouble with such names
+    events = EventAccumulator(str(tmp_path / "view" / "events")).Reload()
+    reports = read_metrics(model)
+    assert [report["step"] for report in reports] == [3, 6, 7]
+    for figure in ("loss", "gradient_norm"):
+        drawn = [(event.step, event.value) for event in events.Scalars(figure)]
+        assert drawn == [(r["step"], pytest.approx(r[figure])) for r in reports]

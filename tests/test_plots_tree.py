@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from chatbot.branches import Branch, cut_tree, format_probability, list_nodes
 from chatbot.errors import ChatbotError
+from chatbot.paths import PROJECT
 from chatbot.plots import draw_beam_tree, write_beam_tree
 from chatbot.plots.layout import place_rows, space_out
-from tools.draw_examples import DOCS, PROBABILITIES, WORDS, draw_examples, search_table
+from tools.draw_examples import PROBABILITIES, WORDS, draw_examples, search_table
 
 Tree = list[list[Branch]]
 
@@ -135,7 +136,7 @@ def test_an_outline_by_hand() -> None:
 @given(st.lists(st.integers(-5, 5) | st.floats(-5, 5), max_size=7))
 def test_places_are_apart_and_no_worse_than_others(wishes: list[float]) -> None:
     places = space_out(wishes)
-    assert all(after - before > 1 - 1e-9 for before, after in zip(places, places[1:]))
+    assert all(after - before > 1 - 1e-9 for before, after in itertools.pairwise(places))
 
     def sum_squares(values: Any) -> float:
         return float(np.sum((np.asarray(values) - wishes) ** 2))
@@ -152,7 +153,7 @@ def test_no_nodes_meet_and_no_edges_cross() -> None:
     assert rows.min() == 0.0
     for step in range(15):
         found = sorted((rows[n], n) for n, node in enumerate(nodes) if node.step == step)
-        assert all(after[0] - before[0] > 1 - 1e-9 for before, after in zip(found, found[1:]))
+        assert all(after[0] - before[0] > 1 - 1e-9 for before, after in itertools.pairwise(found))
         parents = [nodes[n].parent for _, n in found if step]
         heights = [rows[parent] for parent in parents if parent is not None]
         assert heights == sorted(heights)
@@ -268,7 +269,7 @@ def test_the_documents_example_is_searched_and_drawn(tmp_path: Path) -> None:
     ]
     draw_examples(tmp_path)
     for path in tmp_path.iterdir():
-        assert path.read_bytes() == (DOCS / path.name).read_bytes(), path.name
+        assert path.read_bytes() == (PROJECT / "docs" / path.name).read_bytes(), path.name
     assert [path.name for path in tmp_path.iterdir()] == ["beam_tree.svg"]
 
 

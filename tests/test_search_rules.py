@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -134,7 +135,7 @@ def test_rules_hold_and_log_probs_stay_the_models_own(
         for words, log_prob in read_row(found, row).items():
             assert len(words) >= 3
             assert not set(NO_WORDS) & set(words)
-            pairs_said = list(zip(words, words[1:]))
+            pairs_said = list(itertools.pairwise(words))
             assert len(set(pairs_said)) == len(pairs_said)
             assert log_prob == pytest.approx(score_reply(oracle(query), words), abs=2e-4)
 

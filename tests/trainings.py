@@ -41,9 +41,13 @@ def tiny_settings(corpus: Path, **changes: Any) -> dict[str, Any]:
         "attention": "luong",
         "dropout": 0.2,
         "embedding_dropout": 0.1,
+        "output_dropout": 0.0,
         "batch_size": 3,
+        "num_epochs": 30,
         "max_steps": 8,
         "learning_rate": 0.01,
+        "warmup_steps": 0,
+        "average_decay": 0.0,
         "steps_per_checkpoint": 2,
         "precision": "float32",
     }

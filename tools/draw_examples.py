@@ -1,17 +1,18 @@
-"""Draws the worked example of beam search: python -m tools.draw_examples [DIRECTORY]."""
+"""Draws the worked example of beam search: python -m tools.draw_examples."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from chatbot.branches import Branch
+from chatbot.flags import FLAGS, define_path, run, show
+from chatbot.paths import find_in_project
 from chatbot.plots import draw_beam_tree
 
-DOCS = Path(__file__).parents[1] / "docs"
+PURPOSE = "Draws the worked example of beam search, of width 2."
 WORDS = ("I", "am", "Chinese")
 PROBABILITIES = {"": (0.4, 0.5, 0.1), "I": (0.3, 0.6, 0.1), "am": (0.3, 0.3, 0.4)}
 """Of each word after the one before; the worked example of beam search, of width 2."""
@@ -58,5 +59,21 @@ def draw_examples(directory: Path) -> None:
     draw_beam_tree(str(directory / "beam_tree.svg"), tree, "beam search, width 2")
 
 
+def define_flags() -> None:
+    """Defines the flags of `python -m tools.draw_examples`."""
+    define_path("directory", find_in_project("docs"), "Directory for the picture.")
+    show("Where to put it", "directory")
+
+
+def main(_: Sequence[str]) -> int:
+    """Draws into the directory that the flags name.
+
+    Returns:
+        0.
+    """
+    draw_examples(Path(FLAGS.directory))
+    return 0
+
+
 if __name__ == "__main__":
-    draw_examples(Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS)
+    run(main, PURPOSE, define_flags)

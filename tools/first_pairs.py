@@ -9,15 +9,17 @@ from collections.abc import Iterator, Sequence
 from absl import flags
 
 from chatbot.corpus import FORMATS, read_pairs
-from chatbot.flags import FLAGS, run, show
-from chatbot.terminal import run_politely, write_output
+from chatbot.flags import FLAGS, define_path, run, show
+from chatbot.paths import find_in_project
+from chatbot.terminal import write_output
 
 PURPOSE = "Prints the first pairs of a corpus in the format jsonl, each one turn and its reply."
 
 
 def define_flags() -> None:
     """Defines the flags of `python -m tools.first_pairs`."""
-    flags.DEFINE_string("corpus", "data/smalltalk", "File, directory or zip with dialogues.")
+    bundled = find_in_project("data/smalltalk")
+    define_path("corpus", bundled, "File, directory or zip with dialogues.")
     flags.DEFINE_enum("corpus_format", "auto", FORMATS, "Format of the corpus.")
     flags.DEFINE_integer("pairs", 20_000, "Most pairs.", 1)
     show("What to print", "corpus", "corpus_format", "pairs")
@@ -53,5 +55,4 @@ def main(_: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    define_flags()
-    run(lambda rest: run_politely(lambda: main(rest)), PURPOSE)
+    run(main, PURPOSE, define_flags)

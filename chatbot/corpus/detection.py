@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 from chatbot.corpus import (
     chatterbot,

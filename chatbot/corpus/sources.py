@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Callable
+from typing import IO
 
 from chatbot.corpus.packed import DAMAGED, MAX_RATIO, SMALL, strip_suffix, unpack
 from chatbot.errors import ChatbotError

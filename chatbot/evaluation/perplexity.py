@@ -20,7 +20,7 @@ class PairLosses(NamedTuple):
     """What a model makes of each pair of a corpus.
 
     Attributes:
-        losses: `float64 [N]`, the loss (nats) of the reply and its end token.
+        losses: `float64 [N]`, the loss (nats) of the reply and its end token, if it is not cut.
         tokens: `int64 [N]`, the tokens of the reply, the end token counted.
         unknown: `int64 [N]`, those of them that the vocabulary does not have.
     """

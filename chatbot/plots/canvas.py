@@ -8,12 +8,12 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from chatbot.errors import ChatbotError
+from chatbot.files import write_whole
 from chatbot.plots.fonts import OWN_FONT, Fonts, choose_fonts
-from chatbot.streams import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -42,19 +42,18 @@ NUMBERS = [
 PROGRAM = """
 import contextlib, io, sys
 import {module} as program
-from chatbot.flags import FLAGS, run
+from chatbot.flags import run
 for assignment in sys.stdin.read().split():
     sys.argv = ["{module}.py", "--" + assignment]
     complaint = io.StringIO()
     status = None
     with contextlib.redirect_stderr(complaint):
         try:
-            run(lambda rest: print("accepted", assignment) or 0, program.PURPOSE)
+            accept = lambda rest: print("accepted", assignment) or 0
+            run(accept, program.PURPOSE, program.define_flags)
         except SystemExit as end:
             status = end.code
     name = assignment.partition("=")[0]
-    FLAGS[name].value = FLAGS[name].default
-    FLAGS[name].present = 0
     lines = complaint.getvalue().splitlines()
     print(status, len(lines), name in "".join(lines), "tensorflow" in sys.modules)
 """

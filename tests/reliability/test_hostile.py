@@ -6,6 +6,7 @@ line, `MEAN` for one on average.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -144,7 +145,7 @@ def talk(model_dir: Path, lines: Sequence[bytes], end: bytes, *flags: str) -> Ta
         guard.cancel()
     assert rest == b""
     times = [begin, *(when for _, when in came)]
-    pauses = [after - before for before, after in zip(times, times[1:])]
+    pauses = [after - before for before, after in itertools.pairwise(times)]
     return Talk([text for text, _ in came], process.returncode, complaints, growth, pauses)
 
 

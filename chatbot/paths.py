@@ -1,0 +1,77 @@
+"""Paths as people write them, and where the project itself lies."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from chatbot.errors import ChatbotError
+
+PROJECT = Path(__file__).resolve().parents[1]
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*:"
+_ENDINGS = re.compile(r"\.\w+(\.(gz|bz2|xz|zip))?$")
+_COMMON = ("corpus", "data", "movie_lines", "train", "training", "utterances")
+"""Names of files that say nothing of what is in them."""
+
+
+def local_path(path: str | os.PathLike[str]) -> str:
+    """Writes a path out.
+
+    Args:
+        path: As a person gave it.
+
+    Returns:
+        The path with `~` and `~user` replaced by the home directory; an empty one stays empty.
+
+    Raises:
+        ChatbotError: It is an address (`scheme://...`), names the home directory of nobody that
+            this machine knows, or holds a NUL character.
+    """
+    text = os.fsdecode(path)
+    if re.match(_SCHEME + ("//" if isinstance(path, str) else "/"), text):  # pathlib keeps one
+        raise ChatbotError(
+            f"{text} is an address, not a path on this machine; copy it here or mount it, and give "
+            "that path"
+        )
+    written_out = os.path.expanduser(text)
+    if written_out.startswith("~"):
+        raise ChatbotError(
+            f"{text}: there is no such home directory; for a name that begins with ~ write ./{text}"
+        )
+    if "\0" in text:
+        raise ChatbotError(f"{text!r} is no path, for it holds a NUL character; leave that out")
+    return written_out
+
+
+def find_in_project(name: str) -> str:
+    """Finds what belongs to the project from any working directory.
+
+    Args:
+        name: A path in the project.
+
+    Returns:
+        The same where the project is the working directory, else the absolute path.
+    """
+    return name if os.path.samefile(PROJECT, ".") else str(PROJECT / name)
+
+
+def default_model_dir(corpus: str) -> str:
+    """Names the directory of a model after its corpus.
+
+    Args:
+        corpus: The path of the corpus.
+
+    Returns:
+        `model/NAME` in the project. NAME is the corpus' own without its ending: "mine" of mine.tsv
+        and mine.tsv.gz. A file named as many are, such as train.zip, gives its directory's.
+
+    Raises:
+        ChatbotError: There is no corpus to name it after.
+    """
+    path = Path(os.path.abspath(local_path(corpus)))
+    own = path.name if path.is_dir() else _ENDINGS.sub("", path.name)
+    telling = [name for name in (own, path.parent.name) if name.lower() not in (*_COMMON, "")]
+    if not corpus or not (telling or own):
+        raise ChatbotError("there is nothing to learn from; name a corpus with --corpus=FILE")
+    return find_in_project(f"model/{(telling or [own])[0]}")

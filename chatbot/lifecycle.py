@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,10 +15,11 @@ import tensorflow as tf
 from chatbot.averaging import make_averages
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config, SearchConfig, TrainingConfig
-from chatbot.dataset import Corpora, EncodingConfig, encode_corpus
+from chatbot.dataset import Corpora, EncodedCorpus, EncodingConfig, encode_corpus
 from chatbot.device import computing_in, has_gpu, prepare_device, resolve_precision
 from chatbot.distribution import Distribution, join_others
 from chatbot.errors import ChatbotError
+from chatbot.first_look import show_first_pairs
 from chatbot.metrics import read_reports
 from chatbot.model import Seq2Seq
 from chatbot.plots import draw_curves
@@ -153,7 +155,7 @@ def _prepare(
     _enter_directory(directory, config, corpora)
     if distribution.is_chief:
         directory.keep_pairs(corpora.train.pairs_file)  # an older version kept none
-        _say(corpora.train.describe())
+        _introduce(corpora.train)
         if config.corpus.context_turns > 1 and not corpora.train.summary["context_tokens"]:
             _say(
                 f"note: --context_turns={config.corpus.context_turns} adds nothing here, where no "
@@ -161,8 +163,22 @@ def _prepare(
             )
         if corpora.validation is not None:
             _say(f"to measure: {corpora.validation.describe()}")
+        if config.corpus.validation_corpus and corpora.validation is not None:
+            _warn(corpora.validation)
         distribution.wait_for_all()
     return corpora
+
+
+def _introduce(corpus: EncodedCorpus) -> None:
+    """Says what is learned, and shows enough of it for a person to see whether that is meant."""
+    _say(corpus.describe())
+    _say(show_first_pairs(corpus.summary["first_pairs"], shutil.get_terminal_size().columns))
+    _warn(corpus)
+
+
+def _warn(corpus: EncodedCorpus) -> None:
+    for warning in corpus.summary["warnings"]:
+        _say(f"warning: {warning}")
 
 
 def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config:
@@ -218,6 +234,8 @@ def open_corpora(config: Config, cache_dir: Path) -> Corpora:
         validation_share=config.corpus.validation_share,
         seed=config.training.seed,
         context_turns=config.corpus.context_turns,
+        encoding=config.corpus.encoding,
+        columns=config.corpus.columns,
     )
     source, form = config.corpus.corpus, config.corpus.corpus_format
     train, validation, vocabulary = encode_corpus(source, form, cache_dir, settings)

@@ -115,7 +115,8 @@ def settle_encoding(source: Source, usual: str = AUTO) -> str:
 
 def name_encoding(encoding: str) -> str:
     """Writes an encoding's name as people do."""
-    return encoding.upper() if encoding.lower().startswith(("utf", "gb")) else encoding
+    name = codecs.lookup(encoding).name
+    return name.upper() if name.startswith(("utf", "gb")) else name
 
 
 def _check(source: Source, encoding: str, count: Count) -> str:

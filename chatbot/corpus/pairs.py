@@ -19,12 +19,16 @@ from chatbot.corpus.detection import (
 from chatbot.corpus.report import Dialogue, Pair, ReadReport
 from chatbot.corpus.sources import Source, check_file, find_sources, open_source
 from chatbot.errors import ChatbotError
-from chatbot.read_options import AS_FOUND, ReadOptions
+from chatbot.read_options import AS_FOUND, AUTO, ReadOptions
 from chatbot.text import tokenize
 
 _HASHED_WHOLE = (
     64 << 20
 )  # bytes; of a larger file the time of its last change stands for the content
+_COLUMNS_CURE = (
+    "if they are not, choose others with --columns=QUERY,REPLY (numbers from 1, or names) and "
+    "another --model_dir"
+)
 _SURE_TOKEN = re.compile("[!-~\u4e00-\u9fff]")  # each of these is a token or part of one
 
 
@@ -80,7 +84,7 @@ def read_pairs(
     account = ReadReport() if report is None else report
     corpus = as_path(path)
     dialogues = _read(corpus, corpus_format, account, options)
-    return _pair_turns(corpus, dialogues, account, context_turns)
+    return _pair_turns(corpus, dialogues, account, context_turns, options)
 
 
 def fingerprint(path: str | os.PathLike[str]) -> str:
@@ -145,11 +149,13 @@ def _read(
         )
     sources = find_files(_as_corpus(path) if name == "cornell" else path, name, options)
     report.bytes_expected = sum(source.size for source in sources)
-    return _read_counting(path, name, reader.read(sources, report), report)
+    if reader.has_columns:
+        report.cure = _COLUMNS_CURE
+    return _read_counting(path, name, reader.read(sources, report), report, options)
 
 
 def _read_counting(
-    path: Path, name: str, dialogues: Iterator[Dialogue], report: ReadReport
+    path: Path, name: str, dialogues: Iterator[Dialogue], report: ReadReport, options: ReadOptions
 ) -> Iterator[Dialogue]:
     before = report.dialogues
     for dialogue in dialogues:
@@ -159,11 +165,15 @@ def _read_counting(
         else:
             report.drop("dialogue of a single turn", dialogue.where)
     if report.dialogues == before:
-        raise _no_pair(path, name, report)
+        raise _no_pair(path, name, report, options)
 
 
 def _pair_turns(
-    path: Path, dialogues: Iterator[Dialogue], report: ReadReport, context_turns: int
+    path: Path,
+    dialogues: Iterator[Dialogue],
+    report: ReadReport,
+    context_turns: int,
+    options: ReadOptions,
 ) -> Iterator[Pair]:
     before = report.pairs
     context: deque[str] = deque(maxlen=context_turns - 1)
@@ -174,7 +184,7 @@ def _pair_turns(
         for reply in turns[1:]:
             reply_has_token = _has_token(reply)
             if query_has_token and reply_has_token:
-                report.pairs += 1
+                report.add_pair(query, reply)
                 yield Pair(query, reply, number, tuple(context))
             else:
                 report.drop("pair with an empty side", where)
@@ -182,21 +192,23 @@ def _pair_turns(
                 context.append(query)
             query, query_has_token = reply, reply_has_token
     if report.pairs == before:
-        raise _no_pair(path, "", report)
+        raise _no_pair(path, "", report, options)
 
 
 def _has_token(text: str) -> bool:
     return _SURE_TOKEN.search(text) is not None or bool(tokenize(text))
 
 
-def _no_pair(path: Path, name: str, report: ReadReport) -> ChatbotError:
+def _no_pair(path: Path, name: str, report: ReadReport, options: ReadOptions) -> ChatbotError:
     """Words the refusal of a corpus in which nothing can be used."""
     reason = report.main_reason()
     as_read = f" as {name}" if name else ""
     if reason is None:
         return ChatbotError(f"{Source(path).name}: the corpus is empty{as_read}; give another one")
-    columns = ", other --columns" if name and READERS[name].has_columns else ""
+    cures = [f"another --corpus_format ({', '.join(READERS)})"]
+    cures += ["other --columns"] if options.columns else []
+    cures += ["another --encoding"] if options.encoding != AUTO else []
     return ChatbotError(
         f"{report.first[reason]}: {reason}; the corpus has no (query, reply) pair{as_read}; "
-        f"choose another --corpus_format ({', '.join(READERS)}){columns} or another corpus"
+        f"choose {', '.join(cures)} or another corpus"
     )

@@ -20,8 +20,8 @@ ENGLISH = [("hello", "hi there"), ("how are you?", "fine, thanks.")]
 # What people write in other encodings, all of it beyond ASCII.
 FOREIGN = {
     "euc_kr": "안녕하세요\t반갑습니다\n오늘 날씨가 어때요?\t맑아요\n데이터를 가지고 있습니다\t네\n",
-    "euc_jp": "こんにちは\tはい、元気です\n今日の天気はどうですか\t晴れです\n一人で行く\t気をつけて\n",
-    "shift_jis": "こんにちは\tはい、元気です\n今日の天気はどうですか\t晴れです\n一人で行く\t気をつけて\n",
+    "euc_jp": "こんにちは\tはい、元気です\n今日の天気は？\t晴れです\n一人で行く\t気をつけて\n",
+    "shift_jis": "こんにちは\tはい、元気です\n今日の天気は？\t晴れです\n一人で行く\tええ\n",
     "cp1251": "Привет, как дела?\tХорошо, а у тебя?\nЧто ты делаешь?\tНичего\nда\tнет\n",
     "koi8-r": "Привет, как дела?\tХорошо, а у тебя?\nЧто ты делаешь?\tНичего\nда\tнет\n",
     "big5": "你好嗎\t我很好,謝謝\n今天天氣怎麼樣\t晴天\n我不知道你在說什麼\t沒事\n",
@@ -81,7 +81,7 @@ def test_a_named_encoding_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     path = write_tsv(tmp_path / "a.tsv", CHINESE, "utf-8")
     with pytest.raises(ChatbotError, match=r"a\.tsv:1: .* are not ascii; .* --encoding"):
         read(path, "ascii")
-    with pytest.raises(ChatbotError, match="choose .*another --encoding"):
+    with pytest.raises(ChatbotError, match=r"choose .*another --encoding"):
         read(write_tsv(tmp_path / "b.tsv", ENGLISH, "utf-8"), "utf-16-le")
 
 

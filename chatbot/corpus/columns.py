@@ -51,19 +51,19 @@ def choose_columns(
     Raises:
         ChatbotError: a column is chosen by a name that the first row does not have.
     """
-    places = (0, 1)
+    query, reply, last = 0, 1, 1
+    name = source.name
     for place, (number, cells) in enumerate(rows):
-        where = f"{source.name}:{number}"
         if place == 0:
-            places, is_header = _find_places(source, cells, where)
+            (query, reply), is_header = _find_places(source, cells, f"{name}:{number}")
+            last = max(query, reply)
             if is_header:
                 continue
-        if max(places) < len(cells):
-            yield Dialogue([cells[places[0]], cells[places[1]]], where)
-        elif max(places) == 1:
-            report.drop(missing, where)
+        if last < len(cells):
+            yield Dialogue([cells[query], cells[reply]], f"{name}:{number}")
         else:
-            report.drop(f"row of less than {max(places) + 1} columns", where)
+            reason = missing if last == 1 else f"row of less than {last + 1} columns"
+            report.drop(reason, f"{name}:{number}")
 
 
 def _find_places(source: Source, cells: Sequence[str], where: str) -> tuple[tuple[int, int], bool]:

@@ -19,6 +19,7 @@ from chatbot.corpus import (
     jsonl,
     tsv,
 )
+from chatbot.corpus.entries import holds_more
 from chatbot.corpus.json_lines import parse
 from chatbot.corpus.lines import read_lines
 from chatbot.corpus.report import Dialogue, ReadReport
@@ -163,7 +164,7 @@ def _detect_by_lines(source: Source) -> list[str]:
     if not lines:
         return []
     first = parse(lines[0])
-    if isinstance(first, dict):
+    if isinstance(first, dict) and not holds_more(first):
         return ["convokit" if "text" in first and "id" in first else "jsonl"]
     if isinstance(first, list) and all(isinstance(turn, str) for turn in first):
         return ["jsonl"]

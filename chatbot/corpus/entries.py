@@ -38,6 +38,13 @@ def is_entry(value: object) -> bool:
     return bool(queries and replies)
 
 
+def holds_more(value: object) -> bool:
+    """Says whether a value is an object that is no entry, but may have entries in it."""
+    if not isinstance(value, dict) or is_entry(value):
+        return False
+    return any(isinstance(item, (dict, list)) for item in value.values())
+
+
 def read_entry(
     value: object, where: str, columns: tuple[str, str] | None, report: ReadReport
 ) -> Iterator[Dialogue]:

@@ -7,10 +7,9 @@ read one dialogue after the other, whatever the file's size and however its line
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from chatbot.corpus.encodings import UNDECODED, decode, name_encoding, settle_encoding
-from chatbot.corpus.entries import is_entry, read_entry
+from chatbot.corpus.entries import holds_more, is_entry, read_entry
 from chatbot.corpus.json_lines import parse
 from chatbot.corpus.json_window import MAX_VALUE, JsonWindow
 from chatbot.corpus.report import Dialogue, ReadReport
@@ -79,9 +78,12 @@ def _find_entries(window: JsonWindow) -> Iterator[tuple[int, str]]:
             window.step()
         elif mark in "[{":
             text = window.find_value()
-            if mark == "{" and not in_list and (not text or _holds_more(parse(text))):
+            if mark == "{" and not in_list and (not text or holds_more(parse(text))):
                 objects += 1
                 window.step()
+                continue
+            if mark == "{" and not in_list and objects and not is_entry(parse(text)):
+                window.step(len(text))  # says something about the list, such as its version
                 continue
             entries += 1
             if text:
@@ -97,10 +99,3 @@ def _find_entries(window: JsonWindow) -> Iterator[tuple[int, str]]:
                 yield line, _Problem(_STRAY)
     if objects and not entries:
         yield window.line, _Problem("object without a list of dialogues")
-
-
-def _holds_more(value: Any) -> bool:
-    """Says whether an object is no entry but may have entries in it."""
-    if not isinstance(value, dict) or is_entry(value):
-        return False
-    return any(isinstance(item, (dict, list)) for item in value.values())

@@ -12,6 +12,7 @@ MAX_QUOTED = 1 << 17
 """Characters of a row that has quotes around a cell; `csv` takes no longer cell."""
 
 Lines = Iterator[tuple[int, str]]
+_Followed = tuple[int, str, bool]  # the last says whether a line was left out before it
 
 
 def read_rows(
@@ -55,30 +56,39 @@ class _Ahead:
 
     def __init__(self, lines: Lines, report: ReadReport) -> None:
         self._lines, self._report = lines, report
-        self._back: deque[tuple[int, str]] = deque()
+        self._back: deque[_Followed] = deque()
 
     def __iter__(self) -> Lines:
-        return self
+        while True:
+            while self._back:
+                yield self._back.popleft()[:2]
+            entry = next(self._lines, None)
+            if entry is None:
+                return
+            yield entry
 
-    def __next__(self) -> tuple[int, str]:
-        return self._back.popleft() if self._back else next(self._lines)
-
-    def follow(self) -> tuple[int, str] | None:
+    def follow(self) -> _Followed | None:
         """Reads a line, or gives None where the text ends or a line was left out before it."""
-        before = sum(self._report.dropped.values())
-        entry = next(self, None)
-        if entry is not None and sum(self._report.dropped.values()) > before:
-            self._back.append(entry)
+        if self._back:
+            followed = self._back.popleft()
+        else:
+            before = sum(self._report.dropped.values())
+            entry = next(self._lines, None)
+            if entry is None:
+                return None
+            followed = (*entry, sum(self._report.dropped.values()) > before)
+        if followed[2]:
+            self._back.appendleft(followed)
             return None
-        return entry
+        return followed
 
-    def give_back(self, lines: list[tuple[int, str]]) -> None:
+    def give_back(self, lines: list[_Followed]) -> None:
         self._back.extendleft(reversed(lines))
 
 
 def _read_quoted(line: str, lines: _Ahead, delimiter: str) -> list[str] | None:
     """Reads the cells of a row that begins with a line; None, and no line read, where it fails."""
-    ahead: list[tuple[int, str]] = []
+    ahead: list[_Followed] = []
     pieces, size, quotes = [line], len(line), line.count('"')
     while quotes % 2 and size <= MAX_QUOTED:  # a quoted cell is still open
         entry = lines.follow()
@@ -89,12 +99,16 @@ def _read_quoted(line: str, lines: _Ahead, delimiter: str) -> list[str] | None:
         size += len(entry[1]) + 1
         quotes += entry[1].count('"')
     cells = None if quotes % 2 or size > MAX_QUOTED else _parse("\n".join(pieces), delimiter)
-    # Rows between two stray quotes would make one cell, but for their tabs, which no cell has.
-    if cells is not None and delimiter == "\t" and ahead and any("\t" in cell for cell in cells):
+    # Of rows with stray quotes one cell would be made, but for their tabs, which no cell has.
+    if cells is not None and delimiter == "\t" and (len(cells) < 2 or (ahead and _has_tab(cells))):
         cells = None
     if cells is None:
         lines.give_back(ahead)
     return cells
+
+
+def _has_tab(cells: list[str]) -> bool:
+    return any("\t" in cell for cell in cells)
 
 
 def _parse(text: str, delimiter: str) -> list[str] | None:

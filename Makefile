@@ -9,6 +9,8 @@ VENV_PYTHON := .venv/bin/python
 RUNTIME := .venv/.installed-requirements.txt
 DEVELOPMENT := .venv/.installed-requirements-dev.txt
 SMALLTALK := model/smalltalk
+# Each worker needs up to 3 GB. Its files share models and traced graphs, so that a file is not divided.
+PYTEST := -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --durations=10
 
 # A .venv whose Python has gone, as after an upgrade of the system, is made again.
 GONE := $(shell test -x $(VENV_PYTHON) || echo FORCE)
@@ -22,11 +24,11 @@ help: ## list what can be made
 # input are the chat's alone.
 chat: $(RUNTIME) ## talk to the small talk bot; trains it first (one to two minutes) if need be
 	@test -e $(SMALLTALK)/finished.json || \
-		$(VENV_PYTHON) train.py --flagfile=data/smalltalk.flags </dev/null >&2
-	@$(VENV_PYTHON) predict.py --model_dir=$(SMALLTALK)
+		$(VENV_PYTHON) train.py </dev/null >&2
+	@$(VENV_PYTHON) predict.py
 
 train: $(RUNTIME) ## train the small talk bot, or go on where its training stopped
-	@$(VENV_PYTHON) train.py --flagfile=data/smalltalk.flags
+	@$(VENV_PYTHON) train.py
 
 gpu: .venv/.installed-requirements-gpu.txt ## install what an NVIDIA GPU needs
 
@@ -37,10 +39,10 @@ lint: $(DEVELOPMENT) ## check style, format, types and which module imports whic
 	@$(VENV_PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 
 test: lint ## run lint, then the whole test suite with branch coverage
-	@$(VENV_PYTHON) -m pytest --cov --durations=10
+	@$(VENV_PYTHON) $(PYTEST) --cov
 
 test-reliability: $(DEVELOPMENT) ## kill, damage, starve and insult it, and count what survives
-	@$(VENV_PYTHON) -m pytest tests/reliability --durations=10
+	@$(VENV_PYTHON) $(PYTEST) tests/reliability
 
 clean: ## remove .venv, caches and coverage data; model/ and data/ stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis htmlcov .coverage .coverage.*

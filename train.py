@@ -43,7 +43,10 @@ def define_flags() -> None:
         "dailydialog/train.zip.",
     )
     define_path(
-        "cache_dir", "", "Directory for encoded corpora; empty means inside the model directory."
+        "cache_dir",
+        "",
+        "Directory for encoded corpora, from which none is ever removed; empty means inside the "
+        "model directory, where those stay that it needs.",
     )
     flags.DEFINE_alias("numEpochs", "num_epochs")
     show("Where to keep it", "model_dir", "cache_dir")

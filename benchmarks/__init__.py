@@ -1,1 +1,10 @@
 """How fast the chatbot is, beside what the machine can do in the same run."""
+
+from __future__ import annotations
+
+import sys
+
+from chatbot.quiet import hush
+
+if sys.argv[0] == "-m":  # started as a program, which imports TensorFlow before it reads its flags
+    hush()

@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from benchmarks.machine import measure_product_rate, report, time_calls
+from benchmarks.machine import describe_products, measure_products, report, time_calls
 from benchmarks.training import define_flags, draw_batches, make_config
 from chatbot.dataset import Batch
 from chatbot.device import computing_in, has_gpu, prepare_device, resolve_precision
@@ -102,7 +102,7 @@ def main(_: Sequence[str]) -> int:
     optimizer = make_optimizer(precision)
     step = make_train_step(model, optimizer, 5.0, 1)
     figures = {"precision": precision, "attention": FLAGS.attention}
-    figures["product_gigaflops"] = measure_product_rate(precision) / 1e9
+    figures.update(describe_products(measure_products(precision)))
     for name, part in list_parts(model, batch, optimizer).items():
         figures[f"{name}_milliseconds"] = 1000 * time_calls(part, FLAGS.steps)
     whole = time_calls(lambda: float(step(*batch, 1, 1e-3)[0]), FLAGS.steps)

@@ -14,8 +14,8 @@ process of its own,
 
 `--plain` measures the searches alone, and the library's instead of our own. The targets in
 milliseconds hold for the default sizes on a machine that multiplies float32 matrices
-at 180 GFLOP/s, and are scaled by the rate of this machine in this run. The model directory is a
-temporary one.
+at 180 GFLOP/s, and are scaled by the rate of this machine in this run, the better of TensorFlow's
+and NumPy's. The model directory is a temporary one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from typing import Any
 import tensorflow as tf
 from absl import flags
 
-from benchmarks.machine import measure_product_rate, report, time_calls
+from benchmarks.machine import describe_products, measure_products, report, time_calls
 from benchmarks.starting import time_file, time_first_answer, time_prompt
 from benchmarks.texts import draw_turns, make_words
 from benchmarks.training import define_sizes, make_config
@@ -151,7 +151,7 @@ def measure_programs(model_dir: Path, queries: Sequence[str]) -> dict[str, float
     }
 
 
-def measure_searches(bot: Chatbot, queries: Sequence[str]) -> dict[str, float]:
+def measure_searches(bot: Chatbot, queries: Sequence[str]) -> dict[str, Any]:
     """Times one query and a batch of them, greedy and with a beam.
 
     Args:
@@ -164,15 +164,14 @@ def measure_searches(bot: Chatbot, queries: Sequence[str]) -> dict[str, float]:
     ordered = sorted(queries, key=lambda query: len(bot.read(query).ids))
     batch = [queries[n % len(queries)] for n in range(FLAGS.batch_size)]
     asked = {"single": [ordered[len(ordered) // 2]], "batch": batch}
-    rates, seconds = [measure_product_rate("float32")], {}
+    before, seconds = measure_products("float32"), {}
     for search, width in (("greedy", 1), ("beam", FLAGS.beam_size)):
         for size, chosen in asked.items():
             answer = partial(bot.replies, chosen, width)
             repeats = FLAGS.repeats * (SINGLES if size == "single" else 1)
             seconds[f"{search}_{size}"] = time_calls(answer, repeats)
-    rates.append(measure_product_rate("float32"))
-    rate = statistics.mean(rates)
-    figures = {"product_gigaflops": rate / 1e9}
+    figures = describe_products(before, measure_products("float32"))
+    rate = 1e9 * figures["product_gigaflops"]
     for name, value in seconds.items():
         figures[f"{name}_milliseconds"] = 1000 * value
         figures[f"{name}_target_milliseconds"] = TARGETS[name] * TARGET_RATE / rate

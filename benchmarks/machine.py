@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from chatbot.terminal import write_output
 
 PRODUCT = 2048
 """Rows and columns of the matrices whose product is the machine's limit."""
+OPENBLAS = (
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_NUM_THREADS",
+    "OPENBLAS_DEFAULT_NUM_THREADS",
+    "GOTO_NUM_THREADS",
+    "OMP_NUM_THREADS",
+)
+"""Variables of the environment that choose how OpenBLAS multiplies, and on how many cores."""
 
 
 def time_calls(call: Callable[[], Any], repeats: int) -> float:
@@ -35,19 +45,44 @@ def time_calls(call: Callable[[], Any], repeats: int) -> float:
     return statistics.median(times)
 
 
-def measure_product_rate(precision: str, repeats: int = 15) -> float:
-    """Measures a square matrix product.
+def measure_products(precision: str, repeats: int = 15) -> dict[str, float]:
+    """Measures a square matrix product in TensorFlow and, in float32, in NumPy.
+
+    Either may be the faster on a processor: NumPy brings another library, OpenBLAS, which knows
+    products of single precision and no shorter ones.
 
     Args:
         precision: "float32", "bfloat16" or "float16".
-        repeats: Timed products.
+        repeats: Timed products of each.
 
     Returns:
-        Operations a second, a multiplication and an addition counting as two.
+        {library: operations a second}, a multiplication and an addition counting as two.
     """
-    matrix = tf.cast(tf.random.stateless_normal([PRODUCT, PRODUCT], [1, 2]), precision)
-    product = tf.function(lambda: tf.matmul(matrix, matrix))
-    return 2 * PRODUCT**3 / time_calls(lambda: product()[0, 0].numpy(), repeats)
+    matrix = tf.random.stateless_normal([PRODUCT, PRODUCT], [1, 2])
+    left = tf.cast(matrix, precision)
+    product = tf.function(lambda: tf.matmul(left, left))
+    seconds = {"tensorflow": time_calls(lambda: product()[0, 0].numpy(), repeats)}
+    if precision == "float32":
+        array, result = matrix.numpy(), np.empty([PRODUCT, PRODUCT], np.float32)
+        seconds["numpy"] = time_calls(lambda: np.matmul(array, array, out=result), repeats)
+    return {library: 2 * PRODUCT**3 / taken for library, taken in seconds.items()}
+
+
+def describe_products(*measured: Mapping[str, float]) -> dict[str, Any]:
+    """Says what the machine multiplies: the rate that shares and targets refer to, and all others.
+
+    Args:
+        measured: What `measure_products` returned at different times of one run.
+
+    Returns:
+        {figure: GFLOP/s}: `product_gigaflops`, the best library's, and each library's, the mean of
+        its measurements; and, as a text, what the environment tells NumPy's library to do.
+    """
+    means = {name: statistics.mean(rates[name] for rates in measured) / 1e9 for name in measured[0]}
+    figures: dict[str, Any] = {"product_gigaflops": max(means.values())}
+    figures.update({f"{name}_gigaflops": rate for name, rate in means.items()})
+    told = [f"{name}={os.environ[name]}" for name in OPENBLAS if name in os.environ]
+    return {**figures, "openblas": " ".join(told)} if told and "numpy" in means else figures
 
 
 def report(title: str, figures: Mapping[str, Any], as_json: bool) -> None:

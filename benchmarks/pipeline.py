@@ -119,7 +119,7 @@ def measure_step(corpus: EncodedCorpus, vocab_size: int) -> dict[str, Any]:
     figures = measure(draw(), vocab_size, make_config(FLAGS.dropout))
     return {
         "precision": figures["precision"],
-        "product_gigaflops": figures["product_gigaflops"],
+        **{name: rate for name, rate in figures.items() if name.endswith("_gigaflops")},
         "step_tokens_per_second": figures["tokens_per_second"],
     }
 

@@ -20,16 +20,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chatbot.chatbot import Chatbot, Reply
+    from chatbot.learning import Training, train
 
 __version__ = "1.0.0"
-__all__ = ["Chatbot", "Reply", "__version__"]
+__all__ = ["Chatbot", "Reply", "Training", "__version__", "train"]
+
+_MODULES = {
+    **dict.fromkeys(("Chatbot", "Reply"), "chatbot.chatbot"),
+    **dict.fromkeys(("Training", "train"), "chatbot.learning"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Imports `Chatbot` and `Reply` on first use, so that importing the package costs nothing."""
-    if name not in ("Chatbot", "Reply"):
+    """Imports what the package offers on first use, so that importing the package costs nothing."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return getattr(importlib.import_module("chatbot.chatbot"), name)
+        return getattr(importlib.import_module(_MODULES[name]), name)
     except AttributeError as error:  # Python would take it for "there is no such name", and drop it
         raise ImportError(f"{name} cannot be imported: {error}") from error

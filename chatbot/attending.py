@@ -28,9 +28,9 @@ def make_padding(lengths: tf.Tensor, steps: Any) -> tf.Tensor:
 
 
 class MultiplicativeScore:
-    """q . k, of Luong et al. 2015.
+    """q . k: with k = M m, m the memory, the general score of Luong et al. 2015.
 
-    "Effective Approaches to Attention-based Neural Machine Translation".
+    "Effective Approaches to Attention-based Neural Machine Translation", equation 8.
     """
 
     def __init__(self, variables: Tensors) -> None:
@@ -88,9 +88,10 @@ class MultiplicativeScore:
 
 
 class AdditiveScore:
-    """v . tanh(W q + k), of Bahdanau et al. 2015.
+    """v . tanh(W q + k), with k = M m, m the memory: the score of Bahdanau et al. 2015.
 
-    "Neural Machine Translation by Jointly Learning to Align and Translate". The `[B, S, U]` tensor
+    "Neural Machine Translation by Jointly Learning to Align and Translate"; there q is the state
+    before the step, here as in Luong et al. the output of the step itself. The `[B, S, U]` tensor
     inside the tanh is never kept: it is made again on the way back, where the sums over the steps
     go on inside the loop.
     """
@@ -140,7 +141,7 @@ class AdditiveScore:
 
 
 class Attention:
-    """Weighs the memory by the scores' softmax, and mixes query and context."""
+    """Weighs the memory by the scores' softmax, and multiplies query and context by a matrix."""
 
     def __init__(self, variables: Tensors, lengths: tf.Tensor) -> None:
         """Takes what the attention is made of.

@@ -18,10 +18,11 @@ def make_mechanism(name: str, units: int, seeds: Random | None = None) -> Any:
     """Makes an attention mechanism that has no memory yet.
 
     Args:
-        name: "bahdanau", the additive score v . tanh(W q + M k) of Bahdanau et al. 2015, "Neural
+        name: "bahdanau", the additive score v . tanh(W q + M m) of Bahdanau et al. 2015, "Neural
             Machine Translation by Jointly Learning to Align and Translate", or "luong", the
-            multiplicative score q . M k of Luong et al. 2015, "Effective Approaches to
-            Attention-based Neural Machine Translation".
+            multiplicative score q . M m of Luong et al. 2015, "Effective Approaches to
+            Attention-based Neural Machine Translation" (their "general" one); m is the memory and q
+            the decoder's new output, where Bahdanau et al. take the state before it.
         units: Width of the score's inner space; for "luong" the width of the query too.
         seeds: Where the first weights' seeds come from; None for fixed ones.
 

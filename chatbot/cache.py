@@ -6,15 +6,17 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from absl import logging
 
 from chatbot.errors import ChatbotError
 
+_KEY = re.compile("[0-9a-f]{32}")
 _BUILDING = ".building-"
 _LOCK = ".encoding-lock"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -57,6 +59,40 @@ def find_or_build(
     except OSError as error:
         raise ChatbotError(_explain(cache_dir, error)) from error
     return directory
+
+
+def link_from(places: Iterable[Path], target: Path, is_whole: Callable[[Path], bool]) -> bool:
+    """Fills a directory with hard links to the files of another, so that neither needs the other.
+
+    Args:
+        places: Where the other one may be; the first whole one is taken.
+        target: An empty directory.
+        is_whole: As for `find_or_build`.
+
+    Returns:
+        Whether there was one, on the same file system and such that it may be linked to.
+    """
+    for place in filter(is_whole, places):
+        with contextlib.suppress(OSError):
+            for entry in place.iterdir():
+                os.link(entry, target / entry.name)
+        if is_whole(target):
+            return True
+        for entry in target.iterdir():
+            entry.unlink()
+    return False
+
+
+def keep_only(cache_dir: Path, kept: Collection[Path]) -> None:
+    """Removes all directories that `find_or_build` has made but some.
+
+    Args:
+        cache_dir: Where the directories live; what nobody may remove stays.
+        kept: The directories that stay.
+    """
+    for entry in cache_dir.iterdir():
+        if _KEY.fullmatch(entry.name) and entry not in kept:
+            shutil.rmtree(entry, ignore_errors=True)
 
 
 def flush_directory(directory: Path) -> None:

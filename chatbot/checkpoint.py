@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,14 @@ def _read_object(values: dict[str, Any], name: str, source: Path) -> dict[str, A
     if not isinstance(value, dict):
         raise ChatbotError(f"{source}: {name} is not an object; restore the file or train again")
     return value
+
+
+def _take_back(made: Sequence[Path]) -> None:
+    """Removes a directory and those around it, the innermost first, that are empty without it."""
+    shutil.rmtree(made[0], ignore_errors=True)
+    with contextlib.suppress(OSError):
+        for place in made[1:]:
+            place.rmdir()
 
 
 class ModelDirectory(CheckpointStore):
@@ -62,9 +71,12 @@ class ModelDirectory(CheckpointStore):
     def lock(self) -> Iterator[None]:
         """Keeps other trainings out of the directory; the lock goes with the process.
 
+        A directory that it makes and in which no training is begun it takes back.
+
         Raises:
             ChatbotError: Another process trains here, or the directory cannot be written.
         """
+        made = [place for place in (self.path, *self.path.parents) if not place.exists()]
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             file = (self.path / ".lock").open("a")
@@ -79,7 +91,11 @@ class ModelDirectory(CheckpointStore):
                     "another --model_dir"
                 ) from None
             remove_remains(self.path)
-            yield
+            try:
+                yield
+            finally:
+                if made and not self.exists():
+                    _take_back(made)
 
     def create(
         self,
@@ -180,7 +196,7 @@ class ModelDirectory(CheckpointStore):
         if not self.path.is_dir():
             raise ChatbotError(
                 f"{self.path} does not exist; train a model there with "
-                f"train.py --model_dir={self.path}, or name another --model_dir"
+                f"train.py --corpus=FILE --model_dir={self.path}, or name another --model_dir"
             )
         if not self.exists():
             inside = sorted(p.parent.name for p in self.path.glob("*/config.json"))

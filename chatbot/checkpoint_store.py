@@ -22,6 +22,7 @@ from absl import logging
 
 from chatbot.errors import ChatbotError
 from chatbot.files import flush_to_disk, hash_file, plain_path, read_json, write_json
+from chatbot.paths import local_path
 
 PathLike = str | os.PathLike[str]
 Result = TypeVar("Result")
@@ -75,8 +76,11 @@ class CheckpointStore:
 
         Args:
             path: The directory.
+
+        Raises:
+            ChatbotError: It is no path on this machine.
         """
-        self.path = Path(path)
+        self.path = Path(local_path(path))
 
     def checkpoints(self) -> list[Checkpoint]:
         """Returns the kept checkpoints, the oldest first.

@@ -75,12 +75,15 @@ def read_cluster(environment: Mapping[str, str]) -> Cluster | None:
 
 def _read_jobs(cluster: Any) -> dict[str, list[str]]:
     """Returns {job: addresses}, the chief first."""
-    if not isinstance(cluster, dict) or not cluster.get("worker"):
-        raise ChatbotError(f"TF_CONFIG has no cluster.worker; {CONFIG_EXAMPLE}")
-    unknown = sorted(set(cluster) - set(_JOBS))
+    if not isinstance(cluster, dict):
+        raise ChatbotError(f"TF_CONFIG: cluster is not a JSON object; {CONFIG_EXAMPLE}")
+    named = {job: addresses for job, addresses in cluster.items() if addresses}
+    unknown = sorted(set(named) - set(_JOBS))
     if unknown:
         raise ChatbotError(f"TF_CONFIG has the job {unknown[0]!r}; name a chief and workers only")
-    jobs = {job: cluster[job] for job in _JOBS if job in cluster}
+    jobs = {job: named[job] for job in _JOBS if job in named}
+    if not jobs:
+        raise ChatbotError(f"TF_CONFIG has neither workers nor a chief; {CONFIG_EXAMPLE}")
     for job, addresses in jobs.items():
         strings = isinstance(addresses, list) and all(isinstance(a, str) for a in addresses)
         if not strings or not all(a.rpartition(":")[2].isdecimal() for a in addresses):
@@ -101,6 +104,11 @@ def _read_task(values: dict[str, Any], jobs: dict[str, list[str]]) -> tuple[str,
     if not isinstance(task, dict) or "type" not in task or "index" not in task:
         raise ChatbotError(f"TF_CONFIG has no task with type and index; {CONFIG_EXAMPLE}")
     job, index = task["type"], task["index"]
+    if job == "evaluator":
+        raise ChatbotError(
+            "TF_CONFIG: task.type 'evaluator' has nothing to do, for the chief measures; start the "
+            "chief and the workers only"
+        )
     if not isinstance(job, str) or job not in jobs:
         raise ChatbotError(f"TF_CONFIG: task.type {job!r} is not in the cluster; {CONFIG_EXAMPLE}")
     if isinstance(index, str) and index.isdecimal():

@@ -12,7 +12,7 @@ import json
 import os
 import unicodedata
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
@@ -21,11 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from chatbot import encoded_files as files
-from chatbot.cache import find_or_build
+from chatbot.cache import find_or_build, link_from
 from chatbot.corpus import fingerprint
 from chatbot.encoding import EncodingConfig, write_encoded
 from chatbot.errors import ChatbotError
 from chatbot.pair_hashes import HASH_TYPE, find_known
+from chatbot.paths import local_path
 from chatbot.plan import BatchPlan, EvaluationPlan
 from chatbot.text import EOS, PAD, Vocabulary, join
 
@@ -66,6 +67,7 @@ class EncodedCorpus:
 
     Attributes:
         source: The fingerprint of the corpus that it was encoded from, "" where nobody said.
+        directory: Where its files are.
         pairs_file: Where the hashes of its pairs are (see `pair_hashes`).
         query_lengths: `int32 [pairs]`, tokens of each query.
         reply_lengths: `int32 [pairs]`, tokens of each reply, the end token counted.
@@ -96,6 +98,7 @@ class EncodedCorpus:
         self._query = _Side(directory, f"{part}.{files.QUERY}", meta["id_type"])
         self._reply = _Side(directory, f"{part}.{files.REPLY}", meta["id_type"])
         self.source = source
+        self.directory = directory
         self.pairs_file = directory / f"{part}{files.PAIRS}"
         self.query_lengths = self._query.lengths
         self.reply_lengths = self._reply.lengths
@@ -217,6 +220,8 @@ def encode_corpus(
     settings: EncodingConfig,
     vocabulary: Vocabulary | None = None,
     progress: bool = True,
+    check: Callable[[], None] | None = None,
+    neighbours: Iterable[Path] = (),
 ) -> tuple[EncodedCorpus, EncodedCorpus | None, Vocabulary]:
     """Opens the encoded form of a corpus, encoding it first where that has not been done.
 
@@ -227,6 +232,9 @@ def encode_corpus(
         settings: How to cut, count and divide.
         vocabulary: The words to use; without it they are counted in the training part.
         progress: Whether to show a bar on stderr while encoding.
+        check: Called now and then while encoding; what it raises ends it.
+        neighbours: Other places where encoded corpora are kept; what is there already is linked
+            to, not encoded again.
 
     Returns:
         The training part, the validation part (None without a `validation_share`), the vocabulary.
@@ -235,7 +243,7 @@ def encode_corpus(
         ChatbotError: The corpus cannot be read or is empty, or the cache cannot be written.
     """
     source = fingerprint(path)
-    cache = Path(cache_dir)
+    cache = Path(local_path(cache_dir))
     digest = None if vocabulary is None else vocabulary.digest
     directory = cache / _make_key([source, corpus_format], settings, None)
     # The words that a model has learned are most often the ones counted in this very corpus.
@@ -243,13 +251,18 @@ def encode_corpus(
     if digest is not None and (meta is None or meta["vocabulary"] != digest):
         directory = cache / _make_key([source, corpus_format], settings, digest)
 
+    def is_whole(place: Path) -> bool:
+        return files.read_meta(place) is not None
+
     def build(place: Path) -> None:
-        write_encoded(path, corpus_format, place, settings, vocabulary, progress)
+        if link_from((other / directory.name for other in neighbours), place, is_whole):
+            return
+        write_encoded(path, corpus_format, place, settings, vocabulary, progress, check)
         # Kept under the fingerprint of what was there before, other pairs would be found by it.
         if fingerprint(path) != source:
             raise ChatbotError(f"{path}: changed while it was read; run the same command again")
 
-    find_or_build(cache, directory.name, lambda place: files.read_meta(place) is not None, build)
+    find_or_build(cache, directory.name, is_whole, build)
     words = vocabulary or Vocabulary.load(directory / files.VOCABULARY_FILE)
     train = EncodedCorpus(directory, files.TRAIN, len(words), source)
     if not settings.validation_share:

@@ -11,8 +11,13 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from chatbot.errors import ChatbotError
+
 PROCESSOR_FILE = Path("/proc/cpuinfo")
 BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
+WITHOUT_BFLOAT16 = {"sse41", "avx", "avx2", "avx2_vnni", "avx2_vnni_2"}
+WITHOUT_BFLOAT16 |= {"avx512_core", "avx512_core_vnni"}
+"""Values of ONEDNN_MAX_CPU_ISA that keep oneDNN from bfloat16 instructions."""
 _policy_lock = threading.RLock()
 
 
@@ -80,14 +85,36 @@ def resolve_precision(precision: str) -> str:
         precision: "auto", or a type's name, which is returned as it is.
 
     Returns:
-        "bfloat16" where the network runs on a processor with such instructions, "float32"
-        elsewhere, a GPU included: there bfloat16 has not been measured.
+        For "auto" "bfloat16" where the network runs on a processor with such instructions,
+        "float32" elsewhere, a GPU included: there bfloat16 has not been measured.
+
+    Raises:
+        ChatbotError: "bfloat16" on a processor without the instructions. TensorFlow would add up
+            the products in bfloat16, too, several times as far from float32 and more slowly.
     """
+    if precision == "bfloat16" and not has_gpu() and not has_bfloat16():
+        raise ChatbotError(
+            "TensorFlow has no bfloat16 instructions to use on this processor; take "
+            "--precision=auto or --precision=float32"
+        )
     if precision != "auto":
         return precision
-    if has_gpu():
-        return "float32"
-    return "bfloat16" if _has_bfloat16() else "float32"
+    return "bfloat16" if has_bfloat16() and not has_gpu() else "float32"
+
+
+def has_bfloat16() -> bool:
+    """Tells whether TensorFlow multiplies with bfloat16 instructions of the processor.
+
+    It does so by oneDNN alone, so that the variables which switch that off or limit it count.
+    """
+    if os.environ.get("TF_ENABLE_ONEDNN_OPTS", "").lower() in ("0", "false"):
+        return False
+    if os.environ.get("ONEDNN_MAX_CPU_ISA", "").lower() in WITHOUT_BFLOAT16:
+        return False
+    for line in _processor_lines():
+        if line.startswith("flags"):
+            return any(flag in line.split() for flag in BFLOAT16_FLAGS)
+    return False
 
 
 @contextlib.contextmanager
@@ -112,13 +139,6 @@ def computing_in(precision: str) -> Iterator[None]:
 def _processor_lines() -> Iterator[str]:
     with contextlib.suppress(OSError):
         yield from PROCESSOR_FILE.read_text(errors="replace").splitlines()
-
-
-def _has_bfloat16() -> bool:
-    for line in _processor_lines():
-        if line.startswith("flags"):
-            return any(flag in line.split() for flag in BFLOAT16_FLAGS)
-    return False
 
 
 def _describe_processor() -> str:

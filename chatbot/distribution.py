@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from chatbot.cluster import CONFIG_EXAMPLE, Cluster, read_cluster
 from chatbot.errors import ChatbotError
+from chatbot.stopping import restore_handlers, set_handlers
 
 _TASK = re.compile(r"/job:(chief|worker)/(?:replica:\d+/)?task:(\d+)")
 _GONE = (
@@ -192,10 +193,8 @@ def _ended_by_signals() -> Iterator[None]:
 
     Python's own handlers would run only when the waiting is over.
     """
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
+    before = set_handlers(signal.SIG_DFL, (signal.SIGINT, signal.SIGTERM))
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        restore_handlers(before)

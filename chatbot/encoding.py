@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}{unit} [{elapsed}<{remaining}, {
 """The percentage is one of the texts' bytes: how many pairs there are shows only at the end."""
 _PAIRS_SHOWN = 500  # at a time
 _FIRST_PAIRS = 3
+_PAIRS_HEEDED = 100  # at a time
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def write_encoded(
     settings: EncodingConfig,
     vocabulary: Vocabulary | None = None,
     progress: bool = True,
+    check: Callable[[], None] | None = None,
 ) -> None:
     """Encodes a corpus into a directory and flushes it to the disk.
 
@@ -100,6 +102,7 @@ def write_encoded(
         settings: How to cut, count and divide.
         vocabulary: The words to use; without it they are counted in the training part.
         progress: Whether to show a bar on stderr.
+        check: Called now and then; what it raises ends the work.
 
     Raises:
         ChatbotError: The corpus cannot be read, or a part of it is empty.
@@ -110,7 +113,9 @@ def write_encoded(
     names = (TRAIN, VALIDATION) if settings.validation_share else (TRAIN,)
     parts = [PartWriter(directory, name, words, settings.max_length) for name in names]
     options = ReadOptions(settings.encoding, settings.columns)
-    pairs = read_pairs(path, corpus_format, report, settings.context_turns, options)
+    pairs: Iterable[Pair] = read_pairs(path, corpus_format, report, settings.context_turns, options)
+    if check is not None:
+        pairs = _heed(pairs, check)
     _divide(_show(pairs, report) if progress else pairs, parts, settings)
     _refuse_empty_parts(os.fspath(path), parts, settings)
     if vocabulary is None:
@@ -128,6 +133,13 @@ def write_encoded(
         "warnings": report.warnings(),
     }
     write_meta(directory, meta)
+
+
+def _heed(pairs: Iterable[Pair], check: Callable[[], None]) -> Iterator[Pair]:
+    for number, pair in enumerate(pairs):
+        if number % _PAIRS_HEEDED == 0:
+            check()
+        yield pair
 
 
 def _show(pairs: Iterable[Pair], report: ReadReport) -> Iterator[Pair]:

@@ -2,15 +2,15 @@
 
 With `--json_file` the figures are written as one JSON object. Of one model its top level has
 
-    pairs, tokens             how many; the replies' end tokens count as tokens
+    pairs, dialogues, tokens  how many; the replies' end tokens count as tokens
     unknown_share             of the tokens, those that the vocabulary does not have
     perplexity                e to the mean loss (nats) of a token
-    perplexity_interval       [low, high], 95 %, by resampling pairs
+    perplexity_interval       [low, high], 95 %, see below
     greedy_recall             of the different queries, those whose reply the corpus has for them,
     beam_N_recall             word for word, by greedy search and by the model's own beam of N
     greedy_equals_beam_share  of the pairs, those for which the two reply the same
-    seen_share                of the pairs, those that stand in the training corpus too
-    X_unseen                  each X of these but the last, over the pairs that do not
+    seen_share                of the pairs, those that occur in the training corpus too
+    X_unseen                  each X of these except the last, over the pairs that do not
     searches                  {search: {figure: value}}, see below
     people                    {figure: value} of the corpus' own replies
     signatures                {bleu, chrf}: how sacrebleu computed them
@@ -20,17 +20,29 @@ and of each search, by the reply that it ranks best (of samples the best of `bea
 
     settings                  all settings of the search
     bleu, chrf                0 to 100, of the corpus; one reference a query, tokens of `text`
-    distinct_1, distinct_2    different n-grams over all n-grams of all replies
+    distinct_1, distinct_2    different n-grams over all n-grams (not tokens) of all replies
     mean_length               tokens, the end token not counted
     commonest_share           of the replies, those that are one of the ten commonest
     same_as_greedy_share      of the replies, those that greedy search gives too
     recall                    as greedy_recall
     mean_log_prob             of the replies, nats
+    intervals                 {figure: [low, high]} of these but recall, 95 %
+    from_greedy               {figure: {difference, interval}}: each less that of greedy search
     replies_per_second        by the clock, the making of the graphs not counted
-    unseen                    the same over the unseen pairs, but for settings and speed
+    unseen                    the same over the unseen pairs, except settings and speed
 
 Where nobody knows which pairs were learned from, or all were, what is unseen is null or 0. Several
-models give {"models": {directory: the object of one model}}.
+models give {"models": {directory: the object of one model}}; each but the first has also
+
+    from_first                {model, pairs, perplexity, searches, unseen}: its figures less those
+                              of the first model, over the same pairs; `unseen` by those that
+                              neither has learned from; no perplexity where the two count other
+                              tokens (another vocabulary or max_length)
+
+Intervals say how far a figure would change with other dialogues of the same kind, not with another
+training of the model. They leave out one dialogue at a time (a jackknife, `evaluation.intervals`),
+and a difference leaves out the same one on both sides. They are null where the dialogues are too
+few or all agree.
 """
 
 from __future__ import annotations
@@ -122,7 +134,7 @@ def main(_: Sequence[str]) -> int:
     settings = given_settings(SearchConfig)
     for name in names:
         comparison.check_directory(name, searches, settings)
-    found = [comparison.evaluate_directory(name, pairs, searches, settings) for name in names]
+    found = comparison.evaluate_directories(names, pairs, searches, settings)
     if FLAGS.json_file:
         comparison.write_figures(Path(FLAGS.json_file), found)
     if FLAGS.report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import shutil
 import sys
 import textwrap
@@ -143,6 +144,7 @@ def run(
         SystemExit: Always, with the exit status; see `run_politely`.
     """
     settle_streams()
+    faulthandler.enable(2)  # a crash in C++ says where Python was
     logging.use_absl_handler()
 
     def work() -> int:
@@ -155,7 +157,7 @@ def run(
             flush_output()
             return status
         except ChatbotError as error:
-            print(f"{_program()}: {error}", file=sys.stderr)
+            print(f"{_program()}: {make_visible(str(error))}", file=sys.stderr)
             return 2
 
     raise SystemExit(run_politely(work))
@@ -195,8 +197,7 @@ def parse(arguments: Sequence[str]) -> list[str]:
     try:
         rest = FLAGS(list(arguments))
     except (flags.Error, ValueError, OSError) as error:
-        message = make_visible(" ".join(str(error).split()))
-        raise ChatbotError(f"{message}; see --help") from None
+        raise ChatbotError(f"{' '.join(str(error).split())}; see --help") from None
     if len(rest) > 1:
         raise ChatbotError(f"{rest[1]!r} is not a flag; flags look like --name=value")
     return rest

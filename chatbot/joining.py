@@ -27,7 +27,7 @@ _BEFORE, _AFTER = 1, 2  # leans on the token before it, on the token after it
 _BOTH = _BEFORE | _AFTER
 _LEANS = {**dict.fromkeys(".,!?;:%°′″、。", _BEFORE), **dict.fromkeys("¿¡", _AFTER), "·": _BOTH}
 _CATEGORY_LEANS = {
-    **dict.fromkeys(("Pe", "Pf", "Sk", "Mn", "Mc", "Me"), _BEFORE),
+    **dict.fromkeys(("Pe", "Pf", "Sk"), _BEFORE),
     **dict.fromkeys(("Ps", "Pi"), _AFTER),
 }
 # Two words that a stop holds together.
@@ -36,7 +36,6 @@ _DOMAINS = frozenset(("com", "org", "net", "edu", "gov", "cn"))
 _ENDINGS = frozenset(("s", "t", "m", "re", "ve", "ll", "d"))  # don't, it's, we're
 _BEGINNINGS = frozenset(("o", "y", "ma"))  # o'clock, y'all, ma'am
 _ELIDED = frozenset(("em", "cause", "cuz", "til", "till", "bout", "tis", "twas", "n"))  # 'em, 'tis
-_MAX_CLUSTER = 30  # a letter and its marks: `normalise` keeps as many
 
 
 def join(tokens: Iterable[str]) -> str:
@@ -54,14 +53,8 @@ def join(tokens: Iterable[str]) -> str:
     leans = _lean(words)
     written: list[str] = []
     wide = False  # amid Chinese or Japanese writing
-    cluster = ""  # the last character that is no mark, with the marks on it
     for place, token in enumerate(words):
         glued = place > 0 and _is_glued(words, leans, place, wide)
-        if unicodedata.category(token[0])[0] == "M":
-            glued = glued and _keeps_form(cluster, token)
-            cluster = cluster + token if glued else " " + token
-        else:
-            cluster = token[-1]
         if place > 0 and not glued:
             written.append(" ")
         written.append(_FULL_WIDTH.get(token, token) if wide else token)
@@ -75,6 +68,8 @@ def _is_word(token: str) -> bool:
 
 def _is_glued(words: Sequence[str], leans: Sequence[int], place: int, wide: bool) -> bool:
     left, right = words[place - 1], words[place]
+    if unicodedata.category(right[0])[0] == "M":
+        return False  # it had no letter; written on this one it would belong to it
     if _IDEOGRAPH.match(left) or _IDEOGRAPH.match(right):
         return True
     if _is_word(left) and _is_word(right):
@@ -82,12 +77,6 @@ def _is_glued(words: Sequence[str], leans: Sequence[int], place: int, wide: bool
     if leans[place - 1] & _AFTER or leans[place] & _BEFORE:
         return True
     return wide or _WIDE.match(right) is not None
-
-
-def _keeps_form(cluster: str, mark: str) -> bool:
-    """Whether a mark can be written on a letter without melting into it or changing places."""
-    together = cluster + mark
-    return len(together) <= _MAX_CLUSTER and unicodedata.is_normalized("NFKC", together)
 
 
 def _lean(words: Sequence[str]) -> list[int]:

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import shutil
-import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
 
+from chatbot.audience import Audience
 from chatbot.averaging import make_averages
+from chatbot.cache import keep_only
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config, SearchConfig, TrainingConfig
+from chatbot.corpus import read_pairs
 from chatbot.dataset import Corpora, EncodedCorpus, EncodingConfig, encode_corpus
 from chatbot.device import computing_in, has_gpu, prepare_device, resolve_precision
 from chatbot.distribution import Distribution, join_others
 from chatbot.errors import ChatbotError
 from chatbot.first_look import show_first_pairs
-from chatbot.metrics import read_reports
 from chatbot.model import Seq2Seq
-from chatbot.plots import draw_curves
-from chatbot.stopping import StopRequest
+from chatbot.origins import PATHS, are_same, enter_directory, fingerprint_corpora
+from chatbot.read_options import ReadOptions
+from chatbot.run import Run, draw_reports, explaining
+from chatbot.stopping import Stopped, StopRequest
 from chatbot.training import Trainer
 
 CHANGEABLE = {
@@ -35,7 +38,9 @@ CHANGEABLE = {
     "max_bad_steps",
     *(item.name for item in dataclasses.fields(SearchConfig)),
 }
-"""Settings that may differ when a training goes on; all others would make it another training."""
+"""Settings that may always differ when a training goes on; most others would make it another."""
+ENCODED = "encoded"
+"""Where in a model directory its encoded corpora are, if not elsewhere."""
 OF_ONE_RUN = {"max_minutes": 0.0, "distribute": "auto"}
 """Settings that are not kept, and what stands in their place."""
 
@@ -45,6 +50,7 @@ def train_directory(
     given: Mapping[str, Any],
     cache_dir: str = "",
     stop: StopRequest | None = None,
+    audience: Audience = Audience(),  # noqa: B008 - it is frozen
 ) -> int:
     """Trains a model directory, or goes on with its training.
 
@@ -52,8 +58,10 @@ def train_directory(
         model_dir: The directory.
         given: {setting: value} for what the command line names; a directory that exists already
             answers for the rest.
-        cache_dir: Where encoded corpora are kept; empty means in the model directory.
+        cache_dir: Where encoded corpora are kept, for ever; empty means in the model directory,
+            where those stay that it needs.
         stop: Asked after every step; without it signals and `max_minutes` are heeded from now.
+        audience: Who hears of it.
 
     Returns:
         0 when the training is finished or its minutes are over, 128 + the signal's number when it
@@ -64,47 +72,25 @@ def train_directory(
     """
     stop = stop or StopRequest(given.get("max_minutes", 0.0))
     directory = ModelDirectory(model_dir)
-    cache = Path(cache_dir or directory.path / "encoded")
     device = prepare_device()  # before the workers are joined, as TensorFlow wants it
-    distribution = join_others(given.get("distribute", TrainingConfig.distribute), _say)
-    with _explaining(directory, distribution):
+    setting = given.get("distribute", TrainingConfig.distribute)
+    distribution = join_others(setting, audience.say)
+    with explaining(directory, distribution):
         config = settle_config(directory, given)
         done = directory.finished()
-        if done is not None and directory.load()[0] == config:
-            _say(f"{directory.path} is trained already ({done.get('reason')}); nothing to do")
+        if done is not None and are_same(directory, config):
+            reason = done.get("reason")
+            audience.say(f"{directory.path} is trained already ({reason}); nothing to do")
             return 0
         precision = resolve_precision(config.training.precision)
         # Until they all agree nothing is written that one of them might still read.
         agreed = {**config.flat(), "resolved": precision, "done": done}
         distribution.check_agreement(agreed, "were started with different settings")
         if distribution.is_chief:
-            _say(f"computing on {device} in {precision}{_count_replicas(distribution)}")
+            audience.say(f"computing on {device} in {precision}{_count_replicas(distribution)}")
+        run = Run(directory, config, cache_dir, stop, audience, distribution)
         with directory.lock() if distribution.is_chief else contextlib.nullcontext():
-            return _train(directory, config, cache, stop, precision, distribution)
-
-
-@contextlib.contextmanager
-def _explaining(directory: ModelDirectory, distribution: Distribution) -> Iterator[None]:
-    """Turns what goes wrong inside into one line for a person."""
-    try:
-        yield
-    except tf.errors.ResourceExhaustedError:
-        raise ChatbotError(
-            "there is not enough memory; lower --batch_size, --max_length or --rnn_size"
-        ) from None
-    except tf.errors.OpError as error:
-        reason = str(error).split("\n")[0]
-        raise ChatbotError(distribution.explain(error) or _cure(directory, reason)) from None
-    except OSError as error:
-        reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
-        raise ChatbotError(_cure(directory, reason)) from None
-
-
-def _cure(directory: ModelDirectory, reason: str) -> str:
-    return (
-        f"{directory.path}: {reason}; mend that and run the same command to go on from the last "
-        "checkpoint"
-    )
+            return _train(run, precision)
 
 
 def _count_replicas(distribution: Distribution) -> str:
@@ -114,36 +100,45 @@ def _count_replicas(distribution: Distribution) -> str:
     return f", {distribution.replicas} replicas{workers}"
 
 
-def _train(
-    directory: ModelDirectory,
-    config: Config,
-    cache_dir: Path,
-    stop: StopRequest,
-    precision: str,
-    distribution: Distribution,
-) -> int:
+def _train(run: Run, precision: str) -> int:
+    directory, config, distribution = run.directory, run.config, run.distribution
     if config.training.deterministic:
         tf.config.experimental.enable_op_determinism()
-    corpora = _prepare(directory, config, cache_dir, distribution)
+    try:
+        corpora = _prepare(run)
+    except Stopped:
+        if run.stop.signal_number is not None:
+            raise
+        run.audience.say(
+            "stopped while the corpus was encoded, of which nothing is kept; run the same command "
+            "to begin again, with more minutes if they are too few"
+        )
+        return 0
     with computing_in(precision), distribution.scope():
         model = Seq2Seq(config.model, len(corpora.vocabulary), config.training.seed)
         model.compute_fast(not has_gpu())
         averages = make_averages(model, config.training.average_decay)
-    trainer = Trainer(config, directory, model, precision, corpora, distribution, averages)
+    trainer = Trainer(
+        config, directory, model, precision, corpora, distribution, averages, run.audience
+    )
     distribution.check_agreement({"step": trainer.step}, "go on from different checkpoints")
     if distribution.is_chief:
+        jump = trainer.describe_jump(directory.load()[0].training)
+        if jump:
+            run.audience.say(jump)
         # Only now: whoever asked for what cannot be done finds the old settings in place.
         if trainer.measures_anew:
             directory.forget_perplexities()
-        directory.write_config(config, corpora.vocabulary, directory.read_sources())
+        sources = {**directory.read_sources(), **fingerprint_corpora(config, corpora)}
+        directory.write_config(config, corpora.vocabulary, sources)
         directory.unmark_finished()
-    return _run(trainer, directory, stop, distribution)
+    return _run(trainer, run)
 
 
-def _prepare(
-    directory: ModelDirectory, config: Config, cache_dir: Path, distribution: Distribution
-) -> Corpora:
+def _prepare(run: Run) -> Corpora:
     """Opens the corpora and enters the directory, the chief first, who writes what is missing."""
+    directory, config, distribution = run.directory, run.config, run.distribution
+    say = run.audience.say
     if not distribution.is_chief:
         distribution.wait_for_all()
         if not directory.exists():
@@ -151,34 +146,37 @@ def _prepare(
                 f"{directory.path} is not what the chief has written; put --model_dir on a file "
                 "system that all workers see"
             )
-    corpora = open_corpora(config, cache_dir)
-    _enter_directory(directory, config, corpora)
+    corpora = open_corpora(run)
+    enter_directory(directory, config, corpora)
     if distribution.is_chief:
         directory.keep_pairs(corpora.train.pairs_file)  # an older version kept none
-        _introduce(corpora.train)
+        if not run.cache_dir:
+            parts = corpora.train, corpora.validation
+            keep_only(directory.path / ENCODED, [part.directory for part in parts if part])
+        _introduce(corpora.train, say)
         if config.corpus.context_turns > 1 and not corpora.train.summary["context_tokens"]:
-            _say(
+            say(
                 f"note: --context_turns={config.corpus.context_turns} adds nothing here, where no "
                 "turn stands before a pair: no dialogue has more than two"
             )
         if corpora.validation is not None:
-            _say(f"to measure: {corpora.validation.describe()}")
+            say(f"to measure: {corpora.validation.describe()}")
         if config.corpus.validation_corpus and corpora.validation is not None:
-            _warn(corpora.validation)
+            _warn(corpora.validation, say)
         distribution.wait_for_all()
     return corpora
 
 
-def _introduce(corpus: EncodedCorpus) -> None:
+def _introduce(corpus: EncodedCorpus, say: Callable[[str], None]) -> None:
     """Says what is learned, and shows enough of it for a person to see whether that is meant."""
-    _say(corpus.describe())
-    _say(show_first_pairs(corpus.summary["first_pairs"], shutil.get_terminal_size().columns))
-    _warn(corpus)
+    say(corpus.describe())
+    say(show_first_pairs(corpus.summary["first_pairs"], shutil.get_terminal_size().columns))
+    _warn(corpus, say)
 
 
-def _warn(corpus: EncodedCorpus) -> None:
+def _warn(corpus: EncodedCorpus, say: Callable[[str], None]) -> None:
     for warning in corpus.summary["warnings"]:
-        _say(f"warning: {warning}")
+        say(f"warning: {warning}")
 
 
 def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config:
@@ -192,7 +190,8 @@ def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config
         For a new directory the defaults with `given`; else the directory's own with `given`.
 
     Raises:
-        ChatbotError: There is no corpus, or `given` contradicts what the directory was begun with.
+        ChatbotError: There is no corpus, it cannot be read, or `given` contradicts what the
+            directory was begun with.
     """
     given = {**given, **OF_ONE_RUN}
     if not directory.exists():
@@ -200,11 +199,14 @@ def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config
         config.check_together()
         if not config.corpus.corpus:
             raise ChatbotError("there is nothing to learn from; name a corpus with --corpus=FILE")
+        for corpus in filter(None, (config.corpus.corpus, config.corpus.validation_corpus)):
+            options = ReadOptions(config.corpus.encoding, config.corpus.columns)
+            read_pairs(corpus, config.corpus.corpus_format, options=options)  # nothing written yet
         return config
     saved, _ = directory.load()
     config = saved.replace(given)
     config.check_together()
-    changed = {n: pair for n, pair in saved.diff(config).items() if n not in CHANGEABLE}
+    changed = {n: pair for n, pair in saved.diff(config).items() if not _may_change(n, pair)}
     if changed:
         listed = ", ".join(f"--{n} was {old}, now {new}" for n, (old, new) in changed.items())
         raise ChatbotError(
@@ -214,19 +216,27 @@ def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config
     return config
 
 
-def open_corpora(config: Config, cache_dir: Path) -> Corpora:
+def _may_change(name: str, values: tuple[Any, Any]) -> bool:
+    if name in PATHS:
+        return all(values)  # a corpus may lie elsewhere; what it holds is compared once it is open
+    # In float16 a checkpoint holds the scale of the losses too, and no other type wants it.
+    return name in CHANGEABLE or (name == "precision" and "float16" not in values)
+
+
+def open_corpora(run: Run) -> Corpora:
     """Opens the training and the validation corpus, encoding what is not encoded yet.
 
     Args:
-        config: All settings.
-        cache_dir: Where encoded corpora are kept.
+        run: What the run goes by.
 
     Returns:
         Both, with the vocabulary of the training corpus.
 
     Raises:
         ChatbotError: A corpus is missing, empty or of another format.
+        Stopped: Somebody asked to stop while a corpus was encoded.
     """
+    config, beside = run.config, run.directory.path.absolute().parent
     settings = EncodingConfig(
         max_length=config.corpus.max_length,
         vocab_size=config.corpus.vocab_size,
@@ -237,48 +247,33 @@ def open_corpora(config: Config, cache_dir: Path) -> Corpora:
         encoding=config.corpus.encoding,
         columns=config.corpus.columns,
     )
-    source, form = config.corpus.corpus, config.corpus.corpus_format
-    train, validation, vocabulary = encode_corpus(source, form, cache_dir, settings)
+    encode = functools.partial(
+        encode_corpus,
+        corpus_format=config.corpus.corpus_format,
+        cache_dir=run.cache_dir or run.directory.path / ENCODED,
+        progress=run.audience.is_shown,
+        check=run.stop.check,
+        neighbours=() if run.cache_dir else list(beside.glob(f"*/{ENCODED}")),
+    )
+    train, validation, vocabulary = encode(config.corpus.corpus, settings=settings)
     if config.corpus.validation_corpus:
         own = dataclasses.replace(settings, validation_share=0.0)
-        validation, _, _ = encode_corpus(
-            config.corpus.validation_corpus, form, cache_dir, own, vocabulary
+        validation, _, _ = encode(
+            config.corpus.validation_corpus, settings=own, vocabulary=vocabulary
         )
     return Corpora(train, validation, vocabulary)
 
 
-def _enter_directory(directory: ModelDirectory, config: Config, corpora: Corpora) -> None:
-    """Writes the description of a new training, or checks that the corpora are still the same."""
-    paths = {
-        "corpus": config.corpus.corpus,
-        "validation_corpus": config.corpus.validation_corpus,
-    }
-    parts = {"corpus": corpora.train, "validation_corpus": corpora.validation}
-    sources = {name: part.source for name, part in parts.items() if paths[name] and part}
-    vocabulary = corpora.vocabulary
-    if not directory.exists():
-        directory.create(config, vocabulary, sources, corpora.train.pairs_file)
-        return
-    _, saved = directory.load()
-    begun_with = directory.read_sources()
-    for name, source in sources.items():
-        if begun_with.get(name) != source or saved.digest != vocabulary.digest:
-            raise ChatbotError(
-                f"{paths[name]} has changed since {directory.path} was begun; restore it, or name "
-                "another --model_dir"
-            )
-
-
-def _run(
-    trainer: Trainer, directory: ModelDirectory, stop: StopRequest, distribution: Distribution
-) -> int:
+def _run(trainer: Trainer, run: Run) -> int:
     """Runs the loop, and says and notes how it ended once every worker has come to its end."""
+    directory, stop, distribution = run.directory, run.stop, run.distribution
+    say = run.audience.say
     writes = distribution.is_chief
     known = "" if trainer.validation is None else trainer.validation.describe()
     if writes and known:
-        _say(known)
+        say(known)
     if trainer.step and writes:
-        _say(f"going on from step {trainer.step}")
+        say(f"going on from step {trainer.step}")
     with stop:
         reason = trainer.run(stop)
     if reason is not None and writes:
@@ -286,28 +281,10 @@ def _run(
     distribution.wait_for_all()  # so that nobody tells of success before all is written
     status = 0
     if reason is None:
-        _say(f"stopped at step {trainer.step}, all saved; run the same command to go on")
+        say(f"stopped at step {trainer.step}, all saved; run the same command to go on")
         status = 128 + stop.signal_number if stop.signal_number else 0
     elif writes:
-        _say(f"finished: {reason}; now run python predict.py --model_dir={directory.path}")
+        say(f"finished: {reason}; now run python predict.py --model_dir={directory.path}")
     if writes:
-        _draw_curves(directory, stop)
+        draw_reports(run)
     return status
-
-
-def _draw_curves(directory: ModelDirectory, stop: StopRequest) -> None:
-    """Draws the reports beside them; where that fails, or somebody is impatient, it says so."""
-    path = directory.path / "curves.png"
-    try:
-        with stop:
-            reports = read_reports(directory.metrics_path)
-            if reports:
-                draw_curves(str(path), reports)
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - all that matters is saved
-        reason = str(error).split("\n")[0] or type(error).__name__
-        _say(f"the training's curves were not drawn ({reason})")
-
-
-def _say(message: str) -> None:
-    with contextlib.suppress(OSError):  # nobody may be there to read it any more
-        print(message, file=sys.stderr, flush=True)

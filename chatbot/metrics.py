@@ -31,7 +31,6 @@ class Progress:
         tokens: Target tokens since the last report.
         norms: Sum of the gradients' norms since the last report.
         steps: Steps since the last report.
-        seconds: Time spent in them.
         bad_steps: Steps in a row, up to the last, whose loss or gradients were not finite.
         all_bad_steps: Such steps since the beginning.
     """
@@ -43,28 +42,26 @@ class Progress:
     tokens: int = 0
     norms: float = 0.0
     steps: int = 0
-    seconds: float = 0.0
     bad_steps: int = 0
     all_bad_steps: int = 0
 
-    def add(self, losses: float, tokens: int, norm: float, seconds: float) -> None:
+    def add(self, losses: float, tokens: int, norm: float) -> None:
         """Adds one step; arguments as the attributes of the same names."""
         self.losses += losses
         self.tokens += tokens
         self.norms += norm
         self.steps += 1
-        self.seconds += seconds
 
     def reset(self) -> None:
         """Starts a new report."""
-        self.losses, self.tokens, self.norms, self.steps, self.seconds = 0.0, 0, 0.0, 0, 0.0
+        self.losses, self.tokens, self.norms, self.steps = 0.0, 0, 0.0, 0
 
 
 def restore_progress(values: Any, path: Path) -> Progress:
     """Builds `Progress` back from a checkpoint.
 
     Args:
-        values: What `dataclasses.asdict` gave.
+        values: What `dataclasses.asdict` gave, here or in an older version.
         path: The model directory, for messages.
 
     Returns:
@@ -74,7 +71,9 @@ def restore_progress(values: Any, path: Path) -> Progress:
         ChatbotError: The values are not those of a `Progress`.
     """
     try:
-        made = Progress(**values)
+        kept = {**values}
+        kept.pop("seconds", None)  # of older versions
+        made = Progress(**kept)
         for value in (x for name, x in vars(made).items() if name != "best" or x is not None):
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise TypeError(f"{value!r} is not a number")

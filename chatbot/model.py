@@ -23,7 +23,14 @@ OUTPUT_STREAM = 5000
 
 
 class Seq2Seq(tf.Module):
-    """Encoder and attending decoder of Bahdanau et al. 2015 and Luong et al. 2015.
+    """LSTM encoder and attending LSTM decoder.
+
+    At each step the decoder's new output h is scored against the encoder's outputs, by the score of
+    Bahdanau et al. 2015 or of Luong et al. 2015 (see `attention`). With c the mean of the encoder's
+    outputs, weighted by the scores' softmax, the attention W [h; c] is projected to the vocabulary
+    and fed into the next step: Luong et al.'s equation 5 without its tanh, and their input feeding
+    (section 3.3). Bahdanau et al. score the state before the step, and read the query in both
+    directions; here it is read from left to right.
 
     Build it under the Keras dtype policy that its matrix products are to have: the variables are
     float32 under every policy.
@@ -187,8 +194,8 @@ class Seq2Seq(tf.Module):
     def drop_words(self, query_ids: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
         """Replaces words of queries by the unknown token, as training does.
 
-        The word dropout of Iyyer et al. 2015, "Deep Unordered Composition Rivals Syntactic Methods
-        for Text Classification".
+        The word dropout of Bowman et al. 2016, "Generating Sentences from a Continuous Space", who
+        do that to the words that the decoder reads.
 
         Args:
             query_ids: `int32 [B, S]`, padded on the right.

@@ -43,6 +43,52 @@ def scheduled_learning_rate(config: TrainingConfig, step: int, total: int) -> fl
     return config.learning_rate * share * warmth
 
 
+def count_steps(config: TrainingConfig, steps_per_epoch: int) -> int:
+    """Counts the steps of the whole training.
+
+    Args:
+        config: Where `num_epochs` is 0, `max_steps` decides, and where that is 0 too, the size of
+            the corpus.
+        steps_per_epoch: Batches in an epoch, at least 1.
+
+    Returns:
+        The steps. Where the size decides, they are 40 epochs, at most 4,800 steps but at least 4
+        epochs and 1,000 steps, rounded to whole epochs.
+    """
+    if config.num_epochs:
+        every = config.num_epochs * steps_per_epoch
+    else:
+        many = max(1_000, min(40 * steps_per_epoch, 4_800), 4 * steps_per_epoch)
+        every = config.max_steps or round(many / steps_per_epoch) * steps_per_epoch
+    return min(every, config.max_steps or every)
+
+
+def describe_jump(
+    before: TrainingConfig, now: TrainingConfig, step: int, steps_per_epoch: int
+) -> str:
+    """Says how the step size jumps where a training goes on to another last step.
+
+    Args:
+        before: The settings so far.
+        now: Those from now on, of the same schedule.
+        step: Steps that are done.
+        steps_per_epoch: Batches in an epoch.
+
+    Returns:
+        One line, "" where the step size goes on as it was planned.
+    """
+    planned, total = (count_steps(config, steps_per_epoch) for config in (before, now))
+    if not 0 < step < total or planned == total or now.learning_rate_schedule == "constant":
+        return ""
+    last = scheduled_learning_rate(before, step - 1, planned)
+    following = scheduled_learning_rate(now, step, total)
+    return (
+        f"note: the learning rate was {last:.3g} at step {step} and is {following:.3g} at the "
+        f"next, for --learning_rate_schedule={now.learning_rate_schedule} ends at step {total} "
+        f"now, not at {planned}"
+    )
+
+
 def make_optimizer(precision: str) -> Any:
     """Makes Adam (Kingma and Ba 2015) with the fused kernel, its slots float32.
 
@@ -58,12 +104,24 @@ def make_optimizer(precision: str) -> Any:
     return optimizer
 
 
+def create_slots(optimizer: Any, model: Seq2Seq) -> None:
+    """Makes Adam's slots now, so that a checkpoint finds them all.
+
+    Args:
+        optimizer: From `make_optimizer`.
+        model: The network.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    _ = inner.iterations
+    inner._create_all_weights(model.trainable_variables)  # no public way before a first step
+
+
 class WeightUpdate:
     """One update of the weights: weight decay, Adam's step, and the averages that follow.
 
     Weight decay takes learning rate * decay * w off each weight matrix before Adam's step, which
-    knows nothing of it (Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization");
-    biases and other vectors are spared.
+    knows nothing of it (Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization", who
+    multiply by the schedule alone, not by the base rate); biases and other vectors are spared.
     """
 
     def __init__(

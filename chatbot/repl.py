@@ -20,6 +20,7 @@ from chatbot.branches import cut_tree, find_path
 from chatbot.config import PLAIN, SearchConfig
 from chatbot.errors import ChatbotError
 from chatbot.layout import Row, lay_out, note
+from chatbot.paths import local_path
 from chatbot.plots import draw_attention, draw_beam_tree, shade_attention, write_beam_tree
 from chatbot.settings import parse_value
 from chatbot.terminal import make_visible
@@ -275,7 +276,9 @@ COMMANDS = (
 def _split_path(argument: str) -> tuple[str, str]:
     """Takes the name of a picture's file off the end of what was typed."""
     name, _, path = argument.rpartition(" ")
-    return (name.strip(), path) if path.endswith((".png", ".svg")) else (argument, "")
+    if not path.endswith((".png", ".svg")):
+        return argument, ""
+    return name.strip(), local_path(path)
 
 
 def _tell(path: str, line: str) -> list[Row]:

@@ -63,7 +63,7 @@ class OneDevice:
         )
 
     def trace(self) -> None:
-        """Traces the training step, so that the first report's speed is that of training alone."""
+        """Traces the training step, which takes seconds, before the first batch is drawn."""
         self._step = self._make_step()
 
     def gather(self, corpus: EncodedCorpus, indices: npt.NDArray[np.int64]) -> Work:

@@ -132,7 +132,8 @@ class TrainingConfig(Settings):
     learning_rate_schedule: str = setting(
         "constant",
         "What the step size does over the whole training: constant, or down to zero along a "
-        "linear or cosine curve.",
+        "linear or cosine curve. With another --num_epochs or --max_steps a training goes on along "
+        "the curve that ends there, and says how the step size jumps.",
         choices=("constant", "linear", "cosine"),
     )
     warmup_steps: int = setting(
@@ -141,7 +142,13 @@ class TrainingConfig(Settings):
     batch_size: int = setting(
         64, "Pairs in a batch, those of all devices and workers together.", 1, 1_000_000
     )
-    num_epochs: int = setting(10, "Passes over the corpus.", 1, 1_000_000)
+    num_epochs: int = setting(
+        0,
+        "Passes over the corpus; 0 means 40, fewer for a large corpus (4,800 steps, but at least 4 "
+        "passes), more for a tiny one (1,000 steps).",
+        0,
+        1_000_000,
+    )
     max_steps: int = setting(
         0, "Stop after this many steps, even within an epoch; 0 means no limit.", 0, 10**12
     )
@@ -181,7 +188,8 @@ class TrainingConfig(Settings):
     precision: str = setting(
         "auto",
         "Type of the matrix products; auto is bfloat16 where the processor has the instructions "
-        "and float32 elsewhere. Weights and losses are float32 always.",
+        "and float32 elsewhere. Weights and losses are float32 always. A training may go on in "
+        "another one, except from or to float16.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
     max_minutes: float = setting(

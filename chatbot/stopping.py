@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -22,21 +23,24 @@ class Stopped(BaseException):
 
 
 class StopRequest:
-    """Turns Ctrl-C, SIGTERM and SIGHUP inside a `with` block, or the clock, into a flag.
+    """Turns Ctrl-C, SIGTERM and SIGHUP inside a `with` block, the clock, or an event into a flag.
 
     A second Ctrl-C, a second or more after the first, raises KeyboardInterrupt as usual. A signal
-    that whoever started the program has it ignore, as nohup does, stays ignored.
+    that whoever started the program has it ignore, as nohup does, stays ignored. Outside the main
+    thread, where Python allows no handler, signals are left alone.
 
     Attributes:
         signal_number: The signal that came, or None.
     """
 
-    def __init__(self, max_minutes: float = 0.0) -> None:
+    def __init__(self, max_minutes: float = 0.0, event: threading.Event | None = None) -> None:
         """Makes a request that nobody has made yet.
 
         Args:
             max_minutes: Minutes from now after which it makes itself; 0 for never.
+            event: Makes it when it is set, in any thread.
         """
+        self._events = [threading.Event(), *([event] if event else [])]
         self._end = time.monotonic() + 60 * max_minutes if max_minutes else math.inf
         self.signal_number: int | None = None
         self._first = 0.0
@@ -46,10 +50,24 @@ class StopRequest:
     @property
     def requested(self) -> bool:
         """Whether somebody asked to stop, or the time is over."""
-        return self.signal_number is not None or time.monotonic() >= self._end
+        asked = self.signal_number is not None or any(event.is_set() for event in self._events)
+        return asked or time.monotonic() >= self._end
+
+    def make(self) -> None:
+        """Makes the request, in any thread."""
+        self._events[0].set()
+
+    def check(self) -> None:
+        """Ends what has nothing to save where somebody asked to stop.
+
+        Raises:
+            Stopped: Somebody did.
+        """
+        if self.requested:
+            raise Stopped
 
     def __enter__(self) -> StopRequest:
-        self._before = _set_handlers(self._take)
+        self._before = set_handlers(self._take)
         return self
 
     def __exit__(
@@ -58,7 +76,7 @@ class StopRequest:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        _restore_handlers(self._before)
+        restore_handlers(self._before)
 
     def end_politely(self, work: Callable[[], int]) -> int:
         """Runs what has nothing to save but inside its own `with` blocks of this request.
@@ -69,7 +87,7 @@ class StopRequest:
         Returns:
             The exit status: that of `work`, or 128 + the signal's number.
         """
-        before = _set_handlers(self._end_work)
+        before = set_handlers(self._end_work)
         try:
             return work()
         except ChatbotError:
@@ -79,7 +97,7 @@ class StopRequest:
             if not self._ended:
                 raise
         finally:
-            _restore_handlers(before)
+            restore_handlers(before)
         # Only now has what was under way been closed, progress bars among it.
         sys.stderr.write("stopped; nothing is lost, run the same command to go on\n")
         return 128 + (self.signal_number or 0)
@@ -98,12 +116,23 @@ class StopRequest:
             raise KeyboardInterrupt
 
 
-def _set_handlers(handler: Callable[[int, FrameType | None], None]) -> dict[int, Any]:
-    """Handles the signals that are not ignored, and returns who handled them before."""
-    heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+def set_handlers(handler: Any, numbers: Iterable[signal.Signals] = SIGNALS) -> dict[int, Any]:
+    """Handles signals, except those that are ignored, where Python lets this thread do so.
+
+    Args:
+        handler: What `signal.signal` takes.
+        numbers: The signals.
+
+    Returns:
+        {number: who handled it before}, for `restore_handlers`.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     return {number: signal.signal(number, handler) for number in heeded}
 
 
-def _restore_handlers(before: dict[int, Any]) -> None:
+def restore_handlers(before: Mapping[int, Any]) -> None:
+    """Undoes `set_handlers`; takes what it returned."""
     for number, handler in before.items():
         signal.signal(number, handler)

@@ -1,12 +1,15 @@
 """Lines in from files, pipes and terminals; a file out that is whole or absent.
 
-A line ends at byte 10 and nowhere else; the last one may lack it. Bytes that are not UTF-8 become
-U+FFFD. Reading holds a window of lines in memory, at most `WINDOW_LINES` of them and no more than
-`WINDOW_BYTES` but for its last line, and of any line at most `MAX_LINE` bytes.
+A line ends in LF or CR LF and nowhere else; the last one may lack it. A byte order mark at the
+beginning is dropped; that of UTF-16 says how the rest is written, which without it is UTF-8. Bytes
+that are not become U+FFFD. Reading holds a window of lines in memory, at most `WINDOW_LINES` of
+them and, except for its last line, no more than `WINDOW_BYTES`, and of any line at most `MAX_LINE`
+bytes.
 """
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import select
@@ -21,6 +24,8 @@ WINDOW_BYTES = 1 << 20
 MAX_LINE = 1 << 24
 """Bytes of a line that are kept."""
 _PIECE = 1 << 16
+_UTF_8 = codecs.BOM_UTF8
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class Line(NamedTuple):
@@ -28,7 +33,7 @@ class Line(NamedTuple):
 
     Attributes:
         text: The line without its end.
-        size: Its bytes, its end counted.
+        size: Its bytes in UTF-8, its end counted.
         is_cut: Whether it was longer than `MAX_LINE` and the rest was dropped.
     """
 
@@ -51,6 +56,7 @@ class LineReader:
         self._descriptor = descriptor
         self._pieces: list[bytes] = []  # of the line that has not ended yet
         self._size = 0
+        self._recoder = _Recoder()
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLIN)
 
@@ -75,7 +81,7 @@ class LineReader:
                 yield window
                 window, size = [], 0
             piece = self._read_piece()
-            for line in self._cut(piece):
+            for line in self._cut(self._recoder.recode(piece), is_last=not piece):
                 window.append(line)
                 size += line.size
                 if len(window) >= WINDOW_LINES or size >= WINDOW_BYTES:
@@ -97,14 +103,14 @@ class LineReader:
                 f"{self.name} cannot be read ({error.strerror}); mend that"
             ) from None
 
-    def _cut(self, piece: bytes) -> Iterator[Line]:
-        """Yields the lines that end in a piece, or at the end of everything, an empty piece."""
+    def _cut(self, piece: bytes, is_last: bool) -> Iterator[Line]:
+        """Yields the lines that end in a piece, or at the end of everything."""
         *ended, rest = piece.split(b"\n")
         for part in ended:
             self._keep(part)
             yield self._finish(1)
         self._keep(rest)
-        if not piece and self._size:
+        if is_last and self._size:
             yield self._finish(0)
 
     def _keep(self, part: bytes) -> None:
@@ -114,10 +120,32 @@ class LineReader:
         self._size += len(part)
 
     def _finish(self, end: int) -> Line:
-        text = b"".join(self._pieces).decode("utf-8", "replace")
-        line = Line(text, self._size + end, self._size > MAX_LINE)
+        content = b"".join(self._pieces).removesuffix(b"\r")
+        line = Line(content.decode("utf-8", "replace"), self._size + end, self._size > MAX_LINE)
         self._pieces, self._size = [], 0
         return line
+
+
+class _Recoder:
+    """Takes a byte order mark off the beginning of a text, and writes UTF-16 as UTF-8."""
+
+    def __init__(self) -> None:
+        self._held: bytes | None = b""  # what may be half a mark; None after the beginning
+        self._decoder: codecs.IncrementalDecoder | None = None
+
+    def recode(self, piece: bytes) -> bytes:
+        """Recodes the bytes that were read; none at the end."""
+        is_last = not piece
+        if self._held is not None:
+            piece = self._held + piece
+            if not is_last and any(mark.startswith(piece) for mark in (_UTF_8, *_UTF_16)):
+                self._held = piece
+                return b""
+            self._held = None
+            piece = piece.removeprefix(_UTF_8)
+            if piece.startswith(_UTF_16):
+                self._decoder = codecs.getincrementaldecoder("utf-16")("replace")
+        return piece if self._decoder is None else self._decoder.decode(piece, is_last).encode()
 
 
 @contextlib.contextmanager

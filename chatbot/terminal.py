@@ -86,7 +86,8 @@ def settle_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, mode)
-    write_errors_to(2)
+    if not isinstance(getattr(sys.stderr, "buffer", None), _PatientFile):
+        write_errors_to(2)
 
 
 def write_errors_to(descriptor: int) -> None:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
 from absl import logging
-from tqdm import tqdm
 
+from chatbot.audience import Audience
 from chatbot.averaging import Averages, track
 from chatbot.checkpoint import ModelDirectory
-from chatbot.config import Config
+from chatbot.config import Config, TrainingConfig
 from chatbot.dataset import BatchPlan, Corpora, prefetch
 from chatbot.distribution import Distribution
 from chatbot.errors import ChatbotError
@@ -28,7 +27,14 @@ from chatbot.metrics import (
     to_perplexity,
 )
 from chatbot.model import Seq2Seq
-from chatbot.optimization import make_optimizer, scheduled_learning_rate
+from chatbot.optimization import (
+    count_steps,
+    create_slots,
+    describe_jump,
+    make_optimizer,
+    scheduled_learning_rate,
+)
+from chatbot.pace import Pace, make_bar
 from chatbot.replicas import Work, make_computation
 from chatbot.stopping import StopRequest
 from chatbot.validation import Perplexities, Validation
@@ -54,6 +60,7 @@ class Trainer:
         corpora: Corpora,
         distribution: Distribution,
         averages: Averages | None = None,
+        audience: Audience = Audience(),  # noqa: B008 - it is frozen
     ) -> None:
         """Makes the step functions and restores the newest checkpoint, if there is one.
 
@@ -65,6 +72,7 @@ class Trainer:
             corpora: What to learn, and what to measure if anything.
             distribution: Who computes; only its chief writes.
             averages: What follows the network's weights, made where it was; None for nothing.
+            audience: Who hears of it, as the chief tells it.
         """
         self._config = config.training
         self._directory = directory
@@ -76,15 +84,17 @@ class Trainer:
         if corpora.validation is not None:
             self.validation = Validation(corpora.validation, self._train, self._config.batch_size)
         self._writes = distribution.is_chief
+        self._audience = audience
+        self._is_hidden = not (self._writes and audience.is_shown)
         with distribution.scope():
             optimizer = make_optimizer(precision)
-            _create_slots(optimizer, model)
+            create_slots(optimizer, model)
         self._tracked = track(model, averages, optimizer=optimizer)
         self._computation = make_computation(model, optimizer, self._config, distribution, averages)
-        every = self._config.num_epochs * self._plan.steps_per_epoch
-        self.total_steps = min(every, self._config.max_steps or every)
+        self.total_steps = count_steps(self._config, self._plan.steps_per_epoch)
         self.step = 0
         self._progress = Progress()
+        self._pace = Pace()
         self._saved: tuple[int, Progress] | None = None
         self.measures_anew = False
         self._scales_losses = precision == "float16"
@@ -118,6 +128,10 @@ class Trainer:
             self._progress.best, self._progress.waited = None, 0
         self._progress.best_of_unseen = of_unseen
 
+    def describe_jump(self, before: TrainingConfig) -> str:
+        """Says how the step size jumps from here on; see `optimization.describe_jump`."""
+        return describe_jump(before, self._config, self.step, self._plan.steps_per_epoch)
+
     def run(self, stop: StopRequest) -> str | None:
         """Trains until the end, or until somebody asks to stop.
 
@@ -130,16 +144,7 @@ class Trainer:
         events: Any = contextlib.nullcontext()
         if self._writes:
             events = open_events(self._directory.path / "events", self._first_report)
-        bar = tqdm(
-            total=self.total_steps,
-            initial=self.step,
-            desc="training",
-            unit="step",
-            mininterval=0.5,
-            smoothing=0.05,
-            dynamic_ncols=True,
-            disable=not self._writes,
-        )
+        bar = make_bar(self.total_steps, self.step, hidden=self._is_hidden)
         with bar, events as self._add_event:
             try:
                 self._loop(bar, stop)
@@ -158,6 +163,7 @@ class Trainer:
         if self._progress.steps:
             # The last process was stopped between this step and its report.
             self._report_if_due(bar, stop)
+        self._pace.resume()
         for work in prefetch(self._work()):
             if self._computation.must_stop(stop) or self.is_finished():
                 break
@@ -176,22 +182,25 @@ class Trainer:
 
     def _advance(self, work: Work, stop: StopRequest, bar: Any) -> None:
         """Takes one training step and shows it."""
-        start = time.perf_counter()
         rate = scheduled_learning_rate(self._config, self.step, self.total_steps)
         loss, norm = self._computation.advance(work, self.step, rate, stop)
         self.step += 1
+        self._pace.add(work.tokens)
         if self._scales_losses and not math.isfinite(norm):
             norm = 0.0  # the scale was too large and is halved: no fault of the numbers
         if math.isfinite(loss + norm):
             self._progress.bad_steps = 0
-            self._progress.add(loss * work.tokens, work.tokens, norm, time.perf_counter() - start)
-            mean = self._progress.losses / self._progress.tokens
-            speed = self._progress.tokens / self._progress.seconds
-            shown = f"loss {mean:.3f}, perplexity {to_perplexity(mean):.1f}, {speed:,.0f} tokens/s"
-            bar.set_postfix_str(shown, refresh=False)
+            self._progress.add(loss * work.tokens, work.tokens, norm)
+            self._show_progress(bar)
         else:
             self._note_bad_step(work.indices)
-        bar.update()
+        self._pace.move(bar)
+
+    def _show_progress(self, bar: Any) -> None:
+        mean, speed = self._progress.losses / self._progress.tokens, self._pace.tokens_per_second
+        shown = f"loss {mean:.3f}, perplexity {to_perplexity(mean):.1f}"
+        shown += "" if speed is None else f", {speed:,.0f} tokens/s"
+        bar.set_postfix_str(shown, refresh=False)
 
     def _note_bad_step(self, indices: Any) -> None:
         """Counts a step that changed nothing because its numbers were not finite."""
@@ -211,10 +220,14 @@ class Trainer:
         """Reports at the checkpoint steps, at each epoch's end and at the last step."""
         at_checkpoint = self.step % self._config.steps_per_checkpoint == 0
         at_end = self.step == self.total_steps
-        if not (at_checkpoint or at_end or self.step % self._plan.steps_per_epoch == 0):
-            return
+        if at_checkpoint or at_end or self.step % self._plan.steps_per_epoch == 0:
+            self._report(bar, stop, at_checkpoint or at_end)
+            self._pace.resume()
+
+    def _report(self, bar: Any, stop: StopRequest, saved: bool) -> None:
+        """Measures, reports, and saves if that is due or something is the best so far."""
         if not self._progress.steps:  # not one good step since the last report
-            if at_end:
+            if self.step == self.total_steps:
                 self._save(None)
             return
         bar.refresh()
@@ -223,18 +236,20 @@ class Trainer:
             measured = self.measure(stop)
             if measured is None:
                 return  # reported when the training goes on
-        self._write_report(measured, bar)
+        report = self._write_report(measured, bar)
         # Not before: a report that could not be written is owed, and measured once more.
         perplexity = None if measured is None else measured.decisive
         improved = self._note_validation(perplexity)
-        if at_checkpoint or at_end or improved or self._out_of_patience():
+        if saved or improved or self._out_of_patience():
             self._save(perplexity)
+        if self._writes:
+            self._audience.report(report)  # last: whatever it raises, all is written
 
     def measure(self, stop: StopRequest) -> Perplexities | None:
         """Measures the validation corpus; see `Validation.measure`."""
         if self.validation is None:
             raise ValueError("there is no validation corpus")
-        return self.validation.measure(self._computation, stop, hidden=not self._writes)
+        return self.validation.measure(self._computation, stop, hidden=self._is_hidden)
 
     def _note_validation(self, perplexity: float | None) -> bool:
         if perplexity is None:
@@ -248,7 +263,7 @@ class Trainer:
     def _out_of_patience(self) -> bool:
         return 0 < self._config.patience <= self._progress.waited
 
-    def _write_report(self, measured: Perplexities | None, bar: Any) -> None:
+    def _write_report(self, measured: Perplexities | None, bar: Any) -> dict[str, Any]:
         """Appends one line to metrics.jsonl and the same figures to TensorBoard's events."""
         progress, loss = self._progress, self._progress.losses / self._progress.tokens
         report: dict[str, Any] = {
@@ -256,10 +271,11 @@ class Trainer:
             "epoch": round(self.step / self._plan.steps_per_epoch, 4),
             "loss": loss,
             "perplexity": to_perplexity(loss),
-            "tokens_per_second": progress.tokens / progress.seconds,
             "gradient_norm": progress.norms / progress.steps,
             "learning_rate": scheduled_learning_rate(self._config, self.step - 1, self.total_steps),
         }
+        if self._pace.tokens_per_second is not None:
+            report["tokens_per_second"] = self._pace.tokens_per_second
         if progress.all_bad_steps:
             report["bad_steps"] = progress.all_bad_steps
         if measured is not None:
@@ -273,6 +289,8 @@ class Trainer:
             append_report(self._directory.metrics_path, report)
             self._add_event(report)
         progress.reset()
+        self._pace.reset()
+        return report
 
     def _save(self, validation_perplexity: float | None) -> None:
         """Writes a checkpoint, unless this very state is in one already."""
@@ -287,13 +305,6 @@ class Trainer:
         )
         self._saved = (self.step, replace(self._progress))
         logging.debug("wrote %s", made.name)
-
-
-def _create_slots(optimizer: Any, model: Seq2Seq) -> None:
-    """Makes Adam's slots now, so that a checkpoint finds them all."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    _ = inner.iterations
-    inner._create_all_weights(model.trainable_variables)  # no public way before a first step
 
 
 def _show(bar: Any, message: str) -> None:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from oracles import Network, list_variables
 
 from chatbot.config import ModelConfig
+from chatbot.device import resolve_precision
 from chatbot.model import Seq2Seq
 from chatbot.text import EOS
 
@@ -86,6 +87,11 @@ def make_model(attention: str, **settings: Any) -> Seq2Seq:
     model = Seq2Seq(make_config(attention, **settings), V)
     randomise(list_variables(model), SEEDS[attention])
     return model
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("needs_bfloat16") and resolve_precision("auto") != "bfloat16":
+        pytest.skip("needs bfloat16 instructions")
 
 
 @pytest.fixture(scope="session")

@@ -72,6 +72,11 @@ class PaperBot:
         ]
 
 
+def read_line(line: bytes) -> str:
+    """The text of a line without its LF."""
+    return line.removesuffix(b"\r").decode("utf-8", "replace")
+
+
 def make_hostile_lines(count: int = 1000) -> list[bytes]:
     """Lines that have broken programs, without their ends; the same ones at every call."""
     chosen = [

@@ -101,7 +101,9 @@ def test_no_decay_means_no_averages() -> None:
     assert make_averages(make_model("none"), 0.0) is None
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.needs_bfloat16)]
+)
 def test_everything_at_once_stopped_and_gone_on_with_is_uninterrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
@@ -126,7 +128,7 @@ def test_validation_and_chat_have_the_averages_and_training_goes_on_without(
         corpus, validation_corpus=str(corpus), max_steps=8, dropout=0.0, embedding_dropout=0.0
     )
     for name, decay in (("plain", 0.0), ("averaged", 0.9)):
-        assert train(tmp_path / name, **settings, average_decay=decay) == 0
+        assert train(tmp_path / name, **{**settings, "average_decay": decay}) == 0
     plain, averaged = (read_weights(tmp_path / name) for name in ("plain", "averaged"))
     averages = {k.partition("/")[2]: averaged.pop(k) for k in [*averaged] if k[:9] == "averages/"}
     assert plain.keys() == averaged.keys()

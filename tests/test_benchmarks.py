@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from benchmarks import machine
 from benchmarks.decoding import make_endless
 from benchmarks.memory import read_anonymous_memory
 from benchmarks.starting import read_until
@@ -18,6 +19,7 @@ from benchmarks.texts import TURNS, draw_pairs, make_words
 from benchmarks.training import count_operations, draw_batches
 from chatbot.config import ModelConfig, SearchConfig
 from chatbot.dataset import Batch
+from chatbot.device import resolve_precision
 from chatbot.model import Seq2Seq
 from chatbot.search import TracedSearches
 from chatbot.text import EOS, PAD, SPECIAL_TOKENS, tokenize
@@ -33,13 +35,16 @@ FLAGS = {
     "pipeline": "--pairs=900 --few=300 --batches=30 --steps=2 --training_steps=3".split(),
 }
 NAMES = {
-    "training": "step_milliseconds tokens_per_second product_gigaflops utilisation",
+    "training": (
+        "step_milliseconds tokens_per_second product_gigaflops tensorflow_gigaflops utilisation"
+    ),
     "ablation": (
         "product_gigaflops encoder_milliseconds decoder_loop_milliseconds projection_milliseconds "
         "clip_and_adam_milliseconds whole_step_milliseconds"
     ),
     "decoding": (
-        "product_gigaflops prompt_seconds first_answer_seconds replies_per_second "
+        "product_gigaflops tensorflow_gigaflops numpy_gigaflops "
+        "prompt_seconds first_answer_seconds replies_per_second "
         "greedy_single_milliseconds greedy_batch_milliseconds "
         "beam_single_milliseconds beam_batch_milliseconds "
         "greedy_single_target_milliseconds beam_batch_target_milliseconds"
@@ -93,6 +98,35 @@ def test_a_benchmark_prints_a_table_and_then_json(
         if isinstance(value, (int, float)) and key != "extra_megabytes":
             assert value > 0, key
     assert 0 < figures.get("utilisation", 0.5) < 1.5
+
+
+@pytest.mark.parametrize(
+    ("precision", "libraries"),
+    [("float32", ["tensorflow", "numpy"]), ("bfloat16", ["tensorflow"])],
+)
+def test_products_are_measured_in_every_library_that_has_the_type(
+    precision: str, libraries: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "PRODUCT", 64)
+    monkeypatch.setattr(machine, "time_calls", lambda call, repeats: [call(), 1e-3][1])
+    assert machine.measure_products(precision) == dict.fromkeys(libraries, 2 * 64**3 / 1e-3)
+
+
+def test_the_machines_rate_is_that_of_the_better_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in machine.OPENBLAS:
+        monkeypatch.delenv(name, raising=False)
+    measured = {"tensorflow": 91e9, "numpy": 115e9}, {"tensorflow": 99e9, "numpy": 137e9}
+    expected = {
+        "product_gigaflops": 126.0,
+        "tensorflow_gigaflops": 95.0,
+        "numpy_gigaflops": 126.0,
+    }
+    assert machine.describe_products(*measured) == expected
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    told = {**expected, "openblas": "OPENBLAS_NUM_THREADS=1"}
+    assert machine.describe_products(*measured) == told
+    alone = {"product_gigaflops": 390.0, "tensorflow_gigaflops": 390.0}
+    assert machine.describe_products({"tensorflow": 390e9}) == alone
 
 
 def make_config(attention: str) -> ModelConfig:
@@ -186,7 +220,7 @@ def test_an_endless_model_takes_every_step() -> None:
     queries, lengths = tf.constant([[5, 6, 7], [8, 9, 0]]), tf.constant([3, 2])
     for beam_size in (1, 4):
         asked = SearchConfig(beam_size=beam_size, max_reply_length=10)
-        found = TracedSearches(model, "bfloat16").search(queries, lengths, asked)
+        found = TracedSearches(model, resolve_precision("auto")).search(queries, lengths, asked)
         assert np.all(found.lengths.numpy() == 10)
 
 

@@ -337,7 +337,7 @@ def test_weights_that_are_not_numbers_are_one_line(fast: bool) -> None:
 def test_replies_are_computed_as_the_model_and_the_processor_allow(
     monkeypatch: pytest.MonkeyPatch, trained: str, processor: bool, expected: str
 ) -> None:
-    monkeypatch.setattr("chatbot.device._has_bfloat16", lambda: processor)
+    monkeypatch.setattr("chatbot.device.has_bfloat16", lambda: processor)
     monkeypatch.setattr("chatbot.device.has_gpu", lambda: False)
     chosen = []
     monkeypatch.setattr(
@@ -347,13 +347,19 @@ def test_replies_are_computed_as_the_model_and_the_processor_allow(
     assert chosen == [expected]
 
 
-def test_one_graph_serves_every_width_and_another_one_wide_beams() -> None:
+@pytest.mark.parametrize(
+    ("precision", "graphs"),
+    [("float32", 1), pytest.param("bfloat16", 2, marks=pytest.mark.needs_bfloat16)],
+)
+def test_one_graph_serves_every_width_and_in_bfloat16_another_one_wide_beams(
+    precision: str, graphs: int
+) -> None:
     model = make_model()
     model.compute_fast(True)
-    bot = Chatbot(CONFIG.replace({"precision": "bfloat16"}), Vocabulary(WORDS), model)
+    bot = Chatbot(CONFIG.replace({"precision": precision}), Vocabulary(WORDS), model)
     for beam_size in (1, 2, 7, 16):
         assert 1 <= len(bot.reply("hello", beam_size)) <= beam_size
         assert bot.count_traces() == 1
     for beam_size in (17, 40):
         assert len(bot.reply("hello", beam_size)) <= beam_size
-        assert bot.count_traces() == 2
+        assert bot.count_traces() == graphs

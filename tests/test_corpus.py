@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tracemalloc
 import zipfile
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ from chatbot.corpus import (
     FORMATS,
     Pair,
     ReadReport,
-    convokit,
     detect_format,
     read_dialogues,
     read_pairs,
@@ -35,12 +33,6 @@ def pack(path: Path, members: dict[str, str]) -> Path:
         for name, content in members.items():
             archive.writestr(name, content)
     return path
-
-
-def utterance(number: int, reply_to: int | None, conversation: str = "c", **more: object) -> str:
-    entry = {"id": f"u{number}", "conversation_id": conversation, "text": f"text {number}"}
-    reply = None if reply_to is None else f"u{reply_to}"
-    return json.dumps({**entry, "reply_to": reply, **more}) + "\n"
 
 
 def cornell(folder: Path) -> Path:
@@ -130,54 +122,6 @@ def test_cornell_looks_lines_up(tmp_path: Path) -> None:
             archive.write(found, f"cornell/{found.name}")
             archive.writestr(f"__MACOSX/cornell/._{found.name}", b"\0\5")
     assert list(read_dialogues(tmp_path / "cornell.zip")) == expected
-
-
-def test_convokit_follows_replies_whatever_their_order(tmp_path: Path) -> None:
-    #  u1 - u2 - u3        each reply makes one pair
-    #    \ u4 - u5
-    edges = {1: None, 2: 1, 3: 2, 4: 1, 5: 4}
-    write(tmp_path / "speakers.json", "{}")
-    for order in ([1, 2, 3, 4, 5], [5, 4, 3, 2, 1], [3, 5, 1, 4, 2]):
-        lines = "".join(utterance(number, edges[number]) for number in order)
-        write(tmp_path / "utterances.jsonl", lines)
-        pairs = {(pair.query, pair.reply) for pair in read_pairs(tmp_path)}
-        assert pairs == {(f"text {edges[reply]}", f"text {reply}") for reply in (2, 3, 4, 5)}
-        assert sum(map(len, read_dialogues(tmp_path))) == 3 + 3
-
-
-def test_convokit_reads_interleaved_conversations_and_old_names(tmp_path: Path) -> None:
-    old = {"id": "o2", "root": "o", "reply-to": "o1", "text": "old reply", "user": "x"}
-    lines = [
-        utterance(1, None, "a"),
-        utterance(1, None, "b"),
-        utterance(2, 1, "a"),
-        json.dumps(old) + "\n",
-        utterance(2, 1, "b", text="other"),
-        json.dumps({**old, "id": "o1", "reply-to": None, "text": "old"}) + "\n",
-        json.dumps({"id": 7, "conversation_id": 7, "text": "no reply_to"}) + "\n",
-        json.dumps({"id": 8, "conversation_id": 7, "text": "follows"}) + "\n",
-    ]
-    path = write(tmp_path / "utterances.jsonl", "".join(lines))
-    expected = [
-        ["text 1", "text 2"],
-        ["text 1", "other"],
-        ["old", "old reply"],
-        ["no reply_to", "follows"],
-    ]
-    assert list(read_dialogues(tmp_path)) == expected
-    assert list(read_dialogues(path)) == expected
-
-
-def test_convokit_keeps_few_conversations_open(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(convokit, "_MAX_UTTERANCES", 3)
-    lines = "".join(utterance(1, None, f"c{number}") for number in range(4))
-    write(tmp_path / "utterances.jsonl", lines + utterance(2, 1, "c0") + utterance(2, 1, "c3"))
-    report = ReadReport()
-    assert list(read_dialogues(tmp_path, report=report)) == [["text 1", "text 2"]]
-    assert report.dropped["reply to an utterance that is not there"] == 1
-    assert report.first["reply to an utterance that is not there"].endswith("utterances.jsonl:5")
 
 
 def test_chatterbot_reads_yaml_as_it_is_written(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -93,21 +94,37 @@ def test_dialogues_without_a_pair_are_refused(tmp_path: Path) -> None:
         list(read_pairs(path))
 
 
-def test_the_fingerprint_follows_what_would_be_read(tmp_path: Path) -> None:
+def test_the_fingerprint_follows_what_would_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "corpus"
     path = write(folder / "a.tsv", "a\tb\n")
     before = fingerprint(folder)
     write(folder / "README.md", "something")
     os.utime(path, (1, 1))
-    assert fingerprint(folder) == fingerprint(str(folder)) == before
-    single = fingerprint(path)
+    assert fingerprint(folder) == fingerprint(str(folder)) == fingerprint(path) == before
+    monkeypatch.chdir(folder)
+    assert fingerprint(".") == fingerprint("a.tsv") == fingerprint("../corpus/a.tsv") == before
     write(path, "a\tc\n")
     assert fingerprint(folder) != before
-    assert fingerprint(path) != single
     write(path, "a\tb\n")
-    assert fingerprint(folder) == before
-    path.rename(folder / "b.tsv")
-    assert fingerprint(folder) != before
+    assert fingerprint(path.rename(folder / "b.tsv")) == before
+    assert fingerprint(folder.rename(tmp_path / "moved")) == before
+    write(tmp_path / "moved" / "c.tsv", "c\td\n")
+    assert fingerprint(tmp_path / "moved") != before
+
+
+def test_the_fingerprint_knows_what_a_name_and_a_place_mean(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", "{}\n")
+    before = fingerprint(path)
+    assert fingerprint(path.rename(tmp_path / "utterances.jsonl")) != before
+    # Of DailyDialog only the uppermost files are read.
+    for place, below in (("one", "b"), ("other", "b/c")):
+        write(tmp_path / place / "a" / "dialogues_a.txt", "a __eou__ b\n")
+        write(tmp_path / place / below / "dialogues_b.txt", "c __eou__ d\n")
+    assert len(list(read_pairs(tmp_path / "one"))) == 2
+    assert len(list(read_pairs(tmp_path / "other"))) == 1
+    assert fingerprint(tmp_path / "one") != fingerprint(tmp_path / "other")
 
 
 def test_the_fingerprint_of_a_cornell_file_covers_both(tmp_path: Path) -> None:
@@ -118,14 +135,25 @@ def test_the_fingerprint_of_a_cornell_file_covers_both(tmp_path: Path) -> None:
     assert fingerprint(path) != before
 
 
-def test_the_fingerprint_of_a_large_file_is_its_time(tmp_path: Path) -> None:
+def test_the_fingerprint_of_a_large_file_is_its_content(tmp_path: Path) -> None:
     path = tmp_path / "large.tsv"
     with open(path, "wb") as file:
         file.truncate((64 << 20) + 1)
-    before = fingerprint(path)
+    before, once = fingerprint(path), fingerprint(path, as_once=True)
+    os.utime(path, ns=(1, 1))
     assert fingerprint(path) == before
+    assert fingerprint(path, as_once=True) != once
+    with open(path, "r+b") as file:
+        file.seek(32 << 20)
+        file.write(b"x")
     os.utime(path, ns=(1, 1))
     assert fingerprint(path) != before
+
+
+def test_the_fingerprint_of_older_versions_is_still_known(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tsv", "a\tb\n")
+    content = hashlib.sha256(b"4\0a\tb\n").digest()
+    assert fingerprint(path, as_once=True) == hashlib.sha256(b"a.tsv\0" + content).hexdigest()
 
 
 def test_the_fingerprint_of_nothing_is_refused(tmp_path: Path) -> None:

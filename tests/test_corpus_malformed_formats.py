@@ -88,7 +88,7 @@ COUNTED = [
     ("convokit", b'{"id": "5", "root": "5", "reply-to": null}\n', "utterance without text"),
     ("convokit", b'{"id": "5", "root": "5", "text": null}\n', "utterance without text"),
     ("convokit", b'{"id": "1", "root": "1", "text": "x"}\n', "whose id an earlier one has"),
-    ("convokit", b'{"id": "5", "root": "5", "reply_to": "5", "text": "x"}\n', "in a circle"),
+    ("convokit", b'{"id": "5", "root": "5", "reply_to": "5", "text": "x"}\n', "single turn"),
     ("convokit", b'{"id": "5", "root": "5", "reply_to": null, "text": "x"}\n', "single turn"),
     ("convokit", b"id,root,text\n", "line that is not a JSON object"),
     ("chatterbot", b"- just text\n", "conversation that is not a list"),
@@ -98,6 +98,9 @@ COUNTED = [
     ("chatterbot", b"- [[a, b], [c, d]]\n", "turn that is not text"),
     ("chatterbot", b"- - {a: [b]}\n  - {}\n", "turn that is not text"),
     ("chatterbot", b"- - hi\n  -\n", "pair with an empty side"),
+    ("chatterbot", b"- - hi\n  - caf\xe9\n", "conversation with bytes that YAML does not allow"),
+    ("chatterbot", b"- - hi\n  - nothing\0there\n", "bytes that YAML does not allow"),
+    ("chatterbot", b"- - a\x7fb\n  - hi\n", "bytes that YAML does not allow"),
     ("conv", b"X what is this\n", "line that is neither E nor M with a text"),
     ("conv", b"E with text\n", "line that is neither E nor M with a text"),
     ("conv", b"m lower case\n", "line that is neither E nor M with a text"),
@@ -193,8 +196,6 @@ REFUSED_YAML = [
     (b"- " * 100_000 + b"x\n", 6, "deep"),
     (b"- " + b"[" * 500 + b"\n", 6, "deep"),
     (b"- \t- x\n", 6, "token|expected"),
-    (b"- - caf\xe9\n  - x\n", 1, "cannot be read as YAML"),
-    (b"- - a\0b\n  - x\n", 1, "cannot be read as YAML"),
     (b"--- \n- second document\n", 6, "document"),
 ]
 

@@ -200,8 +200,11 @@ def test_the_chief_comes_first_and_workers_follow() -> None:
     [
         ("{", "TF_CONFIG is not JSON"),
         ("[1]", "TF_CONFIG is not a JSON object"),
-        ('{"cluster": {"chief": ["one:1"]}}', "no cluster.worker"),
-        ('{"cluster": ["one:1"]}', "no cluster.worker"),
+        ('{"cluster": {"chief": ["one:1"]}}', "no task with type and index"),
+        ('{"cluster": ["one:1"]}', "cluster is not a JSON object"),
+        ('{"cluster": {"worker": [], "ps": []}}', "neither workers nor a chief"),
+        (write_config({"evaluator": ["a:1"], **TWO})["TF_CONFIG"], "has the job 'evaluator'"),
+        (write_config(TWO, "evaluator")["TF_CONFIG"], "'evaluator' has nothing to do"),
         ('{"cluster": {"worker": "one:1"}}', "cluster.worker is not a list of host:port"),
         ('{"cluster": {"worker": ["one"]}}', "cluster.worker is not a list of host:port"),
         ('{"cluster": {"worker": ["one:1", "one:1"]}}', "names one host:port twice"),
@@ -236,6 +239,8 @@ def test_auto_takes_workers_then_gpus_then_one_device() -> None:
     assert choose("auto", {}, 2) == choose("auto", one, 2) == choose("mirrored", two, 0)
     assert choose("auto", {}, 1) == choose("auto", one, 1) == choose("none", two, 2) == "none"
     assert choose("mirrored", {"TF_CONFIG": "{"}, 0) == "mirrored"
+    alone = write_config({"chief": ["one:1"], "worker": []}, "chief")
+    assert choose("auto", alone, 1) == choose("auto", write_config({}), 1) == "none"
     with pytest.raises(ChatbotError, match=r"needs the environment variable TF_CONFIG.*host1:2222"):
         choose("multiworker", {}, 4)
 

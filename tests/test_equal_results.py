@@ -86,6 +86,7 @@ def test_our_own_loops_train_as_the_libraries_do(attention: str) -> None:
         assert np.linalg.norm(new - old) / np.linalg.norm(old) > 1e-3
 
 
+@pytest.mark.needs_bfloat16
 def test_bfloat16_learns_as_float32_does(tmp_path: Path) -> None:
     perplexities = {}
     for precision in ("float32", "bfloat16"):

@@ -10,6 +10,8 @@ from trainings import PAIRS, digest_directory, read_metrics, tiny_settings, trai
 
 from chatbot.checkpoint import ModelDirectory
 from chatbot.errors import ChatbotError
+from chatbot.lifecycle import train_directory
+from chatbot.stopping import StopRequest
 from chatbot.training import Trainer
 
 
@@ -50,6 +52,7 @@ def test_more_steps_go_on_from_the_last_one(finished: Path, tmp_path: Path) -> N
         ("attention", "bahdanau"),
         ("batch_size", 4),
         ("max_length", 9),
+        ("precision", "float16"),
         ("context_turns", 2),
     ],
 )
@@ -69,6 +72,33 @@ def test_a_changed_corpus_is_refused(finished: Path, tmp_path: Path) -> None:
         write_pairs(corpus, changed)  # other words, then the same words in other pairs
         with pytest.raises(ChatbotError, match=r"pairs\.tsv has changed since"):
             train(tmp_path / "model", max_steps=4)
+
+
+def test_a_corpus_that_was_moved_is_gone_on_with(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(finished / "model", tmp_path / "model")
+    moved = str(shutil.copy(finished / "pairs.tsv", tmp_path / "moved.tsv"))
+    before = digest_directory(tmp_path / "model")
+    assert train(tmp_path / "model", corpus=moved) == 0
+    assert "trained already (all 4 steps done)" in capsys.readouterr().err
+    assert digest_directory(tmp_path / "model") == before
+    assert train(tmp_path / "model", corpus=moved, max_steps=5) == 0
+    assert [report["step"] for report in read_metrics(tmp_path / "model")] == [2, 3, 4, 5]
+    assert ModelDirectory(tmp_path / "model").load()[0].corpus.corpus == moved
+
+
+def test_another_corpus_elsewhere_is_refused(finished: Path, tmp_path: Path) -> None:
+    before = digest_directory(finished / "model")
+    other = write_pairs(tmp_path / "other.tsv", PAIRS[::-1])  # the same words in another order
+    for steps in (4, 6):
+        with pytest.raises(ChatbotError, match=r"other\.tsv has changed since"):
+            train(finished / "model", corpus=str(other), max_steps=steps)
+    with pytest.raises(ChatbotError, match=r"nowhere\.tsv: the corpus does not exist"):
+        train(finished / "model", corpus=str(tmp_path / "nowhere.tsv"), max_steps=6)
+    with pytest.raises(ChatbotError, match="--validation_corpus was , now"):
+        train(finished / "model", validation_corpus=str(other), max_steps=6)
+    assert digest_directory(finished / "model") == before
 
 
 def test_fewer_steps_than_done_are_refused(finished: Path) -> None:
@@ -115,7 +145,67 @@ def test_no_corpus_is_one_clear_line(tmp_path: Path) -> None:
         train(tmp_path / "model")
     with pytest.raises(ChatbotError, match=r"missing\.tsv"):
         train(tmp_path / "model", corpus=str(tmp_path / "missing.tsv"))
-    assert not (tmp_path / "model" / "config.json").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["no format at all", "hello\t\n\tbye\n"])
+def test_a_corpus_that_cannot_be_used_leaves_no_directory(tmp_path: Path, content: str) -> None:
+    corpus = tmp_path / "pairs.tsv"
+    corpus.write_text(content)
+    (tmp_path / "mine").mkdir()
+    settings = tiny_settings(corpus, corpus_format="tsv")
+    for model in (tmp_path / "new" / "model", tmp_path / "mine" / "model"):
+        with pytest.raises(ChatbotError, match=r"pairs\.tsv"):
+            train_directory(str(model), settings)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["mine", "pairs.tsv"]
+
+
+def test_the_clock_stops_encoding_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = tiny_settings(write_pairs(tmp_path / "pairs.tsv"), max_minutes=1e-9)
+    assert train_directory(str(tmp_path / "model"), settings) == 0
+    assert "stopped while the corpus was encoded" in capsys.readouterr().err.splitlines()[-1]
+    assert [path.name for path in tmp_path.iterdir()] == ["pairs.tsv"]
+
+
+def test_one_corpus_is_encoded_once_for_all_directories_beside_one_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = StopRequest()
+    monkeypatch.setattr(Trainer, "run", lambda *_: "enough")  # all is there before the first step
+    settings = tiny_settings(write_pairs(tmp_path / "pairs.tsv"))
+    one, other, elsewhere = (tmp_path / name for name in ("runs/one", "runs/other", "else/where"))
+    assert train_directory(str(one), settings, stop=stop) == 0
+    (key,) = (path.name for path in (one / "encoded").iterdir() if path.is_dir())
+    stale = other / "encoded" / ("0" * 32)
+    stale.mkdir(parents=True)
+    for name in ("notes", key[:-1]):
+        (other / "encoded" / name).mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr("chatbot.dataset.write_encoded", None)
+        assert train_directory(str(other), {**settings, "rnn_size": 4}, stop=stop) == 0
+        with pytest.raises(TypeError):
+            train_directory(str(elsewhere), settings, stop=stop)
+    assert not stale.exists()
+    assert {path.name for path in (other / "encoded").iterdir() if path.is_dir()} == {
+        "notes",
+        key,
+        key[:-1],
+    }
+    before = digest_directory(other / "encoded")
+    shutil.rmtree(one)
+    assert train_directory(str(other), {}, stop=stop) == 0
+    assert digest_directory(other / "encoded") == before
+
+
+def test_a_cache_that_is_named_is_shared_and_keeps_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trainer, "run", lambda *_: "enough")
+    kept = tmp_path / "encoded" / ("0" * 32)
+    kept.mkdir(parents=True)
+    assert train(tmp_path / "model", **tiny_settings(write_pairs(tmp_path / "pairs.tsv"))) == 0
+    assert kept.exists()
+    assert not (tmp_path / "model" / "encoded").exists()
 
 
 def test_tensorboard_drops_the_steps_that_a_kill_undid(

@@ -130,6 +130,7 @@ def test_smoothed_gradients_are_those_of_the_librarys_smoothed_loss(compute: Any
         np.testing.assert_allclose(found, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.needs_bfloat16
 def test_smoothed_gradients_in_bfloat16_are_those_of_float32() -> None:
     arrays, targets = make_projection()
     found = []

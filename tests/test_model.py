@@ -210,6 +210,7 @@ def test_seed_decides_the_first_weights() -> None:
         assert mine.shape.rank == 1 or np.any(mine.numpy() != different.numpy())
 
 
+@pytest.mark.needs_bfloat16
 @pytest.mark.usefixtures("either_loop")
 def test_bfloat16_products_keep_float32_weights_and_losses(
     model: Seq2Seq, network: Network, pairs: Pairs

@@ -11,7 +11,10 @@ from xml.etree import ElementTree
 import pytest
 from trainings import StopAfter, tiny_settings, train, write_pairs
 
-from chatbot import lifecycle
+from chatbot import run
+from chatbot.audience import Audience
+from chatbot.config import Config
+from chatbot.distribution import Distribution
 from chatbot.lifecycle import train_directory
 from chatbot.metrics import read_reports
 from chatbot.plots import draw_curves
@@ -151,7 +154,10 @@ class NoReports:
 def drawn(tmp_path: Path) -> Any:
     """Draws the curves of a directory with one report."""
     (tmp_path / "metrics.jsonl").write_text(json.dumps(make_report(1)) + "\n", encoding="utf-8")
-    return lambda stop: lifecycle._draw_curves(NoReports(tmp_path), stop)  # type: ignore[arg-type]
+    directory: Any = NoReports(tmp_path)
+    return lambda stop: run.draw_reports(
+        run.Run(directory, Config(), "", stop, Audience(), Distribution())
+    )
 
 
 def test_a_training_without_reports_leaves_no_picture(tmp_path: Path, drawn: Any) -> None:
@@ -170,7 +176,7 @@ def test_a_picture_that_fails_is_one_line_and_no_more(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(lifecycle, "draw_curves", fail)
+    monkeypatch.setattr(run, "draw_curves", fail)
     drawn(StopRequest())
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("the training's curves were not drawn (")
@@ -196,7 +202,7 @@ def test_signals_while_drawing_end_in_no_traceback(
             signals.append(number)
             signal.raise_signal(number)
 
-    monkeypatch.setattr(lifecycle, "draw_curves", draw)
+    monkeypatch.setattr(run, "draw_curves", draw)
     before = signal.getsignal(signal.SIGINT)
     drawn(StopRequest())
     assert len(signals) == 3  # the first was noted, the last meant it

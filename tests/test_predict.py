@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers_chat import ROOT, make_directory, make_hostile_lines, run_predict
+from helpers_chat import ROOT, make_directory, make_hostile_lines, read_line, run_predict
 
 from chatbot.terminal import UNSAFE
 
@@ -105,9 +105,7 @@ def test_lines_become_json_in_a_file(model_dir: Path, tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     answers = [json.loads(line) for line in (tmp_path / "out").read_bytes().split(b"\n")[:-1]]
-    assert [answer["query"] for answer in answers] == [
-        line.decode("utf-8", "replace") for line in hostile
-    ]
+    assert [answer["query"] for answer in answers] == [read_line(line) for line in hostile]
     assert {len(answer["beam"]) for answer in answers} <= {1, 2}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
 

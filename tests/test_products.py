@@ -8,7 +8,10 @@ from chatbot.products import Product
 
 
 @pytest.mark.parametrize("biased", [True, False])
-@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-6), ("bfloat16", 2e-2)])
+@pytest.mark.parametrize(
+    ("precision", "tolerance"),
+    [("float32", 1e-6), pytest.param("bfloat16", 2e-2, marks=pytest.mark.needs_bfloat16)],
+)
 def test_product_is_the_same_eager_and_in_a_loop_of_a_graph(
     precision: str, tolerance: float, biased: bool
 ) -> None:

@@ -102,6 +102,7 @@ def test_every_search_of_a_tied_network_finds_what_an_untied_one_of_its_values_f
         np.testing.assert_allclose(found.log_probs, expected.log_probs, atol=1e-4)
 
 
+@pytest.mark.needs_bfloat16
 @pytest.mark.parametrize("fast", [False, True], ids=["libraries", "own"])
 def test_tied_bfloat16_products_keep_float32_weights_and_losses(fast: bool, pairs: Pairs) -> None:
     with computing_in("bfloat16"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from helpers_chat import CONFIG, PaperBot, load_bot, make_hostile_lines
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chatbot import layout, pipe
@@ -317,6 +317,7 @@ def talk(chat: Chat, content: bytes, monkeypatch: pytest.MonkeyPatch) -> list[st
 )
 def test_every_line_of_a_pipe_has_one_answer_in_order(lines: Sequence[bytes]) -> None:
     lines = [line.replace(b"\n", b"").replace(b"/q", b"") for line in lines]
+    assume(not lines or not lines[0].startswith((b"\xff\xfe", b"\xfe\xff")))  # UTF-16
     with pytest.MonkeyPatch.context() as monkeypatch:
         answers = talk(make_chat(), b"".join(line + b"\n" for line in lines), monkeypatch)
     assert len(answers) == len(lines)
@@ -336,7 +337,13 @@ def test_hostile_lines_have_an_answer_each(tmp_path: Path, monkeypatch: pytest.M
         assert UNSAFE.search(answer.replace("\n", "")) is None
 
 
-def test_quit_ends_a_pipe(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = talk(chat, b"hello\n/quit\nhello\n", monkeypatch)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_quit_ends_a_pipe_from_any_system(
+    chat: Chat, end: str, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = f"hello{end}/quit{end}hello{end}".encode(encoding)
+    answers = talk(chat, content, monkeypatch)
     assert len(answers) == 2
+    assert answers[0].startswith("greedy  olleh ")
     assert answers[-1] == "bye\n\n"

@@ -250,6 +250,7 @@ def test_find_best_equals_looking_through_all_logits(seed: int, count: int) -> N
     assert all(len(set(row)) == count for row in places.numpy().tolist())
 
 
+@pytest.mark.needs_bfloat16
 @pytest.mark.parametrize("attention", ATTENTIONS)
 @pytest.mark.parametrize("beam_size", [1, 5])
 def test_bfloat16_products_find_the_replies_that_float32_finds(

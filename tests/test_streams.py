@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 import threading
@@ -7,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chatbot import streams
@@ -33,16 +34,39 @@ def read_through_pipe(pieces: Sequence[bytes]) -> list[streams.Line]:
         os.close(source)
 
 
-@given(st.lists(st.binary(max_size=12) | st.sampled_from([b"\n", b"\r\n", b"\xe4\xbd", b"\xa0"])))
-def test_lines_end_at_byte_10_only(pieces: list[bytes]) -> None:
+PIECES = [b"\n", b"\r\n", b"\r", b"\xe4\xbd", b"\xa0", codecs.BOM_UTF8, b"\xef", b"\xef\xbb"]
+
+
+@given(st.lists(st.binary(max_size=12) | st.sampled_from(PIECES)))
+def test_lines_end_in_lf_or_cr_lf_only(pieces: list[bytes]) -> None:
     content = b"".join(pieces)
+    assume(not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)))
+    content = content.removeprefix(codecs.BOM_UTF8)
     expected = content.split(b"\n")
     if not expected[-1]:
         expected.pop()
     lines = read_through_pipe(pieces)
-    assert [line.text for line in lines] == [line.decode("utf-8", "replace") for line in expected]
+    assert [line.text for line in lines] == [
+        line.removesuffix(b"\r").decode("utf-8", "replace") for line in expected
+    ]
     assert sum(line.size for line in lines) == len(content)
     assert not any(line.is_cut for line in lines)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_a_byte_order_mark_says_how_lines_are_written(encoding: str, size: int) -> None:
+    texts = ["hello", "", "你好 \U0001f600", "\u0a00\u000d\u0d0a \ufeff", "/quit"]
+    mark = "\ufeff" if encoding.startswith("utf-16-") else ""  # for the others Python writes it
+    content = (mark + "\r\n".join(texts)).encode(encoding)
+    pieces = [content[place : place + size] for place in range(0, len(content), size)]
+    assert [line.text for line in read_through_pipe(pieces)] == texts
+
+
+def test_half_a_mark_and_half_a_letter_are_no_text() -> None:
+    assert read_through_pipe([]) == read_through_pipe([codecs.BOM_UTF8]) == []
+    for content in (b"\xef", b"\xff", b"\xfe", b"\xff\xfea"):
+        assert [line.text for line in read_through_pipe([content])] == ["\ufffd"]
 
 
 def test_a_window_does_not_wait_for_more() -> None:

@@ -34,6 +34,7 @@ WRITING = st.lists(
             *(" '\".-,!?:;()%$#/@&_«¿·…’“”《。，<>" * 2),
             *("don", "t", "s", "o", "n", "dogs", "3", "10", "www", "com", "a", "m", "<eos>"),
             *("我", "是", "你好", "々", "\U00020000", "か", "ー", "ヴ", "\u3099", "한국", "ＡＢ"),
+            *("नमस्ते", "ดี", "مُ", "\U00011041", "\U00011038", "1\u20e3"),
             *("é", "e", "\u0301", "\u0316", "\u0345", "İ", "Σ", "ß", "ﬁ", "😀", "👍🏽", "\u200d"),
         ]
     )
@@ -47,18 +48,25 @@ patient = settings(deadline=None)  # a busy machine is no failure
 
 
 def tokenize_slowly(text: str) -> list[str]:
-    """The definition, word by word: `\\w+|[^\\w\\s]`, then ideographs parted."""
-    tokens = []
-    for run in re.findall(r"\w+|[^\w\s]", normalise(text)):
-        word = ""
-        for character in run:
-            name = unicodedata.name(character, "")
-            if name.startswith(("CJK UNIFIED", "CJK COMPATIBILITY IDEO")) or character in "々〇":
-                tokens += [word, character] if word else [character]
-                word = ""
-            else:
-                word += character
-        tokens += [word] if word else []
+    """The definition, character by character: words, ideographs and signs, each with its marks."""
+    tokens: list[str] = []
+    kind = "blank"
+    for character in normalise(text):
+        name = unicodedata.name(character, "")
+        if unicodedata.category(character)[0] == "M" and kind != "blank":
+            tokens[-1] += character
+            continue
+        before, kind = kind, "sign"
+        if character.isspace():
+            kind = "blank"
+        elif name.startswith(("CJK UNIFIED", "CJK COMPATIBILITY IDEO")) or character in "々〇":
+            kind = "ideograph"
+        elif character.isalnum() or character == "_":
+            kind = "word"
+        if kind == before == "word":
+            tokens[-1] += character
+        elif kind != "blank":
+            tokens.append(character)
     return tokens
 
 
@@ -104,6 +112,8 @@ def test_a_flood_of_combining_marks_is_cut() -> None:
     flood = normalise("a" + "\u0301\u0316" * 20_000 + "b")
     assert len(flood) <= 32
     assert flood[-1] == "b"
+    # One character, two marks.
+    assert normalise("q" + "\u0344" * 20) == "q" + "\u0308\u0301" * 15
 
 
 @pytest.mark.parametrize(
@@ -119,6 +129,14 @@ def test_a_flood_of_combining_marks_is_cut() -> None:
         ("😀😀", ["😀", "😀"]),
         ("naïve café", ["naïve", "café"]),
         ("\x00\x1b \t", []),
+        ("नमस्ते, आप कैसे हैं?", ["नमस्ते", ",", "आप", "कैसे", "हैं", "?"]),
+        ("สวัสดี ครับ", ["สวัสดี", "ครับ"]),
+        ("مُحَمَّد؟", ["مُحَمَّد", "؟"]),
+        ("x\u0302y e\u0301t é", ["x\u0302y", "ét", "é"]),
+        ("\U00011041\U00011038\U00011042", ["\U00011041\U00011038\U00011042"]),  # Brahmi
+        ("İstanbul", ["i\u0307stanbul"]),
+        ("我\u0301们 1\ufe0f\u20e3 👨\u200d👩", ["我\u0301", "们", "1\u20e3", "👨", "👩"]),
+        ("a \u0301\u0316b", ["a", "\u0316\u0301", "b"]),  # on nothing
     ],
 )
 def test_tokenize_cuts_words_signs_and_ideographs(text: str, tokens: list[str]) -> None:
@@ -169,6 +187,8 @@ def test_no_typed_text_gives_a_special_token(text: str) -> None:
         "it costs 5€ or £6",
         "😀😀 hi 👍🏽",
         "me@example.com/path #1",
+        "नमस्ते, आप कैसे हैं?",
+        "สวัสดีครับ!",
     ],
 )
 def test_join_gives_back_natural_text(text: str) -> None:

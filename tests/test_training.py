@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from chatbot.checkpoint import ModelDirectory
 from chatbot.config import TrainingConfig
 from chatbot.errors import ChatbotError
 from chatbot.metrics import append_report
-from chatbot.optimization import make_train_step, scheduled_learning_rate
+from chatbot.optimization import describe_jump, make_train_step, scheduled_learning_rate
 from chatbot.stopping import StopRequest
 from chatbot.text import join, tokenize
 from chatbot.training import Trainer
@@ -41,6 +42,44 @@ def test_schedules_by_hand() -> None:
     assert rates("linear", 0, 4) == pytest.approx([0.8, 0.6, 0.4, 0.2])
     assert rates("linear", 2, 4) == pytest.approx([0.4, 0.6, 0.4, 0.2])
     assert rates("cosine", 0, 3) == pytest.approx([0.8, 0.6, 0.2])
+
+
+@pytest.mark.parametrize(
+    ("changes", "step", "expected"),
+    [
+        # 2 epochs of 5 steps: 0.8 * 1 / 10 at the last; then 0.8 * 10 / 20, or 0.8 * 2 / 12.
+        ({"num_epochs": 4}, 10, "was 0.08 at step 10 and is 0.4 at the next"),
+        ({"num_epochs": 4}, 10, "ends at step 20 now, not at 10"),
+        ({"num_epochs": 3, "max_steps": 12}, 10, "is 0.133 at the next"),
+        ({"max_steps": 8}, 6, "was 0.4 at step 6 and is 0.2 at the next"),
+        ({"max_steps": 6}, 6, ""),
+        ({"num_epochs": 4}, 0, ""),
+        ({"max_steps": 10}, 5, ""),
+        ({"num_epochs": 4, "learning_rate_schedule": "constant"}, 10, ""),
+    ],
+)
+def test_a_jump_of_the_step_size_is_described(
+    changes: dict[str, Any], step: int, expected: str
+) -> None:
+    schedule = changes.get("learning_rate_schedule", "linear")
+    before = TrainingConfig(learning_rate=0.8, learning_rate_schedule=schedule, num_epochs=2)
+    said = describe_jump(before, replace(before, **changes), step, steps_per_epoch=5)
+    assert expected in said
+    assert bool(said) == bool(expected)
+
+
+def test_going_on_to_another_end_says_how_the_step_size_jumps(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    corpus = write_pairs(tmp_path / "pairs.tsv")
+    settings = tiny_settings(corpus, learning_rate_schedule="linear", max_steps=2)
+    assert train(tmp_path / "model", **settings) == 0
+    assert "learning rate" not in capfd.readouterr().err
+    assert train(tmp_path / "model", max_steps=3) == 0
+    said = capfd.readouterr().err
+    assert said.count("the learning rate was 0.005 at step 2 and is 0.00333 at the next") == 1
+    rates = [report["learning_rate"] for report in read_metrics(tmp_path / "model")]
+    assert rates == pytest.approx([0.005, 0.01 / 3])
 
 
 def test_training_lowers_the_loss_and_reports_it(tmp_path: Path) -> None:
@@ -235,7 +274,7 @@ def test_a_report_that_cannot_be_written_is_written_later(
     assert read_metrics(tmp_path / "parts") == read_metrics(tmp_path / "whole")
     whole, parts = (
         [
-            (kept.step, kept.validation_perplexity, {**kept.progress, "seconds": 0.0})
+            (kept.step, kept.validation_perplexity, kept.progress)
             for kept in ModelDirectory(path).checkpoints()
         ]
         for path in (tmp_path / "whole", tmp_path / "parts")

@@ -63,7 +63,7 @@ def read_metrics(directory: Path) -> list[dict[str, Any]]:
     lines = (directory / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     reports = [json.loads(line) for line in lines]
     for report in reports:
-        del report["tokens_per_second"]
+        report.pop("tokens_per_second", None)  # which the first steps have not
     return reports
 
 

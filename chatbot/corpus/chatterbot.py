@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import yaml
 
-from chatbot.corpus.encodings import settle_encoding
+from chatbot.corpus.encodings import MARKING, settle_encoding
 from chatbot.corpus.json_lines import as_text
 from chatbot.corpus.report import Dialogue, ReadReport
 from chatbot.corpus.sources import Source, open_source
@@ -18,6 +20,9 @@ MAX_FILE = 16 << 20
 """Bytes; YAML is loaded as a whole, so a file has a limit."""
 
 _MAX_DEPTH = 20  # lists in lists; the loader calls itself for each, and C has no recursion limit
+_FORBIDDEN = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_REPLACED = "\ufffd"
+_LONE_CR = re.compile("\r(?!\n)")
 _CURE = 'give a file of "conversations:" with lists of turns, or another --corpus_format'
 
 
@@ -46,12 +51,38 @@ def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
         ChatbotError: a file is too large, not YAML, asks for objects, or has no conversations.
     """
     for source in sources:
-        for line, conversation in _load_conversations(source, report):
+        text = _read_text(source, report)
+        damages = _find_damages(text)
+        for line, conversation in _load_conversations(source, _FORBIDDEN.sub(_REPLACED, text)):
             where = f"{source.name}:{line}"
             if not isinstance(conversation, list):
                 report.drop("conversation that is not a list", where)
-                continue
-            yield from _split_turns(conversation, where, report)
+            elif damages and any(_REPLACED in (_as_turn(item) or "") for item in conversation):
+                place = damages[min(bisect_left(damages, line), len(damages) - 1)]
+                report.drop(
+                    "conversation with bytes that YAML does not allow", f"{source.name}:{place}"
+                )
+            else:
+                yield from _split_turns(conversation, where, report)
+
+
+def _read_text(source: Source, report: ReadReport) -> str:
+    """Reads a file; its undecodable bytes become lone surrogates."""
+    encoding = settle_encoding(source)
+    with open_source(source) as file, report.reading(file):
+        content = file.read(MAX_FILE + 1)
+    if len(content) > MAX_FILE:
+        raise ChatbotError(f"{source.name}: YAML of more than {MAX_FILE:,} bytes; divide the file")
+    text = content.decode(encoding, MARKING).removeprefix("\ufeff")
+    return _LONE_CR.sub(" " if "\n" in text else "\n", text)
+
+
+def _find_damages(text: str) -> list[int]:
+    """Lists the lines with bytes that are not UTF-8 or characters that YAML does not allow."""
+    if not _FORBIDDEN.search(text):
+        return []
+    lines = enumerate(text.split("\n"), start=1)
+    return [number for number, line in lines if _FORBIDDEN.search(line)]
 
 
 def _split_turns(items: list[Any], where: str, report: ReadReport) -> Iterator[Dialogue]:
@@ -80,15 +111,8 @@ def _as_turn(item: object) -> str | None:
     return as_text(item)
 
 
-def _load_conversations(source: Source, report: ReadReport) -> Iterator[tuple[int, Any]]:
+def _load_conversations(source: Source, content: str) -> Iterator[tuple[int, Any]]:
     """Yields each entry of `conversations` with its line."""
-    encoding = settle_encoding(source)
-    with open_source(source) as file, report.reading(file):
-        content = file.read(MAX_FILE + 1)
-    if len(content) > MAX_FILE:
-        raise ChatbotError(f"{source.name}: YAML of more than {MAX_FILE:,} bytes; divide the file")
-    if encoding != "utf-8":
-        content = content.decode(encoding, "replace").encode()
     try:
         lines = _check_events(source, content)
         document = yaml.load(content, Loader=_TextLoader)  # noqa: S506
@@ -107,7 +131,7 @@ def _load_conversations(source: Source, report: ReadReport) -> Iterator[tuple[in
     return zip(lines, conversations)
 
 
-def _check_events(source: Source, content: bytes) -> list[int]:
+def _check_events(source: Source, content: str) -> list[int]:
     """Refuses what no corpus has and can hurt a loader; gives the conversations' lines.
 
     Aliases repeat a list at no cost in bytes; tags ask for objects or for a number of a million

@@ -26,25 +26,34 @@ def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
         report: counts the lines that are left out.
 
     Yields:
-        The dialogues. After 1000 turns a new one begins with the last turn of the one before.
+        The dialogues. After 1000 turns a new one begins with the last turn of the one before. What
+        follows a line that is left out begins one, too.
     """
     for source in sources:
-        name = source.name
-        dialogue = Dialogue([], "")
-        for number, line in read_lines(source, report):
-            kind, *texts = line.split(maxsplit=1)
-            if kind == "M":
-                if len(dialogue.turns) == _MAX_TURNS:
-                    yield dialogue
-                    dialogue = Dialogue(dialogue.turns[-1:], f"{name}:{number}")
-                elif not dialogue.turns:
-                    dialogue = Dialogue([], f"{name}:{number}")
-                dialogue.turns.append(texts[0] if texts else "")
-            elif kind == "E" and not texts:
-                if dialogue.turns:
-                    yield dialogue
-                dialogue = Dialogue([], "")
-            else:
-                report.drop("line that is neither E nor M with a text", f"{name}:{number}")
-        if dialogue.turns:
-            yield dialogue
+        yield from _read_file(source, report)
+
+
+def _read_file(source: Source, report: ReadReport) -> Iterator[Dialogue]:
+    name = source.name
+    dialogue = Dialogue([], "")
+    unread = report.unread_lines
+    for number, line in read_lines(source, report):
+        where = f"{name}:{number}"
+        kind, *texts = line.split(maxsplit=1)
+        is_turn = kind == "M"
+        if not is_turn and (kind != "E" or texts):
+            report.drop("line that is neither E nor M with a text", where)
+        if not is_turn or report.unread_lines > unread:
+            unread = report.unread_lines
+            if dialogue.turns:
+                yield dialogue
+            dialogue = Dialogue([], "")
+        if is_turn:
+            if len(dialogue.turns) == _MAX_TURNS:
+                yield dialogue
+                dialogue = Dialogue(dialogue.turns[-1:], where)
+            elif not dialogue.turns:
+                dialogue = Dialogue([], where)
+            dialogue.turns.append(texts[0] if texts else "")
+    if dialogue.turns:
+        yield dialogue

@@ -1,12 +1,13 @@
 """Reader of ConvoKit: utterances.jsonl, an utterance a line.
 
-An utterance has id, conversation_id (formerly root), reply_to (formerly reply-to; null where a
-conversation starts) and text. The utterances of a conversation mostly stand together, in any order.
+An utterance has id, conversation_id (formerly root), reply_to (formerly reply-to; null, or its own
+id, where a conversation starts) and text. The utterances of a conversation may come in any order
+and lie far apart: a first pass over the file finds the line with which each conversation ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from chatbot.corpus.json_lines import as_text, read_objects
@@ -15,16 +16,19 @@ from chatbot.corpus.sources import Source
 
 NEEDS = "utterances.jsonl file"
 
-# The conversations kept open at a time. When they are more, the one that has waited longest for
-# another utterance is taken to be whole.
-_MAX_UTTERANCES = 100_000
-_MAX_CHARACTERS = 16 << 20
+# What memory has room for: the ends of so many conversations, and so many utterances and characters
+# of the conversations that go on. Beyond, the one that has waited longest for another utterance is
+# taken to be whole.
+_MAX_ENDS = 1_000_000
+_MAX_UTTERANCES = 250_000
+_MAX_CHARACTERS = 64 << 20
 
 
 class _Utterance(NamedTuple):
-    text: str
+    text: str | None  # None where it has none that can be used
     reply_to: str | None
-    where: str
+    line: int
+    unread_lines: int  # before it
 
 
 _Conversation = dict[str, _Utterance]
@@ -39,96 +43,142 @@ def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
     """Reads the dialogues: each reply follows the utterance that it replies to.
 
     Where one utterance has several replies, the first goes on with the dialogue and each other
-    starts one of its own with the utterance repeated, so that every reply makes one pair.
+    starts one of its own with the utterance repeated, so that every reply makes one pair. Without
+    reply_to an utterance follows the one before it in its conversation, if no line between them is
+    left out.
 
     Args:
         sources: the files.
-        report: counts the utterances that are left out, and replies to what is not there.
+        report: counts the utterances that are left out, replies to what is not there, and the
+            conversations for whose end there is no room to wait.
 
     Yields:
-        The dialogues.
+        The dialogues, a conversation's when it ends.
     """
     for source in sources:
-        window = _Window(report)
-        name = source.name
-        for number, entry in read_objects(source, report):
-            where = f"{name}:{number}"
-            utterance_id = _as_id(entry.get("id"))
-            conversation_id = _as_id(entry.get("conversation_id", entry.get("root")))
-            text = as_text(entry.get("text"))
-            if utterance_id is None or conversation_id is None:
-                report.drop("utterance without id or conversation_id", where)
-            elif text is None:
-                report.drop("utterance without text", where)
-            else:
-                window.add(conversation_id, utterance_id, text, entry, where)
-                yield from window.close(_MAX_UTTERANCES, _MAX_CHARACTERS)
-        yield from window.close(0, 0)
+        window = _Window(source.name, report)
+        ends = _find_ends(source)
+        for line, entry in read_objects(source, report):
+            conversation_id = _find_conversation(entry)
+            if not window.add(conversation_id, entry, line):
+                report.unread_lines += 1
+            if line in ends:
+                yield from window.close(conversation_id)
+            yield from window.make_room()
+        yield from window.close_all()
+
+
+def _find_ends(source: Source) -> set[int]:
+    """Finds the lines with which conversations end."""
+    ends: dict[int, int] = {}
+    for line, entry in read_objects(source, ReadReport()):
+        # Of two conversations with the same hash one waits longer than it needs to, no more.
+        conversation = hash(_find_conversation(entry))
+        if conversation in ends or len(ends) < _MAX_ENDS:
+            ends[conversation] = line
+    return set(ends.values())
 
 
 class _Window:
     """The conversations that may still go on, the one that waited longest first."""
 
-    def __init__(self, report: ReadReport) -> None:
+    def __init__(self, name: str, report: ReadReport) -> None:
+        self._name = name
         self._report = report
         self._open: dict[str, _Conversation] = {}
         self._utterances = 0
         self._characters = 0
 
-    def add(
-        self, conversation_id: str, utterance_id: str, text: str, entry: dict[str, Any], where: str
-    ) -> None:
+    def add(self, conversation_id: str | None, entry: dict[str, Any], line: int) -> bool:
+        """Takes an utterance in; says whether its place in its conversation is known."""
+        utterance_id, text = _as_id(entry.get("id")), as_text(entry.get("text"))
+        if utterance_id is None or conversation_id is None:
+            self._drop("utterance without id or conversation_id", line)
+            return False
         conversation = self._open.pop(conversation_id, {})
         self._open[conversation_id] = conversation
         if utterance_id in conversation:
-            self._report.drop("utterance whose id an earlier one has", where)
-            return
-        reply_to = _as_id(entry.get("reply_to", entry.get("reply-to")))
-        if "reply_to" not in entry and "reply-to" not in entry:
-            reply_to = next(reversed(conversation), None)
-        conversation[utterance_id] = _Utterance(text, reply_to, where)
+            self._drop("utterance whose id an earlier one has", line)
+            return False
+        if text is None:
+            self._drop("utterance without text", line)
+        unread_lines = self._report.unread_lines
+        if "reply_to" in entry or "reply-to" in entry:
+            reply_to = _as_id(entry.get("reply_to", entry.get("reply-to")))
+        else:
+            last = next(reversed(conversation), None)
+            is_next = last is not None and conversation[last].unread_lines == unread_lines
+            reply_to = last if is_next else None
+        if reply_to == utterance_id:
+            reply_to = None
+        conversation[utterance_id] = _Utterance(text, reply_to, line, unread_lines)
         self._utterances += 1
-        self._characters += len(text)
+        self._characters += len(text or "")
+        return True
 
-    def close(self, max_utterances: int, max_characters: int) -> Iterator[Dialogue]:
-        while self._open and (
-            self._utterances > max_utterances or self._characters > max_characters
-        ):
-            conversation = self._open.pop(next(iter(self._open)))
-            self._utterances -= len(conversation)
-            self._characters -= sum(len(utterance.text) for utterance in conversation.values())
-            yield from _follow_replies(conversation, self._report)
+    def close(self, conversation_id: str | None) -> Iterator[Dialogue]:
+        """Gives the dialogues of a conversation, if there is anything of it."""
+        conversation = {} if conversation_id is None else self._open.pop(conversation_id, {})
+        self._utterances -= len(conversation)
+        self._characters -= sum(len(utterance.text or "") for utterance in conversation.values())
+        for turns, line in _follow_replies(conversation, self._drop):
+            yield Dialogue(turns, f"{self._name}:{line}")
+
+    def make_room(self) -> Iterator[Dialogue]:
+        """Gives the dialogues of the conversations that cannot be waited for any longer."""
+        while self._utterances > _MAX_UTTERANCES or self._characters > _MAX_CHARACTERS:
+            conversation_id, conversation = next(iter(self._open.items()))
+            reason = (
+                f"conversation cut off because {_MAX_UTTERANCES:,} utterances or "
+                f"{_MAX_CHARACTERS:,} characters waited for replies"
+            )
+            self._drop(reason, next(iter(conversation.values())).line)
+            yield from self.close(conversation_id)
+
+    def close_all(self) -> Iterator[Dialogue]:
+        """Gives the dialogues of all conversations."""
+        while self._open:
+            yield from self.close(next(iter(self._open)))
+
+    def _drop(self, reason: str, line: int) -> None:
+        self._report.drop(reason, f"{self._name}:{line}")
 
 
-def _follow_replies(conversation: _Conversation, report: ReadReport) -> Iterator[Dialogue]:
-    """Divides the tree of replies into chains, every reply in exactly one of them."""
+def _follow_replies(
+    conversation: _Conversation, drop: Callable[[str, int], None]
+) -> Iterator[tuple[list[str], int]]:
+    """Divides the tree of replies into chains, each with a line, every reply in exactly one."""
+    texts = {name: said.text for name, said in conversation.items() if said.text is not None}
     replies: dict[str, list[str]] = {}
-    starts: list[
-        tuple[list[str], str]
-    ] = []  # the turn that a chain replies to, its first utterance
-    for utterance_id, utterance in conversation.items():
-        if utterance.reply_to in conversation:
-            replies.setdefault(utterance.reply_to, []).append(utterance_id)
+    # The turn that a chain replies to, its first utterance.
+    starts: list[tuple[list[str], str]] = []
+    for utterance_id in texts:
+        _, reply_to, line, _ = conversation[utterance_id]
+        if reply_to in texts:
+            replies.setdefault(reply_to, []).append(utterance_id)
             continue
-        if utterance.reply_to is not None:
-            report.drop("reply to an utterance that is not there", utterance.where)
+        if reply_to is not None and reply_to not in conversation:
+            drop("reply to an utterance that is not there", line)
         starts.append(([], utterance_id))
-    left = dict(conversation)
     starts.reverse()
     while starts:
         turns, utterance_id = starts.pop()
-        where = conversation[utterance_id].where
+        line = conversation[utterance_id].line
         while True:
-            text = left.pop(utterance_id).text
+            text = texts.pop(utterance_id)
             turns.append(text)
             if utterance_id not in replies:
                 break
             utterance_id, *others = replies[utterance_id]
             starts += [([text], other) for other in reversed(others)]
-        yield Dialogue(turns, where)
-    for utterance in left.values():
-        report.drop("replies in a circle", utterance.where)
+        yield turns, line
+    for utterance_id in texts:
+        drop("replies in a circle", conversation[utterance_id].line)
+
+
+def _find_conversation(entry: dict[str, Any]) -> str | None:
+    return _as_id(entry.get("conversation_id", entry.get("root")))
 
 
 def _as_id(value: object) -> str | None:
-    return str(value) if isinstance(value, (str, float)) else None
+    return value if isinstance(value, str) else None

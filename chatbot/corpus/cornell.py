@@ -2,18 +2,19 @@
 
 Fields are parted by ` +++$+++ `. A line is (id, character, movie, name, text); a conversation is
 (character, character, movie, ids), its ids written as a Python list, which is parsed and never
-evaluated. The files are ISO-8859-1; as everywhere on the web, the bytes from 0x80 to 0x9F are read
-as Windows-1252 has them (they are its quotes and dashes).
+evaluated. The files are ISO-8859-1, unless somebody has saved them as UTF-8; as everywhere on the
+web, the codes from 0x80 to 0x9F are read as Windows-1252 has them (they are its quotes and dashes).
 """
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator, Sequence
 
 from chatbot.corpus.lines import read_lines
 from chatbot.corpus.report import Dialogue, ReadReport
-from chatbot.corpus.sources import Source
+from chatbot.corpus.sources import Source, open_source
 from chatbot.errors import ChatbotError
 
 NEEDS = "movie_lines.txt with its movie_conversations.txt"
@@ -22,7 +23,6 @@ SEPARATOR = " +++$+++ "
 _LINES, _CONVERSATIONS = "movie_lines.txt", "movie_conversations.txt"
 _IDS = re.compile(r"""\[(?:\s*(?:'[^'"\\]*'|"[^'"\\]*")\s*(?:,|(?=\])))*\s*\]""")
 _ID = re.compile(r"""['"]([^'"]*)['"]""")
-_UTF_8_MARK = "\u00ef\u00bb\u00bf"  # a byte order mark as ISO-8859-1 reads it
 _WINDOWS = {
     code: bytes([code]).decode("cp1252")
     for code in range(0x80, 0xA0)
@@ -106,12 +106,23 @@ def _find(sources: Sequence[Source], file_name: str) -> Source:
 
 def _read_fields(source: Source, report: ReadReport, count: int) -> Iterator[tuple[int, list[str]]]:
     name = source.name
-    for number, line in read_lines(source, report, encoding="latin-1"):
-        if number == 1 and line.startswith(_UTF_8_MARK):
-            line = line[len(_UTF_8_MARK) :]
+    encoding = "utf-8-sig" if _is_utf_8(source) else "latin-1"
+    for number, line in read_lines(source, report, encoding):
         fields = line.split(SEPARATOR, count - 1)
         if len(fields) == count:
             fields[-1] = fields[-1].translate(_WINDOWS)
             yield number, fields
         else:
             report.drop(f"line of other than {count} fields", f"{name}:{number}")
+
+
+def _is_utf_8(source: Source) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with open_source(source) as file:
+        try:
+            for block in iter(lambda: file.read(1 << 20), b""):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True

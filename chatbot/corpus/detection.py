@@ -25,6 +25,7 @@ from chatbot.corpus.lines import read_lines
 from chatbot.corpus.report import Dialogue, ReadReport
 from chatbot.corpus.sources import Source, find_sources, is_zip
 from chatbot.errors import ChatbotError
+from chatbot.paths import local_path
 from chatbot.read_options import AS_FOUND, ReadOptions
 
 
@@ -73,11 +74,12 @@ def as_path(path: str | os.PathLike[str]) -> Path:
         path: as a person gave it.
 
     Raises:
-        ChatbotError: it is empty, which would mean the working directory.
+        ChatbotError: it is empty, which would mean the working directory, or no path on this
+            machine.
     """
     if not os.fspath(path):
         raise ChatbotError("no corpus is given; name a file, a directory or a zip with --corpus")
-    return Path(path)
+    return Path(local_path(path))
 
 
 def detect_format(path: str | os.PathLike[str], options: ReadOptions = AS_FOUND) -> str:
@@ -94,15 +96,13 @@ def detect_format(path: str | os.PathLike[str], options: ReadOptions = AS_FOUND)
         ChatbotError: nothing is there, or nothing fits, or several formats do.
     """
     corpus = as_path(path)
-    files = find_sources(corpus, is_read_by_any, options)
+    files = find_readable(corpus, options)
     single = os.path.isfile(corpus) and not is_zip(corpus)
     for name in _BY_NAME:
         if any(READERS[name].reads(source.file_name) for source in files):
             return name
     names = [source.file_name for source in files]
-    fitting = [name for name in _BY_SUFFIX if any(map(READERS[name].reads, names))]
-    if not fitting and any(map(READERS[_LAST].reads, names)):
-        fitting = [_LAST]
+    fitting = [name for name in (*_BY_SUFFIX, _LAST) if any(map(READERS[name].reads, names))]
     # Files that end in .jsonl or .json are of several formats.
     if single and fitting in ([], ["jsonl"], [_LAST]):
         fitting = _detect_by_lines(files[0]) or fitting
@@ -142,9 +142,19 @@ def find_files(path: Path, name: str, options: ReadOptions = AS_FOUND) -> list[S
     return sources
 
 
-def is_read_by_any(file_name: str) -> bool:
-    """Says whether any format has files of this name."""
-    return any(reader.reads(file_name) for reader in READERS.values())
+def find_readable(path: Path, options: ReadOptions = AS_FOUND) -> list[Source]:
+    """Finds the files of a corpus whose format is not known.
+
+    Args:
+        path: a file, a directory or a zip.
+        options: how its files are read.
+
+    Returns:
+        The files that any format has, the last one's only where there are no others.
+    """
+    readers = [reader for name, reader in READERS.items() if name != _LAST]
+    found = find_sources(path, lambda name: any(reader.reads(name) for reader in readers), options)
+    return found or find_sources(path, READERS[_LAST].reads, options)
 
 
 def _name_archives(path: Path) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, NamedTuple
 
+from chatbot.corpus.report import ReadReport
 from chatbot.corpus.sources import Source, open_source
 from chatbot.errors import ChatbotError
 from chatbot.read_options import AUTO
@@ -16,8 +17,9 @@ from chatbot.read_options import AUTO
 UNDECODED = re.compile("\udc80")
 """Finds what stands in a text for bytes that are not in its encoding."""
 
-_HANDLER = "chatbot.undecoded"
-codecs.register_error(_HANDLER, lambda error: ("\udc80", error.end))  # type: ignore[attr-defined]
+MARKING = "chatbot.undecoded"
+"""Name of the error handler that puts it there."""
+codecs.register_error(MARKING, lambda error: ("\udc80", error.end))  # type: ignore[attr-defined]
 
 _MARKS = {  # the longer first: UTF-32's begins with UTF-16's
     codecs.BOM_UTF32_LE: "utf-32-le",
@@ -61,18 +63,38 @@ class Count(NamedTuple):
 
 
 @contextmanager
-def decode(binary: IO[bytes], encoding: str) -> Iterator[io.TextIOWrapper]:
-    """Gives bytes as text, and leaves them open.
+def open_text(
+    source: Source, report: ReadReport, usual: str = AUTO
+) -> Iterator[tuple[io.TextIOWrapper, str]]:
+    r"""Opens a text.
 
     Args:
-        binary: the bytes.
-        encoding: their encoding.
+        source: the text.
+        report: told how far the text is read.
+        usual: as for `settle_encoding`.
 
     Yields:
-        The text, every line ended by a line feed; a match of `UNDECODED` is where bytes are not in
-        the encoding.
+        The text, in which every line ends in "\n" and there may be other "\r", and its encoding. A
+        match of `UNDECODED` is where bytes are not in that.
+
+    Raises:
+        ChatbotError: as for `settle_encoding`, or the file cannot be read.
     """
-    text = io.TextIOWrapper(binary, encoding, errors=_HANDLER, newline=None)
+    encoding = settle_encoding(source, usual)
+    with open_source(source) as binary, _decode(binary, encoding, "") as text:
+        newline = "\n" if any("\n" in block for block in _read_blocks(text)) else None
+    with (
+        open_source(source) as binary,
+        report.reading(binary),
+        _decode(binary, encoding, newline) as text,
+    ):
+        yield text, encoding
+
+
+@contextmanager
+def _decode(binary: IO[bytes], encoding: str, newline: str | None) -> Iterator[io.TextIOWrapper]:
+    """Gives bytes as text, and leaves them open."""
+    text = io.TextIOWrapper(binary, encoding, errors=MARKING, newline=newline)
     try:
         yield text
     finally:
@@ -158,7 +180,7 @@ def _count_lines(source: Source, encoding: str) -> Count:
     """Counts how lines decode, until there is no doubt any more."""
     lines = good = bad = first_bad = 0
     sample = ""
-    with open_source(source) as binary, decode(binary, encoding) as text:
+    with open_source(source) as binary, _decode(binary, encoding, None) as text:
         for block in _read_blocks(text):
             if not block.isascii():
                 for number, line in enumerate(block.split("\n"), start=lines + 1):

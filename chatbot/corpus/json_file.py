@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from chatbot.corpus.encodings import UNDECODED, decode, name_encoding, settle_encoding
+from chatbot.corpus.encodings import UNDECODED, name_encoding, open_text
 from chatbot.corpus.entries import holds_more, is_entry, read_entry
 from chatbot.corpus.json_lines import parse
 from chatbot.corpus.json_window import MAX_VALUE, JsonWindow
 from chatbot.corpus.report import Dialogue, ReadReport
-from chatbot.corpus.sources import Source, open_source
+from chatbot.corpus.sources import Source
 
 NEEDS = "*.json file"
 
@@ -36,12 +36,8 @@ def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
         The dialogues.
     """
     for source in sources:
-        name, encoding = source.name, settle_encoding(source)
-        with (
-            open_source(source) as binary,
-            report.reading(binary),
-            decode(binary, encoding) as text,
-        ):
+        name = source.name
+        with open_text(source, report) as (text, encoding):
             for line, entry in _find_entries(JsonWindow(text)):
                 where = f"{name}:{line}"
                 if isinstance(entry, _Problem):

@@ -10,9 +10,14 @@ from chatbot.corpus.lines import read_lines
 from chatbot.corpus.report import ReadReport
 from chatbot.corpus.sources import Source
 
-# A whole number of a million digits would take minutes to convert, a float takes none.
-DECODER = json.JSONDecoder(parse_int=float)
-"""Decodes JSON; all numbers are floats."""
+
+class Number(str):
+    """A number as it was written: to convert one of a million digits would take minutes."""
+
+    __slots__ = ()
+
+
+DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number)
 
 
 def read_objects(source: Source, report: ReadReport) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -23,13 +28,14 @@ def read_objects(source: Source, report: ReadReport) -> Iterator[tuple[int, dict
         report: counts the lines that are no objects.
 
     Yields:
-        The line's number, from 1, and its object.
+        The line's number, from 1, and its object. All numbers are as written.
     """
     name = source.name
     for number, line in read_lines(source, report):
         value = parse_object(line)
         if value is None:
             report.drop("line that is not a JSON object", f"{name}:{number}")
+            report.unread_lines += 1
         else:
             yield number, value
 
@@ -72,6 +78,6 @@ def as_text(value: object) -> str | None:
 
     An escape such as "\ud800" makes half a character, which nothing can write; it becomes "?".
     """
-    if not isinstance(value, str):
+    if not isinstance(value, str) or isinstance(value, Number):
         return None
     return value if value.isascii() else value.encode("utf-8", "replace").decode()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
-from chatbot.corpus.encodings import UNDECODED, decode, name_encoding, settle_encoding
+from chatbot.corpus.encodings import UNDECODED, name_encoding, open_text
 from chatbot.corpus.report import ReadReport
-from chatbot.corpus.sources import Source, open_source
+from chatbot.corpus.sources import Source
 from chatbot.read_options import AUTO
 
 MAX_LINE = 1 << 20
@@ -26,28 +26,26 @@ def read_lines(
             `settle_encoding`).
 
     Yields:
-        The line's number, from 1, and the line without its end ("\n", "\r\n" or "\r") and without
-        a byte order mark. Blank lines are passed over.
+        The line's number, from 1, and the line without a byte order mark and without its end:
+        "\n", "\r\n", or "\r" where the file has no "\n"; where it has, any other "\r" is a
+        blank. Blank lines are passed over.
 
     Raises:
         ChatbotError: the file cannot be read, or is of another encoding.
     """
     name = source.name
-    encoding = settle_encoding(source, encoding)
-    with (
-        open_source(source) as binary,
-        report.reading(binary),
-        decode(binary, encoding) as text,
-    ):
+    with open_text(source, report, encoding) as (text, found):
         for number, line in enumerate(iter(lambda: text.readline(MAX_LINE + 1), ""), start=1):
             if number == 1:
                 line = line.removeprefix("\ufeff")
-            problem = _find_problem(line, encoding)
+            problem = _find_problem(line, found)
             if problem:
                 report.drop(problem, f"{name}:{number}")
+                report.unread_lines += 1
                 _skip_rest(text, line)
             elif line and not line.isspace():
-                yield number, line[:-1] if line[-1] == "\n" else line
+                line = line[:-1] if line[-1] == "\n" else line
+                yield number, line.rstrip("\r").replace("\r", " ") if "\r" in line else line
 
 
 def _find_problem(line: str, encoding: str) -> str:

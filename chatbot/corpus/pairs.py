@@ -14,17 +14,15 @@ from chatbot.corpus.detection import (
     as_path,
     detect_format,
     find_files,
-    is_read_by_any,
+    find_readable,
 )
 from chatbot.corpus.report import Dialogue, Pair, ReadReport
-from chatbot.corpus.sources import Source, check_file, find_sources, open_source
+from chatbot.corpus.sources import Source, check_file, open_source
 from chatbot.errors import ChatbotError
 from chatbot.read_options import AS_FOUND, AUTO, ReadOptions
 from chatbot.text import tokenize
 
-_HASHED_WHOLE = (
-    64 << 20
-)  # bytes; of a larger file the time of its last change stands for the content
+_ONCE_HASHED_WHOLE = 64 << 20  # bytes; of a larger file older versions hashed the time of change
 _COLUMNS_CURE = (
     "if they are not, choose others with --columns=QUERY,REPLY (numbers from 1, or names) and "
     "another --model_dir"
@@ -87,15 +85,17 @@ def read_pairs(
     return _pair_turns(corpus, dialogues, account, context_turns, options)
 
 
-def fingerprint(path: str | os.PathLike[str]) -> str:
-    """Hashes a corpus, so that a change of it shows.
+def fingerprint(path: str | os.PathLike[str], as_once: bool = False) -> str:
+    """Hashes a corpus, so that a change of it shows, and nothing but a change.
 
     Args:
         path: a file, a directory or a zip.
+        as_once: whether to hash the names too, and of files above 64 MiB the time of their last
+            change for their content, as older versions did.
 
     Returns:
-        The SHA-256, in hexadecimal, over the name, the size and the content of each file that a
-        reader might read; for files above 64 MiB over the time of the last change instead.
+        The SHA-256, in hexadecimal, over each file that a reader might read, in their order: which
+        formats have files of its name, how deep it lies, its size and its content.
 
     Raises:
         ChatbotError: the corpus is missing or cannot be read.
@@ -103,23 +103,27 @@ def fingerprint(path: str | os.PathLike[str]) -> str:
     corpus = _as_corpus(as_path(path))
     total = hashlib.sha256()
     if os.path.isdir(corpus):
-        sources = find_sources(corpus, is_read_by_any)
+        sources = find_readable(corpus)
     else:
         check_file(corpus)
         sources = [Source(corpus)]  # a zip as it is
     for source in sources:
-        name = os.path.relpath(source.path, corpus.parent)
-        total.update(f"{name}\0".encode("utf-8", "surrogateescape"))
-        total.update(_digest(source))
+        depth = os.path.relpath(source.path, corpus).count(os.sep)
+        formats = [name for name, reader in READERS.items() if reader.reads(source.file_name)]
+        known = f"{depth} {formats}"
+        if as_once:
+            known = os.path.relpath(source.path, corpus.parent)
+        total.update(f"{known}\0".encode("utf-8", "surrogateescape"))
+        total.update(_digest(source, as_once))
     return total.hexdigest()
 
 
-def _digest(source: Source) -> bytes:
+def _digest(source: Source, as_once: bool) -> bytes:
     digest = hashlib.sha256()
     with open_source(source) as file:
         status = os.fstat(file.fileno())
         digest.update(f"{status.st_size}\0".encode())
-        if status.st_size > _HASHED_WHOLE:
+        if as_once and status.st_size > _ONCE_HASHED_WHOLE:
             digest.update(f"{status.st_mtime_ns}".encode())
         else:
             for block in iter(lambda: file.read(1 << 20), b""):

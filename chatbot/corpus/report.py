@@ -57,6 +57,8 @@ class ReadReport:
         first: `file:line` of the first thing left out, by reason.
         bytes_expected: bytes of the texts that will be read, as `Source.size` counts them.
         bytes_read: bytes of those of them that are read to their end.
+        unread_lines: lines of which nothing is known but that they were there. A reader whose
+            dialogues go over several lines compares it, for what follows one answers nothing.
         looked_at: the first 1000 pairs, each text cut to 200 characters.
         cure: what to do where query or reply turn out to be something else.
     """
@@ -67,6 +69,7 @@ class ReadReport:
     first: dict[str, str] = field(default_factory=dict)
     bytes_expected: int = 0
     bytes_read: int = 0
+    unread_lines: int = 0
     looked_at: list[tuple[str, str]] = field(default_factory=list, repr=False, compare=False)
     cure: str = field(default="check the corpus", repr=False, compare=False)
     _open: IO[bytes] | None = field(default=None, repr=False, compare=False)

@@ -72,11 +72,11 @@ class _Ahead:
         if self._back:
             followed = self._back.popleft()
         else:
-            before = sum(self._report.dropped.values())
+            before = self._report.unread_lines
             entry = next(self._lines, None)
             if entry is None:
                 return None
-            followed = (*entry, sum(self._report.dropped.values()) > before)
+            followed = (*entry, self._report.unread_lines > before)
         if followed[2]:
             self._back.appendleft(followed)
             return None

@@ -9,7 +9,9 @@
        the end token among them, give to it: how much of the query was left unread
 
 M is the anti-language model of Li et al. 2016, "A Diversity-Promoting Objective Function for Neural
-Conversation Models", C equation 14 of Wu et al. 2016, "Google's Neural Machine Translation System".
+Conversation Models", for which they train a language model; here it is the network itself that is
+asked nothing. C is the coverage penalty in equation 14 of Wu et al. 2016, "Google's Neural Machine
+Translation System".
 """
 
 from __future__ import annotations

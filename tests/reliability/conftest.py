@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -22,12 +23,12 @@ class Tally:
     """What was tried and what was survived."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, tuple[int, int]] = {}
+        self.rows: dict[str, tuple[int, int]] = {}
 
     def add(self, name: str, tried: int, survived: int) -> None:
         """Counts under the name of a row; `LOST` and `TRACEBACKS` are rows like the others."""
-        before = self._rows.get(name, (0, 0))
-        self._rows[name] = before[0] + tried, before[1] + survived
+        before = self.rows.get(name, (0, 0))
+        self.rows[name] = before[0] + tried, before[1] + survived
 
     @contextlib.contextmanager
     def trying(self, name: str, count: int = 1) -> Iterator[None]:
@@ -44,20 +45,25 @@ class Tally:
         text = output.decode("utf-8", "replace") if isinstance(output, bytes) else output
         self.add(TRACEBACKS, 1, int("Traceback (most recent call last)" not in text))
 
+    def add_all(self, rows: dict[str, tuple[int, int]]) -> None:
+        """Counts what another process has counted."""
+        for name, (tried, survived) in rows.items():
+            self.add(name, tried, survived)
+
     def is_perfect(self) -> bool:
-        return all(tried == survived for tried, survived in self._rows.values())
+        return all(tried == survived for tried, survived in self.rows.values())
 
     def write(self) -> list[str]:
         """The table, a line for each row."""
-        others = sorted(set(self._rows) - {*FIRST, TRACEBACKS, LOST})
-        cells = [(name, *self._rows[name]) for name in [*FIRST, *others] if name in self._rows]
+        others = sorted(set(self.rows) - {*FIRST, TRACEBACKS, LOST})
+        cells = [(name, *self.rows[name]) for name in [*FIRST, *others] if name in self.rows]
         width = max([len(name) for name, *_ in cells] + [len(LOST)]) + 2
         lines = [
             f"{name:{width}}{survived:7,} {FIRST.get(name, 'survived'):8} of {tried:7,} tried"
             for name, tried, survived in cells
         ]
         for name, what in ((TRACEBACKS, "outputs"), (LOST, "reports")):
-            tried, survived = self._rows.get(name, (0, 0))
+            tried, survived = self.rows.get(name, (0, 0))
             lines.append(f"{name:{width}}{tried - survived:7,} {'':8} in {tried:7,} {what}")
         return lines
 
@@ -76,8 +82,16 @@ def tally(request: pytest.FixtureRequest) -> Tally:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):  # a worker of pytest-xdist
+        session.config.workeroutput["tally"] = session.config.stash[KEY].rows
     if session.exitstatus == 0 and not session.config.stash[KEY].is_perfect():
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Adds what a worker of pytest-xdist has counted; one that crashes has failed a test."""
+    node.config.stash[KEY].add_all(getattr(node, "workeroutput", {}).get("tally", {}))
 
 
 @pytest.hookimpl(trylast=True)

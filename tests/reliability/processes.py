@@ -92,7 +92,7 @@ def read_reports(model_dir: Path) -> list[dict[str, Any]]:
     text = (model_dir / "metrics.jsonl").read_text(encoding="utf-8")
     reports = [json.loads(line) for line in text.splitlines()]
     for report in reports:
-        del report["tokens_per_second"]
+        report.pop("tokens_per_second", None)  # which the first steps have not
     return reports
 
 

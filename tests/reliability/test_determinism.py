@@ -28,7 +28,11 @@ def train(model_dir: Path, flags: list[str], tally: Tally) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("precision", "attention"), [("float32", "luong"), ("bfloat16", "bahdanau")]
+    ("precision", "attention"),
+    [
+        ("float32", "luong"),
+        pytest.param("bfloat16", "bahdanau", marks=pytest.mark.needs_bfloat16),
+    ],
 )
 def test_the_same_seed_is_the_same_weights(
     precision: str, attention: str, tmp_path: Path, tally: Tally

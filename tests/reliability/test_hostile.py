@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers_chat import CONFIG, ROOT, run_predict
+from helpers_chat import CONFIG, ROOT, read_line, run_predict
 from hypothesis import given
 from hypothesis import strategies as st
 from test_predict import Terminal
@@ -172,7 +172,7 @@ def is_object_of(line: bytes, answer: bytes) -> bool:
     found = json.loads(answer)
     return (
         list(found) == ["query", "greedy", "beam"]
-        and found["query"] == line.decode("utf-8", "replace")
+        and found["query"] == read_line(line)
         and isinstance(found["greedy"]["log_prob"], float)
         and 1 <= len(found["beam"]) <= 3
         and UNSAFE.search(answer.decode()) is None

@@ -1,0 +1,109 @@
+"""Training from Python.
+
+    import chatbot
+
+    done = chatbot.train("mine.tsv", model_dir="model/mine", max_steps=1000, on_report=print)
+
+**From any thread.** A training may run in a thread of its own while the program goes on, and is
+ended from another by an event. Signals are heeded in the main thread only: there Ctrl-C saves and
+then interrupts as usual.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from chatbot.audience import Audience
+from chatbot.checkpoint import ModelDirectory
+from chatbot.config import Config
+from chatbot.lifecycle import train_directory
+from chatbot.stopping import StopRequest
+
+
+class Training(NamedTuple):
+    """How far a training has come.
+
+    Attributes:
+        model_dir: The model directory, for `Chatbot.load`.
+        step: Steps that are done and saved.
+        finished: Why there is nothing left to do, or None where it was stopped before: the same
+            call goes on from there.
+        best_perplexity: The validation perplexity of the checkpoint that replies, or None where
+            none was measured.
+    """
+
+    model_dir: Path
+    step: int
+    finished: str | None
+    best_perplexity: float | None
+
+
+def train(
+    corpus: str | os.PathLike[str] | None = None,
+    *,
+    model_dir: str | os.PathLike[str],
+    cache_dir: str | os.PathLike[str] = "",
+    on_report: Callable[[dict[str, Any]], object] | None = None,
+    stop: threading.Event | None = None,
+    progress: bool = False,
+    **settings: Any,
+) -> Training:
+    """Trains a model directory, or goes on with its training, as train.py does.
+
+    Args:
+        corpus: A file, a directory or a zip; a directory that exists already knows its own.
+        model_dir: The directory.
+        cache_dir: Where encoded corpora are kept; empty means in the model directory.
+        on_report: Called with each report, {figure: value} as in `metrics.jsonl`, in this thread.
+            What it raises ends the training, with all saved, and is raised here.
+        stop: Whoever sets it ends the training after the step that is being taken; all is saved.
+        progress: Whether to show on standard error what train.py shows.
+        **settings: Any that `train.py --help` lists, as `rnn_size=256, max_steps=1000`.
+
+    Returns:
+        How far it has come.
+
+    Raises:
+        TypeError: There is no such setting.
+        ChatbotError: A value is out of range, or something else that a person can fix.
+        KeyboardInterrupt: Somebody pressed Ctrl-C; all is saved.
+        RuntimeError: This process was forked from one that had loaded a model or trained.
+    """
+    given = dict(settings) if corpus is None else {"corpus": corpus, **settings}
+    given = {n: os.fspath(x) if isinstance(x, os.PathLike) else x for n, x in given.items()}
+    unknown = sorted(set(given) - set(Config().flat()))
+    if unknown:
+        raise TypeError(f"there is no setting {unknown[0]!r}; train.py --help lists them")
+    request = StopRequest(Config().replace(given).training.max_minutes, stop)
+    raised: list[Exception] = []
+
+    def report(figures: dict[str, Any]) -> None:
+        try:
+            if on_report is not None:
+                on_report(figures)
+        except Exception as error:  # noqa: BLE001 - raised below
+            raised.append(error)
+            request.make()
+
+    audience = Audience(is_shown=progress, on_report=report)
+    train_directory(os.fspath(model_dir), given, os.fspath(cache_dir), request, audience)
+    if raised:
+        raise raised[0]
+    if request.signal_number is not None:
+        signal.raise_signal(request.signal_number)
+    return _look_at(ModelDirectory(model_dir))
+
+
+def _look_at(directory: ModelDirectory) -> Training:
+    if not directory.exists():  # stopped before the corpus was encoded
+        return Training(directory.path, 0, None, None)
+    kept, note = directory.checkpoints(), directory.finished()
+    measured = [c.validation_perplexity for c in kept if c.validation_perplexity is not None]
+    step = max((c.step for c in kept), default=0)
+    reason = None if note is None else str(note.get("reason"))
+    return Training(directory.path, step, reason, min(measured, default=None))

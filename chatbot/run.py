@@ -1,0 +1,83 @@
+"""One run of a training: what it goes by, and what a person is told of its faults and its end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from chatbot.audience import Audience
+from chatbot.checkpoint import ModelDirectory
+from chatbot.config import Config
+from chatbot.distribution import Distribution
+from chatbot.errors import ChatbotError
+from chatbot.metrics import read_reports
+from chatbot.plots import draw_curves
+from chatbot.stopping import StopRequest
+
+
+class Run(NamedTuple):
+    """What one run of a training goes by.
+
+    Attributes:
+        directory: The model directory.
+        config: All settings.
+        cache_dir: Where encoded corpora are kept, or "" for the model directory.
+        stop: Says when to stop.
+        audience: Who hears of it.
+        distribution: Who computes.
+    """
+
+    directory: ModelDirectory
+    config: Config
+    cache_dir: str
+    stop: StopRequest
+    audience: Audience
+    distribution: Distribution
+
+
+@contextlib.contextmanager
+def explaining(directory: ModelDirectory, distribution: Distribution) -> Iterator[None]:
+    """Turns what goes wrong inside into one line for a person.
+
+    Args:
+        directory: The model directory.
+        distribution: Who computes.
+
+    Raises:
+        ChatbotError: Something that a person can fix.
+    """
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError:
+        raise ChatbotError(
+            "there is not enough memory; lower --batch_size, --max_length or --rnn_size"
+        ) from None
+    except tf.errors.OpError as error:
+        reason = str(error).split("\n")[0]
+        raise ChatbotError(distribution.explain(error) or _cure(directory, reason)) from None
+    except OSError as error:
+        reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
+        raise ChatbotError(_cure(directory, reason)) from None
+
+
+def _cure(directory: ModelDirectory, reason: str) -> str:
+    return (
+        f"{directory.path}: {reason}; mend that and run the same command to go on from the last "
+        "checkpoint"
+    )
+
+
+def draw_reports(run: Run) -> None:
+    """Draws the reports beside them; where that fails, or somebody is impatient, it says so."""
+    path = run.directory.path / "curves.png"
+    try:
+        with run.stop:
+            reports = read_reports(run.directory.metrics_path)
+            if reports:
+                draw_curves(str(path), reports)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - all that matters is saved
+        reason = str(error).split("\n")[0] or type(error).__name__
+        run.audience.say(f"the training's curves were not drawn ({reason})")

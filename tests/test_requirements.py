@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import re
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.specifiers import SpecifierSet
+
+ROOT = Path(__file__).parents[1]
+
+
+def read_requirements(name: str) -> list[str]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["requirements.txt", "requirements-dev.txt", "requirements-gpu.txt", "constraints.txt"],
+)
+def test_every_requirement_is_pinned_and_no_other_index_is_named(name: str) -> None:
+    requirements = read_requirements(name)
+    for requirement in requirements:
+        assert re.fullmatch(
+            r"-r requirements\.txt|-c constraints\.txt"
+            r"|[A-Za-z0-9_-]+(\[[a-z-]+\])?==\d+(\.(post)?\d+)*",
+            requirement,
+        )
+    assert len(set(requirements)) > 1
+
+
+def read_pins() -> dict[str, str]:
+    """{package: version}."""
+    pins = {}
+    for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
+        for requirement in read_requirements(name):
+            package, _, version = requirement.partition("==")
+            if version:
+                pins[package.lower().replace("_", "-")] = version
+    return pins
+
+
+def test_every_pinned_package_is_for_every_python_that_the_project_is_for() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    named = re.search(r'^requires-python = "(.+?)"', text, re.MULTILINE)
+    assert named is not None
+    pythons = [f"3.{minor}" for minor in range(50) if f"3.{minor}" in SpecifierSet(named[1])]
+    assert len(pythons) > 1
+    read, refused = 0, []
+    for package, version in read_pins().items():
+        # What this Python does not need is not there.
+        if is_installed(package) and metadata.version(package) == version:
+            asked = SpecifierSet(metadata.distribution(package).metadata["Requires-Python"] or "")
+            refused += [
+                f"{package} {version}: {python}" for python in pythons if python not in asked
+            ]
+            read += 1
+    assert refused == []
+    assert read > 40
+
+
+def test_what_the_requirements_need_in_turn_is_pinned_too() -> None:
+    pinned = read_pins()
+    needed = {"tensorflow", "tensorflow-addons", "pytest-cov", "pytest-xdist", "mypy"}
+    done: set[str] = set()
+    while needed - done:
+        name = (needed - done).pop()
+        done.add(name)
+        assert name in pinned
+        for needs in metadata.requires(name) or []:
+            other, _, condition = needs.partition(";")
+            if "extra" not in condition:
+                match = re.match("[A-Za-z0-9_.-]+", other)
+                assert match is not None
+                found = match[0].lower().replace("_", "-")
+                # What this Python or this system does not need is not there.
+                needed |= {found} if is_installed(found) else set()
+    assert len(done) > 40
+
+
+def is_installed(name: str) -> bool:
+    try:
+        return bool(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return False

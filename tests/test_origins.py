@@ -11,12 +11,16 @@ from typing import Any
 import pytest
 from trainings import PAIRS, write_pairs
 
+from chatbot.audience import Audience
 from chatbot.checkpoint import PAIRS as PAIRS_HASH
 from chatbot.checkpoint import ModelDirectory
 from chatbot.corpus import fingerprint
+from chatbot.distribution import Distribution
 from chatbot.errors import ChatbotError
 from chatbot.lifecycle import open_corpora, settle_config
 from chatbot.origins import enter_directory, fingerprint_corpora
+from chatbot.run import Run
+from chatbot.stopping import StopRequest
 
 
 @pytest.fixture
@@ -32,7 +36,9 @@ def model(tmp_path: Path) -> ModelDirectory:
 def enter(directory: ModelDirectory, **given: Any) -> dict[str, str]:
     """Begins or goes on as a training does, up to its first step; returns what it would write."""
     config = settle_config(directory, given)
-    corpora = open_corpora(config, directory.path.parent / "encoded")
+    cache = str(directory.path.parent / "encoded")
+    run = Run(directory, config, cache, StopRequest(), Audience(False), Distribution())
+    corpora = open_corpora(run)
     enter_directory(directory, config, corpora)
     return fingerprint_corpora(config, corpora)
 

@@ -54,8 +54,8 @@ from pathlib import Path
 
 from absl import flags
 
-from chatbot.config import SearchConfig
-from chatbot.corpus import FORMATS, read_pairs
+from chatbot.config import CorpusConfig, SearchConfig
+from chatbot.corpus import read_pairs
 from chatbot.errors import ChatbotError
 from chatbot.evaluation.searches import parse_searches
 from chatbot.flags import (
@@ -69,6 +69,7 @@ from chatbot.flags import (
 )
 from chatbot.paths import find_in_project
 from chatbot.quiet import hush
+from chatbot.read_options import ReadOptions
 from chatbot.terminal import write_output
 
 MOST_TURNS = 100
@@ -90,7 +91,8 @@ def define_flags() -> None:
     )
     bundled = find_in_project("data/smalltalk")
     define_path("corpus", bundled, "File, directory or zip with dialogues.")
-    flags.DEFINE_enum("corpus_format", "auto", FORMATS, "Format of the corpus.")
+    show("What to measure", "model_dir", "corpus")
+    define_settings("What to measure", CorpusConfig, "corpus_format", "encoding", "columns")
     flags.DEFINE_integer("limit", 0, "Measure the first pairs only; 0 means all.", 0)
     flags.DEFINE_multi_string(
         "search",
@@ -103,8 +105,7 @@ def define_flags() -> None:
     define_path("json_file", "", "File to write the figures to, as JSON.")
     define_path("report", "", "Directory to write report.html to.")
     flags.DEFINE_integer("examples", 0, "Show what the model says to the first queries.", 0)
-    show("What to measure", "model_dir", "corpus", "corpus_format", "limit", "search")
-    show("What to measure", "json_file", "report", "examples")
+    show("What to measure", "limit", "search", "json_file", "report", "examples")
     define_settings("The search; what is not given here is the model directory's", SearchConfig)
 
 
@@ -120,7 +121,12 @@ def main(_: Sequence[str]) -> int:
     if len(set(names)) < len(names):
         raise ChatbotError("--model_dir names a directory twice; name each once")
     _check_outputs(FLAGS.json_file, FLAGS.report)
-    read = read_pairs(FLAGS.corpus, FLAGS.corpus_format, context_turns=MOST_TURNS)
+    read = read_pairs(
+        FLAGS.corpus,
+        FLAGS.corpus_format,
+        context_turns=MOST_TURNS,
+        options=ReadOptions(FLAGS.encoding, FLAGS.columns),
+    )
     pairs = list(itertools.islice(read, FLAGS.limit or None))
     # TensorFlow comes in here: what can go wrong without it is found before.
     from chatbot.evaluation import comparison

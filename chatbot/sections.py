@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatbot.errors import ChatbotError
+from chatbot.read_options import AUTO, ReadOptions
 from chatbot.settings import Settings, setting
 
 
@@ -28,13 +29,25 @@ class CorpusConfig(Settings):
         choices=(
             "auto",
             "tsv",
+            "csv",
             "jsonl",
+            "json",
             "dailydialog",
             "cornell",
             "convokit",
             "chatterbot",
             "conv",
         ),
+    )
+    encoding: str = setting(
+        AUTO,
+        "Encoding of the corpora's files, by any name that Python has for it; auto tells UTF-8, "
+        "UTF-16 and GB18030 (GBK) apart, file by file.",
+    )
+    columns: str = setting(
+        "",
+        "Columns of query and reply in tsv and csv, as 2,3, or their names there or in JSON, as "
+        "question,answer; empty finds the usual names, else takes the first two columns.",
     )
     validation_corpus: str = setting(
         "", "Corpus to measure the validation perplexity on.", is_path=True
@@ -62,6 +75,10 @@ class CorpusConfig(Settings):
         1,
         100,
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        ReadOptions(self.encoding, self.columns)  # says what is wrong with them
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ def give_flags(place: Path, **flags: Any) -> SimpleNamespace:
         "model_dir": [str(place / "model")],
         "corpus": str(place / "asked.tsv"),
         "corpus_format": "tsv",
+        "encoding": "auto",
+        "columns": "",
         "limit": 0,
         "search": [],
         "json_file": "",

@@ -108,7 +108,7 @@ def write_encoded(
         ChatbotError: The corpus cannot be read, or a part of it is empty.
         OSError: The files cannot be written.
     """
-    report = ReadReport()
+    report = ReadReport(check=check)
     words = WordTable() if vocabulary is None else KnownWords(vocabulary)
     names = (TRAIN, VALIDATION) if settings.validation_share else (TRAIN,)
     parts = [PartWriter(directory, name, words, settings.max_length) for name in names]

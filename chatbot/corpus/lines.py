@@ -12,6 +12,7 @@ from chatbot.read_options import AUTO
 
 MAX_LINE = 1 << 20
 """Characters; a longer line is dropped and counted."""
+_LINES_HEEDED = 1000  # at a time
 
 
 def read_lines(
@@ -36,6 +37,8 @@ def read_lines(
     name = source.name
     with open_text(source, report, encoding) as (text, found):
         for number, line in enumerate(iter(lambda: text.readline(MAX_LINE + 1), ""), start=1):
+            if number % _LINES_HEEDED == 0 and report.check is not None:
+                report.check()
             if number == 1:
                 line = line.removeprefix("\ufeff")
             problem = _find_problem(line, found)

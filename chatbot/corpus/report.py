@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, NamedTuple
 
@@ -61,6 +61,7 @@ class ReadReport:
             dialogues go over several lines compares it, for what follows one answers nothing.
         looked_at: the first 1000 pairs, each text cut to 200 characters.
         cure: what to do where query or reply turn out to be something else.
+        check: called now and then while lines are read; what it raises ends the reading.
     """
 
     dialogues: int = 0
@@ -72,6 +73,7 @@ class ReadReport:
     unread_lines: int = 0
     looked_at: list[tuple[str, str]] = field(default_factory=list, repr=False, compare=False)
     cure: str = field(default="check the corpus", repr=False, compare=False)
+    check: Callable[[], object] | None = field(default=None, repr=False, compare=False)
     _open: IO[bytes] | None = field(default=None, repr=False, compare=False)
 
     def drop(self, reason: str, where: str, count: int = 1) -> None:

@@ -75,8 +75,9 @@ class EncodedCorpus:
             `context_tokens` (those of them before the turn to reply to, separators counted),
             `reply_tokens` (end tokens counted), `unknown_tokens` and `unknown_share` (of all tokens
             but the context's and the end tokens), `cut_queries` (whose last turn is cut),
-            `cut_replies`, `vocabulary_size`; and of the whole source `dropped` (how many by reason)
-            and `first_dropped` (where each reason first applied).
+            `cut_replies`, `vocabulary_size`; and of the whole source `dropped` (how many by
+            reason), `first_dropped` (where each reason first applied), `first_pairs` (three, as
+            text) and `warnings`.
     """
 
     def __init__(self, directory: Path, part: str, vocabulary_size: int, source: str = "") -> None:
@@ -317,6 +318,5 @@ def _summarise(meta: dict[str, Any], part: str, vocabulary_size: int) -> dict[st
     words = holds["query_tokens"] - holds["context_tokens"] + holds["reply_tokens"] - ends
     holds["unknown_share"] = holds["unknown_tokens"] / words if words else 0.0
     holds["vocabulary_size"] = vocabulary_size
-    holds["dropped"] = meta["dropped"]
-    holds["first_dropped"] = meta["first_dropped"]
-    return holds
+    of_source = ("dropped", "first_dropped", "first_pairs", "warnings")
+    return {**holds, **{name: meta[name] for name in of_source}}

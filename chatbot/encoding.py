@@ -27,11 +27,13 @@ from chatbot.encoded_files import (
     write_meta,
 )
 from chatbot.errors import ChatbotError
+from chatbot.read_options import AUTO, ReadOptions
 from chatbot.text import SPECIAL_TOKENS, Vocabulary, tokenize
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}{unit} [{elapsed}<{remaining}, {rate_fmt}]"
 """The percentage is one of the texts' bytes: how many pairs there are shows only at the end."""
 _PAIRS_SHOWN = 500  # at a time
+_FIRST_PAIRS = 3
 _PAIRS_HEEDED = 100  # at a time
 
 
@@ -46,6 +48,8 @@ class EncodingConfig:
         validation_share: Share of the dialogues held out, at least 0 and below 1.
         seed: Chooses which dialogues are held out.
         context_turns: Most turns that a query is made of.
+        encoding: As `ReadOptions` has it.
+        columns: As `ReadOptions` has it.
     """
 
     max_length: int = 40
@@ -54,6 +58,8 @@ class EncodingConfig:
     validation_share: float = 0.0
     seed: int = 0
     context_turns: int = 1
+    encoding: str = AUTO
+    columns: str = ""
 
     def __post_init__(self) -> None:
         counts = self.min_count, self.context_turns
@@ -102,11 +108,12 @@ def write_encoded(
         ChatbotError: The corpus cannot be read, or a part of it is empty.
         OSError: The files cannot be written.
     """
-    report = ReadReport()
+    report = ReadReport(check=check)
     words = WordTable() if vocabulary is None else KnownWords(vocabulary)
     names = (TRAIN, VALIDATION) if settings.validation_share else (TRAIN,)
     parts = [PartWriter(directory, name, words, settings.max_length) for name in names]
-    pairs: Iterable[Pair] = read_pairs(path, corpus_format, report, settings.context_turns)
+    options = ReadOptions(settings.encoding, settings.columns)
+    pairs: Iterable[Pair] = read_pairs(path, corpus_format, report, settings.context_turns, options)
     if check is not None:
         pairs = _heed(pairs, check)
     _divide(_show(pairs, report) if progress else pairs, parts, settings)
@@ -122,6 +129,8 @@ def write_encoded(
         "parts": {part.name: part.finish(final_ids) for part in parts},
         "dropped": report.dropped,
         "first_dropped": report.first,
+        "first_pairs": report.looked_at[:_FIRST_PAIRS],
+        "warnings": report.warnings(),
     }
     write_meta(directory, meta)
 

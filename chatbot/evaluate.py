@@ -2,15 +2,15 @@
 
 With `--json_file` the figures are written as one JSON object. Of one model its top level has
 
-    pairs, tokens             how many; the replies' end tokens count as tokens
+    pairs, dialogues, tokens  how many; the replies' end tokens count as tokens
     unknown_share             of the tokens, those that the vocabulary does not have
     perplexity                e to the mean loss (nats) of a token
-    perplexity_interval       [low, high], 95 %, by resampling pairs
+    perplexity_interval       [low, high], 95 %, see below
     greedy_recall             of the different queries, those whose reply the corpus has for them,
     beam_N_recall             word for word, by greedy search and by the model's own beam of N
     greedy_equals_beam_share  of the pairs, those for which the two reply the same
-    seen_share                of the pairs, those that stand in the training corpus too
-    X_unseen                  each X of these but the last, over the pairs that do not
+    seen_share                of the pairs, those that occur in the training corpus too
+    X_unseen                  each X of these except the last, over the pairs that do not
     searches                  {search: {figure: value}}, see below
     people                    {figure: value} of the corpus' own replies
     signatures                {bleu, chrf}: how sacrebleu computed them
@@ -20,17 +20,29 @@ and of each search, by the reply that it ranks best (of samples the best of `bea
 
     settings                  all settings of the search
     bleu, chrf                0 to 100, of the corpus; one reference a query, tokens of `text`
-    distinct_1, distinct_2    different n-grams over all n-grams of all replies
+    distinct_1, distinct_2    different n-grams over all n-grams (not tokens) of all replies
     mean_length               tokens, the end token not counted
     commonest_share           of the replies, those that are one of the ten commonest
     same_as_greedy_share      of the replies, those that greedy search gives too
     recall                    as greedy_recall
     mean_log_prob             of the replies, nats
+    intervals                 {figure: [low, high]} of these except recall, 95 %
+    from_greedy               {figure: {difference, interval}}: each less that of greedy search
     replies_per_second        by the clock, the making of the graphs not counted
-    unseen                    the same over the unseen pairs, but for settings and speed
+    unseen                    the same over the unseen pairs, except settings and speed
 
 Where nobody knows which pairs were learned from, or all were, what is unseen is null or 0. Several
-models give {"models": {directory: the object of one model}}.
+models give {"models": {directory: the object of one model}}; each but the first has also
+
+    from_first                {model, pairs, perplexity, searches, unseen}: its figures less those
+                              of the first model, over the same pairs; `unseen` by those that
+                              neither has learned from; no perplexity where the two count other
+                              tokens (another vocabulary or max_length)
+
+Intervals say how far a figure would change with other dialogues of the same kind, not with another
+training of the model. They leave out one dialogue at a time (a jackknife, `evaluation.intervals`),
+and a difference leaves out the same one on both sides. They are null where the dialogues are too
+few or all agree.
 """
 
 from __future__ import annotations
@@ -42,8 +54,8 @@ from pathlib import Path
 
 from absl import flags
 
-from chatbot.config import SearchConfig
-from chatbot.corpus import FORMATS, read_pairs
+from chatbot.config import CorpusConfig, SearchConfig
+from chatbot.corpus import read_pairs
 from chatbot.errors import ChatbotError
 from chatbot.evaluation.searches import parse_searches
 from chatbot.flags import (
@@ -57,6 +69,7 @@ from chatbot.flags import (
 )
 from chatbot.paths import find_in_project
 from chatbot.quiet import hush
+from chatbot.read_options import ReadOptions
 from chatbot.terminal import write_output
 
 MOST_TURNS = 100
@@ -78,7 +91,8 @@ def define_flags() -> None:
     )
     bundled = find_in_project("data/smalltalk")
     define_path("corpus", bundled, "File, directory or zip with dialogues.")
-    flags.DEFINE_enum("corpus_format", "auto", FORMATS, "Format of the corpus.")
+    show("What to measure", "model_dir", "corpus")
+    define_settings("What to measure", CorpusConfig, "corpus_format", "encoding", "columns")
     flags.DEFINE_integer("limit", 0, "Measure the first pairs only; 0 means all.", 0)
     flags.DEFINE_multi_string(
         "search",
@@ -91,8 +105,7 @@ def define_flags() -> None:
     define_path("json_file", "", "File to write the figures to, as JSON.")
     define_path("report", "", "Directory to write report.html to.")
     flags.DEFINE_integer("examples", 0, "Show what the model says to the first queries.", 0)
-    show("What to measure", "model_dir", "corpus", "corpus_format", "limit", "search")
-    show("What to measure", "json_file", "report", "examples")
+    show("What to measure", "limit", "search", "json_file", "report", "examples")
     define_settings("The search; what is not given here is the model directory's", SearchConfig)
 
 
@@ -108,7 +121,12 @@ def main(_: Sequence[str]) -> int:
     if len(set(names)) < len(names):
         raise ChatbotError("--model_dir names a directory twice; name each once")
     _check_outputs(FLAGS.json_file, FLAGS.report)
-    read = read_pairs(FLAGS.corpus, FLAGS.corpus_format, context_turns=MOST_TURNS)
+    read = read_pairs(
+        FLAGS.corpus,
+        FLAGS.corpus_format,
+        context_turns=MOST_TURNS,
+        options=ReadOptions(FLAGS.encoding, FLAGS.columns),
+    )
     pairs = list(itertools.islice(read, FLAGS.limit or None))
     # TensorFlow comes in here: what can go wrong without it is found before.
     from chatbot.evaluation import comparison
@@ -116,7 +134,7 @@ def main(_: Sequence[str]) -> int:
     settings = given_settings(SearchConfig)
     for name in names:
         comparison.check_directory(name, searches, settings)
-    found = [comparison.evaluate_directory(name, pairs, searches, settings) for name in names]
+    found = comparison.evaluate_directories(names, pairs, searches, settings)
     if FLAGS.json_file:
         comparison.write_figures(Path(FLAGS.json_file), found)
     if FLAGS.report:

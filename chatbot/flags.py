@@ -72,14 +72,17 @@ def define_paths(name: str, default: Sequence[str], description: str) -> None:
     flags.DEFINE_multi(_PathParser(name), _SERIALIZER, name, default, description)
 
 
-def define_settings(heading: str, kind: type[Settings]) -> None:
+def define_settings(heading: str, kind: type[Settings], *names: str) -> None:
     """Defines a flag for each setting of a section, with its range as a validator.
 
     Args:
         heading: Title of the section in `--help`.
         kind: The section's dataclass.
+        *names: The settings to define flags for; none means all.
     """
     for item in fields(kind):
+        if names and item.name not in names:
+            continue
         limits, default = item.metadata, cast(Any, item.default)
         if limits["choices"] is not None:
             flags.DEFINE_enum(item.name, default, limits["choices"], limits["help"])
@@ -216,7 +219,7 @@ def describe(purpose: str) -> str:
     for heading, names in _SHOWN.items():
         lines += ["", f"{heading}:"]
         for name in names:
-            lines.append(f"  {_spell(name)}")
+            lines += _break(f"  {_spell(name)}", width)
             lines += textwrap.wrap(
                 (FLAGS[name].help or "").removesuffix(_REPEATED),
                 width,
@@ -225,6 +228,14 @@ def describe(purpose: str) -> str:
             )
     lines += ["", "  --flagfile=FILE", "      Read flags from a file, one a line."]
     return "\n".join(lines)
+
+
+def _break(line: str, width: int) -> list[str]:
+    """Breaks a line behind one of its choices where it is too long."""
+    end = line.rfind("|", 0, width) + 1
+    if len(line) <= width or not end:
+        return [line]
+    return [line[:end], *_break(" " * 6 + line[end:], width)]
 
 
 def _spell(name: str) -> str:

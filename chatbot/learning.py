@@ -2,7 +2,7 @@
 
     import chatbot
 
-    done = chatbot.train("mine.tsv", "model/mine", max_steps=1000, on_report=print)
+    done = chatbot.train("mine.tsv", model_dir="model/mine", max_steps=1000, on_report=print)
 
 **From any thread.** A training may run in a thread of its own while the program goes on, and is
 ended from another by an event. Signals are heeded in the main thread only: there Ctrl-C saves and
@@ -45,8 +45,8 @@ class Training(NamedTuple):
 
 def train(
     corpus: str | os.PathLike[str] | None = None,
-    model_dir: str | os.PathLike[str] = "model/smalltalk",
     *,
+    model_dir: str | os.PathLike[str],
     cache_dir: str | os.PathLike[str] = "",
     on_report: Callable[[dict[str, Any]], object] | None = None,
     stop: threading.Event | None = None,
@@ -60,7 +60,7 @@ def train(
         model_dir: The directory.
         cache_dir: Where encoded corpora are kept; empty means in the model directory.
         on_report: Called with each report, {figure: value} as in `metrics.jsonl`, in this thread.
-            What it raises ends the training, and is raised here; all up to the report is written.
+            What it raises ends the training, with all saved, and is raised here.
         stop: Whoever sets it ends the training after the step that is being taken; all is saved.
         progress: Whether to show on standard error what train.py shows.
         **settings: Any that `train.py --help` lists, as `rnn_size=256, max_steps=1000`.
@@ -80,8 +80,20 @@ def train(
     if unknown:
         raise TypeError(f"there is no setting {unknown[0]!r}; train.py --help lists them")
     request = StopRequest(Config().replace(given).training.max_minutes, stop)
-    audience = Audience(is_shown=progress, on_report=on_report)
+    raised: list[Exception] = []
+
+    def report(figures: dict[str, Any]) -> None:
+        try:
+            if on_report is not None:
+                on_report(figures)
+        except Exception as error:  # noqa: BLE001 - raised below
+            raised.append(error)
+            request.make()
+
+    audience = Audience(is_shown=progress, on_report=report)
     train_directory(os.fspath(model_dir), given, os.fspath(cache_dir), request, audience)
+    if raised:
+        raise raised[0]
     if request.signal_number is not None:
         signal.raise_signal(request.signal_number)
     return _look_at(ModelDirectory(model_dir))

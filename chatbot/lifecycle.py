@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -16,12 +17,14 @@ from chatbot.cache import keep_only
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config, SearchConfig, TrainingConfig
 from chatbot.corpus import read_pairs
-from chatbot.dataset import Corpora, EncodingConfig, encode_corpus
+from chatbot.dataset import Corpora, EncodedCorpus, EncodingConfig, encode_corpus
 from chatbot.device import computing_in, has_gpu, prepare_device, resolve_precision
 from chatbot.distribution import Distribution, join_others
 from chatbot.errors import ChatbotError
+from chatbot.first_look import show_first_pairs
 from chatbot.model import Seq2Seq
-from chatbot.origins import PATHS, enter_directory, fingerprint_corpora
+from chatbot.origins import PATHS, are_same, enter_directory, fingerprint_corpora
+from chatbot.read_options import ReadOptions
 from chatbot.run import Run, draw_reports, explaining
 from chatbot.stopping import Stopped, StopRequest
 from chatbot.training import Trainer
@@ -75,7 +78,7 @@ def train_directory(
     with explaining(directory, distribution):
         config = settle_config(directory, given)
         done = directory.finished()
-        if done is not None and directory.load()[0] == config:
+        if done is not None and are_same(directory, config):
             reason = done.get("reason")
             audience.say(f"{directory.path} is trained already ({reason}); nothing to do")
             return 0
@@ -150,7 +153,7 @@ def _prepare(run: Run) -> Corpora:
         if not run.cache_dir:
             parts = corpora.train, corpora.validation
             keep_only(directory.path / ENCODED, [part.directory for part in parts if part])
-        say(corpora.train.describe())
+        _introduce(corpora.train, say)
         if config.corpus.context_turns > 1 and not corpora.train.summary["context_tokens"]:
             say(
                 f"note: --context_turns={config.corpus.context_turns} adds nothing here, where no "
@@ -158,8 +161,22 @@ def _prepare(run: Run) -> Corpora:
             )
         if corpora.validation is not None:
             say(f"to measure: {corpora.validation.describe()}")
+        if config.corpus.validation_corpus and corpora.validation is not None:
+            _warn(corpora.validation, say)
         distribution.wait_for_all()
     return corpora
+
+
+def _introduce(corpus: EncodedCorpus, say: Callable[[str], None]) -> None:
+    """Says what is learned, and shows enough of it for a person to see whether that is meant."""
+    say(corpus.describe())
+    say(show_first_pairs(corpus.summary["first_pairs"], shutil.get_terminal_size().columns))
+    _warn(corpus, say)
+
+
+def _warn(corpus: EncodedCorpus, say: Callable[[str], None]) -> None:
+    for warning in corpus.summary["warnings"]:
+        say(f"warning: {warning}")
 
 
 def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config:
@@ -183,7 +200,8 @@ def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config
         if not config.corpus.corpus:
             raise ChatbotError("there is nothing to learn from; name a corpus with --corpus=FILE")
         for corpus in filter(None, (config.corpus.corpus, config.corpus.validation_corpus)):
-            read_pairs(corpus, config.corpus.corpus_format)  # before anything is written
+            options = ReadOptions(config.corpus.encoding, config.corpus.columns)
+            read_pairs(corpus, config.corpus.corpus_format, options=options)  # nothing written yet
         return config
     saved, _ = directory.load()
     config = saved.replace(given)
@@ -226,6 +244,8 @@ def open_corpora(run: Run) -> Corpora:
         validation_share=config.corpus.validation_share,
         seed=config.training.seed,
         context_turns=config.corpus.context_turns,
+        encoding=config.corpus.encoding,
+        columns=config.corpus.columns,
     )
     encode = functools.partial(
         encode_corpus,

@@ -29,14 +29,33 @@ def enter_directory(directory: ModelDirectory, config: Config, corpora: Corpora)
         sources = fingerprint_corpora(config, corpora)
         directory.create(config, corpora.vocabulary, sources, corpora.train.pairs_file)
         return
-    _, vocabulary = directory.load()
+    begun_with, vocabulary = directory.load()
     same_words = vocabulary.digest == corpora.vocabulary.digest
     for name, (path, part) in _list_corpora(config, corpora).items():
         if not same_words or not _is_same(directory, config, name, path, part):
             raise ChatbotError(
-                f"{path} has changed since {directory.path} was begun, or is read differently by "
-                "this version; restore it, or name another --model_dir"
+                f"{path} has changed since {directory.path} was begun with "
+                f"{begun_with.flat()[name]}, or is read differently by this version; restore it, "
+                "or name another --model_dir"
             )
+
+
+def are_same(directory: ModelDirectory, config: Config) -> bool:
+    """Says whether settings are a directory's own, but for where the same corpora lie.
+
+    Args:
+        directory: The model directory, begun.
+        config: The settings.
+
+    Raises:
+        ChatbotError: A corpus that lies elsewhere cannot be read.
+    """
+    saved, _ = directory.load()
+    begun_with = directory.read_sources()
+    old, new = ({name: getattr(of.corpus, name) for name in PATHS} for of in (saved, config))
+    return saved.replace(new) == config and all(
+        new[name] == old[name] or begun_with.get(name) == fingerprint(new[name]) for name in PATHS
+    )
 
 
 def fingerprint_corpora(config: Config, corpora: Corpora) -> dict[str, str]:

@@ -40,7 +40,7 @@ class StopRequest:
             max_minutes: Minutes from now after which it makes itself; 0 for never.
             event: Makes it when it is set, in any thread.
         """
-        self._event = event or threading.Event()
+        self._events = [threading.Event(), *([event] if event else [])]
         self._end = time.monotonic() + 60 * max_minutes if max_minutes else math.inf
         self.signal_number: int | None = None
         self._first = 0.0
@@ -50,8 +50,12 @@ class StopRequest:
     @property
     def requested(self) -> bool:
         """Whether somebody asked to stop, or the time is over."""
-        asked = self.signal_number is not None or self._event.is_set()
+        asked = self.signal_number is not None or any(event.is_set() for event in self._events)
         return asked or time.monotonic() >= self._end
+
+    def make(self) -> None:
+        """Makes the request, in any thread."""
+        self._events[0].set()
 
     def check(self) -> None:
         """Ends what has nothing to save where somebody asked to stop.

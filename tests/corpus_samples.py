@@ -35,7 +35,9 @@ _OBJECTS = (
 # A corpus of the two pairs in each format; the first file is the one that gets damaged.
 WHOLE: dict[str, Files] = {
     "tsv": {"a.tsv": b"hello\thi there\nhow are you?\tfine, thanks.\n"},
+    "csv": {"a.csv": b'"hello",hi there\nhow are you?,"fine, thanks."\n'},
     "jsonl": {"a.jsonl": _OBJECTS},
+    "json": {"a.json": b'[["hello", "hi there"],\n["how are you?", "fine, thanks."]]\n'},
     "dailydialog": {
         "dialogues_a.txt": b"hello __eou__ hi there __eou__\n"
         b"how are you? __eou__ fine, thanks. __eou__\n"
@@ -48,7 +50,7 @@ WHOLE: dict[str, Files] = {
     "conv": {"a.conv": b"E\nM hello\nM hi there\nE\nM how are you?\nM fine, thanks.\n"},
 }
 NAMES = tuple(WHOLE)
-BY_LINE = tuple(name for name in NAMES if name != "chatterbot")
+BY_LINE = tuple(name for name in NAMES if name not in ("chatterbot", "json"))
 
 
 class Outcome(NamedTuple):

@@ -37,6 +37,10 @@ def values_of(name: str) -> st.SearchStrategy[Any]:
     kind = type(item.default)
     if kind is bool:
         return st.booleans()
+    if name == "encoding":
+        return st.sampled_from(["auto", "utf-8", "gbk", "cp1252", "shift_jis"])
+    if name == "columns":
+        return st.sampled_from(["", "2,3", "question,answer", "1, 回答"])
     if kind is str:
         texts = st.text()
         return texts.filter(is_path) if item.metadata["is_path"] else texts

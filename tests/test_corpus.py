@@ -54,8 +54,8 @@ def cornell(folder: Path) -> Path:
 
 
 def test_formats_are_the_promised_ones() -> None:
-    names = ("auto", "tsv", "jsonl", "dailydialog", "cornell", "convokit", "chatterbot", "conv")
-    assert names == FORMATS
+    names = "auto tsv csv jsonl json dailydialog cornell convokit chatterbot conv"
+    assert tuple(names.split()) == FORMATS
 
 
 def test_tsv_takes_two_columns(tmp_path: Path) -> None:

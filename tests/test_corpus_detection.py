@@ -43,10 +43,10 @@ def test_one_file_tells_its_format(tmp_path: Path, name: str, content: str, expe
 @pytest.mark.parametrize(
     ("files", "problem"),
     [
-        ({}, "the formats are tsv, jsonl, dailydialog, cornell, convokit, chatterbot, conv"),
+        ({}, "formats are tsv, csv, jsonl, json, dailydialog, cornell, convokit, chatterbot, conv"),
         ({"notes.txt": "hello\n"}, "no corpus of a known format"),
         ({"a.tsv": "a\tb\n", "b.conv": "M a\nM b\n"}, r"several formats are here \(tsv, conv\)"),
-        ({"train.zip": "x", "test.zip": "x"}, r"one of its zips \(.*test\.zip, .*train\.zip\)"),
+        ({"train.zip": "x", "test.zip": "x"}, r"one of its archives \(.*test\.zip, .*train\.zip\)"),
     ],
 )
 def test_a_directory_of_no_format_is_named(
@@ -69,8 +69,8 @@ def test_a_missing_corpus_is_refused_before_reading(tmp_path: Path, corpus_forma
 
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tsv", "a\tb\n")
-    with pytest.raises(ChatbotError, match=r"--corpus_format=csv: .*auto, tsv, jsonl"):
-        read_pairs(path, "csv")
+    with pytest.raises(ChatbotError, match=r"--corpus_format=tab: .*auto, tsv, csv, jsonl"):
+        read_pairs(path, "tab")
 
 
 def test_the_wrong_format_is_refused_with_its_line(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def read_back(part: EncodedCorpus) -> list[tuple[list[int], list[int]]]:
 
 
 def feed(monkeypatch: pytest.MonkeyPatch, pairs: Iterable[Pair]) -> None:
-    def read(path: object, corpus_format: str, report: object, turns: int) -> Iterator[Pair]:
+    def read(*_: object) -> Iterator[Pair]:
         yield from pairs
 
     monkeypatch.setattr(encoding, "read_pairs", read)

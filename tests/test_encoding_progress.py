@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 import zipfile
 from pathlib import Path
@@ -126,3 +127,19 @@ def test_a_bar_of_which_nothing_can_be_told_shows_the_pairs(
     shown = capsys.readouterr().err
     assert re.search(r"encoding: 1\.00k pairs \[\d+:\d+, ", shown)
     assert set(SHOWN.findall(shown)) == {("100", "1.10k", "00:00")}
+
+
+def test_a_reader_that_reads_all_before_its_first_pair_is_stopped_meanwhile(tmp_path: Path) -> None:
+    lines = [
+        {"id": str(n), "conversation_id": "0", "reply_to": str(n - 1) if n else None, "text": "hi"}
+        for n in range(1500)
+    ]
+    path = tmp_path / "utterances.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    pairs = read_pairs(path, "convokit", ReadReport(check=stop))
+    with pytest.raises(KeyboardInterrupt):
+        next(pairs)

@@ -16,7 +16,7 @@ import chatbot.evaluate as program
 from chatbot.chatbot import Chatbot
 from chatbot.corpus import Pair
 from chatbot.errors import ChatbotError
-from chatbot.evaluation.comparison import evaluate_directory
+from chatbot.evaluation.comparison import evaluate_directories
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,8 @@ def give_flags(place: Path, **flags: Any) -> SimpleNamespace:
         "model_dir": [str(place / "model")],
         "corpus": str(place / "asked.tsv"),
         "corpus_format": "tsv",
+        "encoding": "auto",
+        "columns": "",
         "limit": 0,
         "search": [],
         "json_file": "",
@@ -69,7 +71,10 @@ def test_the_program_measures_compares_and_writes(trained: Path, tmp_path: Path)
         "beam_size=1,max_reply_length=1",
     ]
     assert figures["searches"]["beam_size=1,max_reply_length=1"]["mean_length"] <= 1
-    assert figures["notes"] == []
+    assert [note.partition(",")[0] for note in figures["notes"]] == [
+        "the pairs come from 5 dialogues",
+        "the unseen pairs come from 2 dialogues",
+    ]
     for name in ("Perplexity, unseen pairs", "Replies, unseen pairs", "wide", "tok:none"):
         assert name in done.stdout
     assert "| query | greedy | beam 2 | wide |" in done.stdout
@@ -98,9 +103,16 @@ def test_several_models_are_compared(
     assert known["perplexity"] == unknown["perplexity"]
     assert (known["seen_share"], unknown["seen_share"]) == (0.75, None)
     assert "older version" in unknown["notes"][0]
+    assert "from_first" not in known
+    difference = unknown["from_first"]
+    assert (difference["model"], difference["pairs"], difference["unseen"]) == (names[0], 4, None)
+    assert difference["perplexity"] == {"difference": 0.0, "interval": None}
+    assert list(difference["searches"]) == list(unknown["searches"])
+    assert difference["searches"]["greedy"]["bleu"]["difference"] == 0.0
     said = capsys.readouterr().out
     assert said.count(names[1]) > 3
     assert "Replies, unseen pairs" in said
+    assert f"Differences from {names[0]}" in said
 
 
 @pytest.mark.parametrize(
@@ -136,4 +148,4 @@ def test_damaged_hashes_are_one_clear_line(trained: Path, tmp_path: Path) -> Non
             (copied / path.name).write_bytes(path.read_bytes())
     (copied / "training_pairs.u64").write_bytes(bytes(9))
     with pytest.raises(ChatbotError, match=r"training_pairs\.u64 is damaged"):
-        evaluate_directory(str(copied), [Pair("hello", "no", 0)], [])
+        evaluate_directories([str(copied)], [Pair("hello", "no", 0)], [])

@@ -59,7 +59,23 @@ def read_page(page: str) -> PageReader:
 
 
 def make_row(bleu: float, **more: Any) -> dict[str, Any]:
-    return {"bleu": bleu, "distinct_1": 0.25, "mean_length": 3.0, "commonest_share": 0.5, **more}
+    intervals = {"bleu": [bleu / 2, bleu * 2], "mean_length": None}
+    row = {"bleu": bleu, "distinct_1": 0.25, "mean_length": 3.0, "commonest_share": 0.5}
+    return {**row, "intervals": intervals, **more}
+
+
+def make_differences(bleu: float) -> dict[str, Any]:
+    return {
+        "bleu": {"difference": bleu, "interval": [bleu - 0.3, bleu + 0.3]},
+        "distinct_2": {"difference": 0.0, "interval": None},
+        "commonest_share": {"difference": -0.25, "interval": [-0.375, -0.125]},
+    }
+
+
+def make_difference(pairs: int, unseen: Any = None, perplexity: float | None = None) -> Any:
+    shown = None if perplexity is None else {"difference": perplexity, "interval": [-1.0, 1.5]}
+    searches = {"greedy": make_differences(0.4), "你好": make_differences(-0.4)}
+    return {"pairs": pairs, "perplexity": shown, "searches": searches, "unseen": unseen}
 
 
 def make_evaluation(
@@ -69,19 +85,26 @@ def make_evaluation(
     del people["bleu"]
     figures: dict[str, Any] = {
         "pairs": len(replies),
+        "dialogues": 1,
         "tokens": 1234,
         "unknown_share": 0.125,
         "perplexity": 34.567,
         "perplexity_interval": [30.0, 40.0],
         "seen_share": 0.21 if has_unseen else None,
         "pairs_unseen": 2 if has_unseen else None,
+        "dialogues_unseen": 2 if has_unseen else None,
         "tokens_unseen": 9 if has_unseen else None,
         "unknown_share_unseen": 0.0 if has_unseen else None,
         "perplexity_unseen": 38.7 if has_unseen else None,
         "perplexity_interval_unseen": [37.0, 39.5] if has_unseen else None,
         "searches": {
             "greedy": make_row(1.5, unseen=make_row(0.75) if has_unseen else None),
-            "你好": make_row(12.25, replies_per_second=99.9, unseen=None),
+            "你好": make_row(
+                12.25,
+                replies_per_second=99.9,
+                from_greedy=make_differences(0.4),
+                unseen=make_row(1.0, from_greedy=make_differences(-0.2)) if has_unseen else None,
+            ),
         },
         "people": {**people, "unseen": people if has_unseen else None},
         "signatures": {"bleu": "nrefs:1", "chrf": "nc:6"},
@@ -96,31 +119,68 @@ def make_pairs(count: int) -> list[Pair]:
 
 
 def test_columns_stand_under_their_names() -> None:
-    perplexity, unseen, replies, unseen_replies = list_tables([make_evaluation("m", ["x"] * 3)])
+    tables = list_tables([make_evaluation("m", ["x"] * 3)])
+    perplexity, unseen, replies, intervals, unseen_replies, _, differences = tables
     assert format_table(perplexity).splitlines() == [
         "Perplexity, all pairs",
-        "model  pairs  tokens  unknown  perplexity   95 % interval  in training",
-        "m          3   1,234    12.5%       34.57  30.00 to 40.00        21.0%",
+        "model  pairs  dialogues  tokens  unknown  perplexity   95 % interval  in training",
+        "m          3          1   1,234    12.5%       34.57  30.00 to 40.00        21.0%",
     ]
-    assert unseen.rows == [["m", "2", "9", "0.0%", "38.70", "37.00 to 39.50"]]
+    assert unseen.rows == [["m", "2", "2", "9", "0.0%", "38.70", "37.00 to 39.50"]]
     lines = format_table(replies).splitlines()
     assert lines[1].split()[:3] == ["search", "BLEU", "chrF"]
     assert lines[2].startswith("greedy   1.50 ")
     assert lines[3].startswith("你好    12.25 ")  # two columns each
     assert lines[4].startswith("people  ")
     assert lines[3].endswith("99.9")
-    assert [row[1] for row in unseen_replies.rows] == ["0.75", "", ""]
+    assert [row[1] for row in unseen_replies.rows] == ["0.75", "1.00", ""]
+    assert intervals.rows[1] == ["你好", "6.12 to 24.50", *[""] * 6]
+    assert differences.title == "Differences from greedy search, unseen pairs"
+    (row,) = differences.rows
+    assert row == ["你好", "-0.20 [-0.50, 0.10]", "", "0.000", "", "-25.0% [-37.5%, -12.5%]", ""]
 
 
 def test_without_unseen_pairs_there_are_no_tables_of_them() -> None:
     tables = list_tables([make_evaluation("m", ["x"], has_unseen=False)])
-    assert [table.title for table in tables] == ["Perplexity, all pairs", "Replies, all pairs"]
+    assert [table.title for table in tables] == [
+        "Perplexity, all pairs",
+        "Replies, all pairs",
+        "95 % intervals, all pairs",
+        "Differences from greedy search, all pairs",
+    ]
+    assert tables[-1].rows[0][1] == "+0.40 [0.10, 0.70]"
+
+
+def test_tables_that_would_be_empty_are_left_out() -> None:
+    found = make_evaluation("m", ["x"], has_unseen=False)
+    del found.figures["searches"]["你好"]
+    for row in (found.figures["searches"]["greedy"], found.figures["people"]):
+        row["intervals"] = dict.fromkeys(row["intervals"])
+    titles = [table.title for table in list_tables([found])]
+    assert titles == ["Perplexity, all pairs", "Replies, all pairs"]
+
+
+def test_each_further_model_stands_beside_the_first_by_pairs_that_neither_has_seen() -> None:
+    evaluations = [make_evaluation(name, ["x"] * 3) for name in ("m1", "m2", "m3")]
+    unseen = make_difference(2, perplexity=0.25)
+    evaluations[1].figures["from_first"] = make_difference(3, unseen, perplexity=9.0)
+    evaluations[2].figures["from_first"] = make_difference(3)
+    table = list_tables(evaluations)[-1]
+    assert table.title == "Differences from m1"
+    assert list(table.header)[:5] == ["model", "pairs", "search", "perplexity", "BLEU"]
+    assert [list(row)[:5] for row in table.rows] == [
+        ["m2", "2 unseen", "greedy", "+0.25 [-1.00, 1.50]", "+0.40 [0.10, 0.70]"],
+        ["m2", "2 unseen", "你好", "", "-0.40 [-0.70, -0.10]"],
+        ["m3", "3 all", "greedy", "", "+0.40 [0.10, 0.70]"],
+        ["m3", "3 all", "你好", "", "-0.40 [-0.70, -0.10]"],
+    ]
 
 
 def test_models_stand_in_one_table_with_people_once() -> None:
     both = [make_evaluation("m1", ["x"]), make_evaluation("m2", ["y"])]
     both[1].figures["people"]["unseen"] = make_row(3.0)
-    perplexity, _, replies, unseen = list_tables(both)
+    both[1].figures["from_first"] = make_difference(1)
+    perplexity, _, replies, _, unseen, *_ = list_tables(both)
     assert [row[0] for row in perplexity.rows] == ["m1", "m2"]
     names = [tuple(row[:2]) for row in replies.rows]
     assert names == [
@@ -154,6 +214,7 @@ def test_a_page_is_whole_and_needs_no_network() -> None:
         {"step": "six", "perplexity": None},
     ]
     evaluations = [make_evaluation(name, ["x y", ""], True, reports) for name in ("m1", "m2")]
+    evaluations[1].figures["from_first"] = make_difference(2)
     page = make_page(evaluations, make_pairs(2))
     reader = read_page(page)
     assert reader.tags.count("svg") == 4

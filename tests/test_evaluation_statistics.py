@@ -4,72 +4,75 @@ import math
 
 import numpy as np
 import pytest
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
 
-from chatbot.evaluation import statistics
-from chatbot.evaluation.replies import list_signatures, score_overlap, spell
-from chatbot.evaluation.statistics import (
-    estimate_interval,
-    measure_commonest_share,
-    measure_distinct,
-)
+from chatbot.evaluation.intervals import LEAST_DIALOGUES, Dialogues
+from chatbot.evaluation.replies import count_overlap, estimate_overlap, list_signatures, spell
+from chatbot.evaluation.statistics import estimate_commonest_share, estimate_distinct
+
+WORDS = "a b c d e f".split()
 
 
-def test_distinct_counts_n_grams_within_replies_only() -> None:
+def take_as_one(count: int) -> Dialogues:
+    """All replies of one dialogue."""
+    return Dialogues(np.zeros(count, np.int64))
+
+
+def draw_replies(count: int, seed: int) -> tuple[list[list[str]], Dialogues]:
+    """Short replies of few words, some empty, of 14 dialogues whose pairs lie apart."""
+    generator = np.random.default_rng(seed)
+    replies = [list(generator.choice(WORDS, generator.integers(0, 4))) for _ in range(count)]
+    replies[3] = ["alone", "alone"]
+    return replies, Dialogues(np.arange(count) * 5 % 14)
+
+
+def test_distinct_divides_by_n_grams_and_counts_them_within_replies_only() -> None:
     replies = ["a b a b".split(), "b a".split(), ["c"], []]
-    assert measure_distinct(replies, 1) == 3 / 7
-    assert measure_distinct(replies, 2) == 2 / 4  # ab, ba, ab and ba
-    assert measure_distinct(replies, 4) == 1.0
-    assert measure_distinct(replies, 5) == 0.0
+    dialogues = take_as_one(4)
+    assert estimate_distinct(replies, 1, dialogues).value == 3 / 7
+    # Different are ab and ba, of ab, ba, ab and ba; Li et al. 2016 would divide by 7 tokens.
+    assert estimate_distinct(replies, 2, dialogues).value == 2 / 4
+    assert estimate_distinct(replies, 4, dialogues).value == 1.0
+    assert estimate_distinct(replies, 5, dialogues).value == 0.0
 
 
 def test_the_ten_commonest_are_counted_as_often_as_they_occur() -> None:
     replies = [str(number) for number in range(12)] + ["0", "0", "1"]
-    assert measure_commonest_share(replies) == (3 + 2 + 8) / 15
-    assert measure_commonest_share(["x", "y", "x"]) == 1.0
+    assert estimate_commonest_share(replies, take_as_one(15)).value == (3 + 2 + 8) / 15
+    assert estimate_commonest_share(["x", "y", "x"], take_as_one(3)).value == 1.0
 
 
-def test_equal_pairs_leave_no_doubt() -> None:
-    low, high = estimate_interval(np.full(7, 6.0), np.full(7, 3))
-    assert (low, high) == (2.0, 2.0)
-    assert estimate_interval(np.array([5.0]), np.array([2])) == (2.5, 2.5)
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_left_out_is_the_figure_of_the_other_dialogues(seed: int) -> None:
+    replies, dialogues = draw_replies(70, seed)
+    spelled, people = [" ".join(reply) for reply in replies], ["a b c d e"] * 70
+    found = {
+        "1": estimate_distinct(replies, 1, dialogues),
+        "2": estimate_distinct(replies, 2, dialogues),
+        "share": estimate_commonest_share(spelled, dialogues),
+        **estimate_overlap(count_overlap(spelled, people), dialogues),
+    }
+    for place in range(dialogues.count):
+        rest = [reply for reply, own in zip(replies, dialogues.places) if own != place]
+        texts, one = [" ".join(reply) for reply in rest], take_as_one(len(rest))
+        expected = {
+            "1": estimate_distinct(rest, 1, one).value,
+            "2": estimate_distinct(rest, 2, one).value,
+            "share": estimate_commonest_share(texts, one).value,
+            "bleu": BLEU(tokenize="none", force=True).corpus_score(texts, [people[5:]]).score,
+            "chrf": CHRF().corpus_score(texts, [people[5:]]).score,
+        }
+        left_out = {name: estimate.left_out[place] for name, estimate in found.items()}
+        assert left_out == pytest.approx(expected, rel=1e-12), place
 
 
-def test_an_interval_is_a_quotient_of_sums_by_pairs() -> None:
-    # With two pairs a draw has the first one twice, both, or the second one twice; a quarter of all
-    # draws is far more than 2.5 %, so the interval ends at the two pairs' own means.
-    low, high = estimate_interval(np.array([2.0, 90.0]), np.array([2, 30]))
-    assert (low, high) == (1.0, 3.0)
-
-
-def test_an_interval_covers_the_truth_as_often_as_it_says() -> None:
-    generator = np.random.default_rng(5)
-    covered = 0
-    for seed in range(200):
-        tokens = generator.integers(1, 9, 120)
-        losses = generator.gamma(2.0, 1.5, 120) * tokens  # a mean of 3 nats a token
-        low, high = estimate_interval(losses, tokens, seed)
-        covered += low < 3.0 < high
-    # 190 of 200 are expected; a binomial is within four standard deviations, and the percentile
-    # bootstrap falls a little short for skewed samples of this size.
-    assert 175 <= covered <= 200
-
-
-def test_an_interval_narrows_with_the_square_root_of_the_pairs() -> None:
-    generator = np.random.default_rng(6)
-    losses, tokens = generator.normal(8.0, 1.0, 6400), np.full(6400, 4)
-    widths = [
-        np.subtract(*estimate_interval(losses[:size], tokens[:size])[::-1]) for size in (100, 6400)
-    ]
-    assert widths[0] / widths[1] == pytest.approx(8.0, rel=0.25)
-    expected = 2 * 1.96 * 0.25 / math.sqrt(6400)
-    assert widths[1] == pytest.approx(expected, rel=0.1)
-
-
-def test_draws_in_pieces_are_enough_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    losses, tokens = np.arange(50.0), np.full(50, 2)
-    whole = estimate_interval(losses, tokens)
-    monkeypatch.setattr(statistics, "_DRAWN_AT_ONCE", 350)  # seven at a time, and five at last
-    assert estimate_interval(losses, tokens) == whole
+def test_dialogues_without_any_word_are_left_out_as_well() -> None:
+    replies = [["a", "b"], *([] for _ in range(LEAST_DIALOGUES))]
+    dialogues = Dialogues(np.arange(len(replies)))
+    found = estimate_distinct(replies, 2, dialogues)
+    assert found.value == 1.0
+    assert found.left_out.tolist() == [0.0] + [1.0] * LEAST_DIALOGUES
 
 
 def count_grams(tokens: list[str], size: int) -> dict[tuple[str, ...], int]:
@@ -93,6 +96,11 @@ def compute_bleu(replies: list[str], expected: list[str]) -> float:
     said_length = sum(len(reply.split()) for reply in replies)
     own_length = sum(len(own.split()) for own in expected)
     return 100 * math.exp(logs + min(0.0, 1 - own_length / said_length))
+
+
+def score_overlap(spelled: list[str], expected: list[str]) -> dict[str, float]:
+    found = estimate_overlap(count_overlap(spelled, expected), take_as_one(len(spelled)))
+    return {name: estimate.value for name, estimate in found.items()}
 
 
 def test_bleu_is_that_of_the_whole_corpus_over_our_tokens() -> None:

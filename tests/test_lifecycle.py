@@ -74,6 +74,33 @@ def test_a_changed_corpus_is_refused(finished: Path, tmp_path: Path) -> None:
             train(tmp_path / "model", max_steps=4)
 
 
+def test_a_corpus_that_was_moved_is_gone_on_with(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(finished / "model", tmp_path / "model")
+    moved = str(shutil.copy(finished / "pairs.tsv", tmp_path / "moved.tsv"))
+    before = digest_directory(tmp_path / "model")
+    assert train(tmp_path / "model", corpus=moved) == 0
+    assert "trained already (all 4 steps done)" in capsys.readouterr().err
+    assert digest_directory(tmp_path / "model") == before
+    assert train(tmp_path / "model", corpus=moved, max_steps=5) == 0
+    assert [report["step"] for report in read_metrics(tmp_path / "model")] == [2, 3, 4, 5]
+    assert ModelDirectory(tmp_path / "model").load()[0].corpus.corpus == moved
+
+
+def test_another_corpus_elsewhere_is_refused(finished: Path, tmp_path: Path) -> None:
+    before = digest_directory(finished / "model")
+    other = write_pairs(tmp_path / "other.tsv", PAIRS[::-1])  # the same words in another order
+    for steps in (4, 6):
+        with pytest.raises(ChatbotError, match=r"other\.tsv has changed since"):
+            train(finished / "model", corpus=str(other), max_steps=steps)
+    with pytest.raises(ChatbotError, match=r"nowhere\.tsv: the corpus does not exist"):
+        train(finished / "model", corpus=str(tmp_path / "nowhere.tsv"), max_steps=6)
+    with pytest.raises(ChatbotError, match="--validation_corpus was , now"):
+        train(finished / "model", validation_corpus=str(other), max_steps=6)
+    assert digest_directory(finished / "model") == before
+
+
 def test_fewer_steps_than_done_are_refused(finished: Path) -> None:
     before = digest_directory(finished)
     with pytest.raises(ChatbotError, match="ask for 2 steps, but 4 are done"):

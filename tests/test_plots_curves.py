@@ -9,9 +9,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from trainings import StopAfter, tiny_settings, train, write_pairs
+from trainings import StopAfter, tiny_settings, write_pairs
 
-from chatbot import lifecycle
+from chatbot import run
+from chatbot.audience import Audience
+from chatbot.config import Config
+from chatbot.distribution import Distribution
 from chatbot.lifecycle import train_directory
 from chatbot.metrics import read_reports
 from chatbot.plots import draw_curves
@@ -131,10 +134,11 @@ def test_a_training_leaves_its_curves_at_its_end_and_when_stopped(
     settings = tiny_settings(write_pairs(tmp_path / "pairs.tsv"), max_steps=4)
     model = tmp_path / "model"
     stop = StopAfter(lambda: (model / "metrics.jsonl").exists())
-    assert train_directory(str(model), settings, str(tmp_path / "encoded"), stop) == 0
+    encoded = str(tmp_path / "encoded")
+    assert train_directory(str(model), settings, encoded, stop) == 0
     assert [step for step, _ in read_points(lines["perplexity"])["training"]] == [2]
     stopped = (model / "curves.png").read_bytes()
-    assert train(model) == 0
+    assert train_directory(str(model), {}, encoded) == 0
     assert [step for step, _ in read_points(lines["perplexity"])["training"]][-1] == 4
     assert (model / "curves.png").read_bytes() != stopped
     assert not list(model.glob(".writing-*"))
@@ -151,7 +155,10 @@ class NoReports:
 def drawn(tmp_path: Path) -> Any:
     """Draws the curves of a directory with one report."""
     (tmp_path / "metrics.jsonl").write_text(json.dumps(make_report(1)) + "\n", encoding="utf-8")
-    return lambda stop: lifecycle._draw_curves(NoReports(tmp_path), stop)  # type: ignore[arg-type]
+    directory: Any = NoReports(tmp_path)
+    return lambda stop: run.draw_reports(
+        run.Run(directory, Config(), "", stop, Audience(), Distribution())
+    )
 
 
 def test_a_training_without_reports_leaves_no_picture(tmp_path: Path, drawn: Any) -> None:
@@ -170,7 +177,7 @@ def test_a_picture_that_fails_is_one_line_and_no_more(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(lifecycle, "draw_curves", fail)
+    monkeypatch.setattr(run, "draw_curves", fail)
     drawn(StopRequest())
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("the training's curves were not drawn (")
@@ -196,7 +203,7 @@ def test_signals_while_drawing_end_in_no_traceback(
             signals.append(number)
             signal.raise_signal(number)
 
-    monkeypatch.setattr(lifecycle, "draw_curves", draw)
+    monkeypatch.setattr(run, "draw_curves", draw)
     before = signal.getsignal(signal.SIGINT)
     drawn(StopRequest())
     assert len(signals) == 3  # the first was noted, the last meant it

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 
 from absl import flags
 
-from chatbot.corpus import FORMATS, read_pairs
-from chatbot.flags import FLAGS, define_path, run, show
+from chatbot.config import CorpusConfig
+from chatbot.corpus import read_pairs
+from chatbot.flags import FLAGS, define_path, define_settings, run, show
 from chatbot.paths import find_in_project
+from chatbot.read_options import AS_FOUND, ReadOptions
 from chatbot.terminal import write_output
 
 PURPOSE = "Prints the first pairs of a corpus in the format jsonl, each one turn and its reply."
@@ -20,18 +22,22 @@ def define_flags() -> None:
     """Defines the flags of `python -m tools.first_pairs`."""
     bundled = find_in_project("data/smalltalk")
     define_path("corpus", bundled, "File, directory or zip with dialogues.")
-    flags.DEFINE_enum("corpus_format", "auto", FORMATS, "Format of the corpus.")
+    show("What to print", "corpus")
+    define_settings("What to print", CorpusConfig, "corpus_format", "encoding", "columns")
     flags.DEFINE_integer("pairs", 20_000, "Most pairs.", 1)
-    show("What to print", "corpus", "corpus_format", "pairs")
+    show("What to print", "pairs")
 
 
-def write_lines(corpus: str, corpus_format: str, most: int) -> Iterator[str]:
+def write_lines(
+    corpus: str, corpus_format: str, most: int, options: ReadOptions = AS_FOUND
+) -> Iterator[str]:
     """Writes pairs, one a line.
 
     Args:
         corpus: A file, directory or zip.
         corpus_format: One of `FORMATS`.
         most: Most pairs.
+        options: The files' encoding and columns.
 
     Returns:
         The lines, in the corpus' order.
@@ -39,7 +45,8 @@ def write_lines(corpus: str, corpus_format: str, most: int) -> Iterator[str]:
     Raises:
         ChatbotError: The corpus cannot be read.
     """
-    for pair in itertools.islice(read_pairs(corpus, corpus_format), most):
+    pairs = read_pairs(corpus, corpus_format, options=options)
+    for pair in itertools.islice(pairs, most):
         yield json.dumps({"query": pair.query, "reply": pair.reply}) + "\n"
 
 
@@ -49,7 +56,8 @@ def main(_: Sequence[str]) -> int:
     Returns:
         0.
     """
-    for line in write_lines(FLAGS.corpus, FLAGS.corpus_format, FLAGS.pairs):
+    options = ReadOptions(FLAGS.encoding, FLAGS.columns)
+    for line in write_lines(FLAGS.corpus, FLAGS.corpus_format, FLAGS.pairs, options):
         write_output(line)
     return 0
 

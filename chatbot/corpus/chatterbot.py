@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from chatbot.corpus.encodings import MARKING, settle_encoding
 from chatbot.corpus.json_lines import as_text
 from chatbot.corpus.report import Dialogue, ReadReport
 from chatbot.corpus.sources import Source, open_source
@@ -68,13 +68,12 @@ def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
 
 def _read_text(source: Source, report: ReadReport) -> str:
     """Reads a file; its undecodable bytes become lone surrogates."""
+    encoding = settle_encoding(source)
     with open_source(source) as file, report.reading(file):
         content = file.read(MAX_FILE + 1)
     if len(content) > MAX_FILE:
         raise ChatbotError(f"{source.name}: YAML of more than {MAX_FILE:,} bytes; divide the file")
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode("utf-16", "replace")
-    text = content.decode("utf-8-sig", "surrogateescape")
+    text = content.decode(encoding, MARKING).removeprefix("\ufeff")
     return _LONE_CR.sub(" " if "\n" in text else "\n", text)
 
 

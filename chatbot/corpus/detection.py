@@ -8,13 +8,25 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from chatbot.corpus import chatterbot, conv, convokit, cornell, dailydialog, jsonl, tsv
-from chatbot.corpus.json_lines import parse_object
+from chatbot.corpus import (
+    chatterbot,
+    conv,
+    convokit,
+    cornell,
+    csv_file,
+    dailydialog,
+    json_file,
+    jsonl,
+    tsv,
+)
+from chatbot.corpus.entries import holds_more
+from chatbot.corpus.json_lines import parse
 from chatbot.corpus.lines import read_lines
 from chatbot.corpus.report import Dialogue, ReadReport
 from chatbot.corpus.sources import Source, find_sources, is_zip
 from chatbot.errors import ChatbotError
 from chatbot.paths import local_path
+from chatbot.read_options import AS_FOUND, ReadOptions
 
 
 class Reader(NamedTuple):
@@ -24,16 +36,20 @@ class Reader(NamedTuple):
         needs: the files it needs, in words.
         reads: whether a file of this name is one of the format's.
         read: the reader itself.
+        has_columns: whether its files have columns or keys to choose from.
     """
 
     needs: str
     reads: Callable[[str], bool]
     read: Callable[[Sequence[Source], ReadReport], Iterator[Dialogue]]
+    has_columns: bool = False
 
 
 READERS = {
-    "tsv": Reader(tsv.NEEDS, tsv.reads, tsv.read),
-    "jsonl": Reader(jsonl.NEEDS, jsonl.reads, jsonl.read),
+    "tsv": Reader(tsv.NEEDS, tsv.reads, tsv.read, has_columns=True),
+    "csv": Reader(csv_file.NEEDS, csv_file.reads, csv_file.read, has_columns=True),
+    "jsonl": Reader(jsonl.NEEDS, jsonl.reads, jsonl.read, has_columns=True),
+    "json": Reader(json_file.NEEDS, json_file.reads, json_file.read, has_columns=True),
     "dailydialog": Reader(dailydialog.NEEDS, dailydialog.reads, dailydialog.read),
     "cornell": Reader(cornell.NEEDS, cornell.reads, cornell.read),
     "convokit": Reader(convokit.NEEDS, convokit.reads, convokit.read),
@@ -43,10 +59,12 @@ READERS = {
 FORMATS = ("auto", *READERS)
 """The names that `--corpus_format` takes."""
 
-# A corpus with one of the first three may hold other files too; the last four may be mixed up.
+# A corpus with one of the first three may hold other files too; the next five may be mixed up.
 _BY_NAME = ("convokit", "cornell", "dailydialog")
-_BY_SUFFIX = ("tsv", "jsonl", "chatterbot", "conv")
+_BY_SUFFIX = ("tsv", "csv", "jsonl", "chatterbot", "conv")
+_LAST = "json"  # so are files that say something about a corpus of another format
 _LOOKED_AT = 100  # lines
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
 
 
 def as_path(path: str | os.PathLike[str]) -> Path:
@@ -64,11 +82,12 @@ def as_path(path: str | os.PathLike[str]) -> Path:
     return Path(local_path(path))
 
 
-def detect_format(path: str | os.PathLike[str]) -> str:
+def detect_format(path: str | os.PathLike[str], options: ReadOptions = AS_FOUND) -> str:
     """Tells the format of a corpus.
 
     Args:
         path: a file, a directory or a zip.
+        options: how its files are read.
 
     Returns:
         One of `FORMATS`, never "auto".
@@ -77,18 +96,15 @@ def detect_format(path: str | os.PathLike[str]) -> str:
         ChatbotError: nothing is there, or nothing fits, or several formats do.
     """
     corpus = as_path(path)
-    files = find_sources(corpus, is_read_by_any)
+    files = find_readable(corpus, options)
     single = os.path.isfile(corpus) and not is_zip(corpus)
     for name in _BY_NAME:
         if any(READERS[name].reads(source.file_name) for source in files):
             return name
-    fitting = [
-        name
-        for name in _BY_SUFFIX
-        if any(READERS[name].reads(source.file_name) for source in files)
-    ]
-    # Both JSON formats have files that end in .jsonl.
-    if single and fitting in ([], ["jsonl"]):
+    names = [source.file_name for source in files]
+    fitting = [name for name in (*_BY_SUFFIX, _LAST) if any(map(READERS[name].reads, names))]
+    # Files that end in .jsonl or .json are of several formats.
+    if single and fitting in ([], ["jsonl"], [_LAST]):
         fitting = _detect_by_lines(files[0]) or fitting
     if len(fitting) == 1:
         return fitting[0]
@@ -99,16 +115,17 @@ def detect_format(path: str | os.PathLike[str]) -> str:
         )
     raise ChatbotError(
         f"{Source(corpus).name}: no corpus of a known format is here; the formats are "
-        f"{', '.join(READERS)}; choose one with --corpus_format{_name_zips(corpus)}"
+        f"{', '.join(READERS)}; choose one with --corpus_format{_name_archives(corpus)}"
     )
 
 
-def find_files(path: Path, name: str) -> list[Source]:
+def find_files(path: Path, name: str, options: ReadOptions = AS_FOUND) -> list[Source]:
     """Finds the files of a corpus whose format is known.
 
     Args:
         path: a file, a directory or a zip.
         name: the format, a key of `READERS`.
+        options: how its files are read.
 
     Returns:
         The files, one at least.
@@ -116,36 +133,53 @@ def find_files(path: Path, name: str) -> list[Source]:
     Raises:
         ChatbotError: there is no file of the format.
     """
-    sources = find_sources(path, READERS[name].reads)
+    sources = find_sources(path, READERS[name].reads, options)
     if not sources:
         raise ChatbotError(
             f"{Source(path).name}: no {READERS[name].needs} is here, as the format {name} needs; "
-            f"check --corpus and --corpus_format{_name_zips(path)}"
+            f"check --corpus and --corpus_format{_name_archives(path)}"
         )
     return sources
 
 
-def is_read_by_any(file_name: str) -> bool:
-    """Says whether any format has files of this name."""
-    return any(reader.reads(file_name) for reader in READERS.values())
+def find_readable(path: Path, options: ReadOptions = AS_FOUND) -> list[Source]:
+    """Finds the files of a corpus whose format is not known.
+
+    Args:
+        path: a file, a directory or a zip.
+        options: how its files are read.
+
+    Returns:
+        The files that any format has, the last one's only where there are no others.
+    """
+    readers = [reader for name, reader in READERS.items() if name != _LAST]
+    found = find_sources(path, lambda name: any(reader.reads(name) for reader in readers), options)
+    return found or find_sources(path, READERS[_LAST].reads, options)
 
 
-def _name_zips(path: Path) -> str:
-    """The cure for a directory of zips, none of which is read unless it is named itself."""
-    if not os.path.isdir(path):
-        return ""
-    zips = find_sources(path, lambda file_name: file_name.lower().endswith(".zip"))
-    names = ", ".join(source.name for source in zips[:3])
-    return f", or give one of its zips ({names})" if zips else ""
+def _name_archives(path: Path) -> str:
+    """The cure where all that is here is archives, none of which is read unless it is named."""
+    found = find_sources(path, lambda file_name: file_name.lower().endswith(_ARCHIVES))
+    names = ", ".join(source.name for source in found[:3])
+    if os.path.isdir(path):
+        return f", or give one of its archives ({names})" if found else ""
+    if not is_zip(path):
+        is_archive = path.name.lower().endswith(_ARCHIVES)
+        return "; unpack the archive and give the directory" if is_archive else ""
+    return f"; unpack it and give an archive in it ({names})" if found else ""
 
 
 def _detect_by_lines(source: Source) -> list[str]:
     lines = [line for _, line in islice(read_lines(source, ReadReport()), _LOOKED_AT)]
     if not lines:
         return []
-    first = parse_object(lines[0])
-    if first is not None:
+    first = parse(lines[0])
+    if isinstance(first, dict) and not holds_more(first):
         return ["convokit" if "text" in first and "id" in first else "jsonl"]
+    if isinstance(first, list) and all(isinstance(turn, str) for turn in first):
+        return ["jsonl"]
+    if lines[0].lstrip().startswith(("[", "{")):
+        return ["json"]
     if any(dailydialog.TURN_END in line for line in lines):
         return ["dailydialog"]
     if all(line.split(" ", 1)[0] in ("E", "M") for line in lines):

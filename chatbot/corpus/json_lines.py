@@ -1,4 +1,4 @@
-"""One JSON object a line, for the formats that are made so."""
+"""JSON values, and one of them a line, for the formats that are made so."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Number(str):
     __slots__ = ()
 
 
-_DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number)
+DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number)
 
 
 def read_objects(source: Source, report: ReadReport) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -40,13 +40,37 @@ def read_objects(source: Source, report: ReadReport) -> Iterator[tuple[int, dict
             yield number, value
 
 
+def read_values(source: Source, report: ReadReport) -> Iterator[tuple[int, Any]]:
+    """Reads the objects and lists of a text.
+
+    Args:
+        source: the text.
+        report: counts the lines that are neither.
+
+    Yields:
+        The line's number, from 1, and its value.
+    """
+    name = source.name
+    for number, line in read_lines(source, report):
+        value = parse(line)
+        if isinstance(value, (dict, list)):
+            yield number, value
+        else:
+            report.drop("line that is not a JSON object or list", f"{name}:{number}")
+
+
 def parse_object(line: str) -> dict[str, Any] | None:
     """Parses a JSON object; None where the line is not one."""
+    value = parse(line)
+    return value if isinstance(value, dict) else None
+
+
+def parse(text: str) -> Any:
+    """Parses a JSON value; None where the text is not one."""
     try:
-        value = _DECODER.decode(line)
+        return DECODER.decode(text)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
 
 
 def as_text(value: object) -> str | None:

@@ -1,10 +1,11 @@
-"""Reader of JSON lines: {"query": "...", "reply": "..."}; further keys are ignored."""
+"""Reader of JSON lines, each a pair or a dialogue in one of the forms of `entries`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from chatbot.corpus.json_lines import as_text, read_objects
+from chatbot.corpus.entries import read_entry
+from chatbot.corpus.json_lines import read_values
 from chatbot.corpus.report import Dialogue, ReadReport
 from chatbot.corpus.sources import Source
 
@@ -13,11 +14,11 @@ NEEDS = "*.jsonl file"
 
 def reads(file_name: str) -> bool:
     """Says whether a file of this name is one of the format's."""
-    return file_name.lower().endswith(".jsonl")
+    return file_name.lower().endswith((".jsonl", ".ndjson"))
 
 
 def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
-    """Reads the pairs, each as a dialogue of two turns.
+    """Reads the dialogues; a pair is one of two turns.
 
     Args:
         sources: the files.
@@ -28,9 +29,5 @@ def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
     """
     for source in sources:
         name = source.name
-        for number, entry in read_objects(source, report):
-            query, reply = as_text(entry.get("query")), as_text(entry.get("reply"))
-            if query is None or reply is None:
-                report.drop('object without the texts "query" and "reply"', f"{name}:{number}")
-            else:
-                yield Dialogue([query, reply], f"{name}:{number}")
+        for number, value in read_values(source, report):
+            yield from read_entry(value, f"{name}:{number}", source.options.names, report)

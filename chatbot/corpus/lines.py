@@ -3,63 +3,61 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator
 
+from chatbot.corpus.encodings import UNDECODED, name_encoding, open_text
 from chatbot.corpus.report import ReadReport
-from chatbot.corpus.sources import Source, open_source
-from chatbot.errors import ChatbotError
+from chatbot.corpus.sources import Source
+from chatbot.read_options import AUTO
 
 MAX_LINE = 1 << 20
 """Characters; a longer line is dropped and counted."""
-
-_UNDECODED = re.compile("[\udc80-\udcff]")  # what the error handler makes of bytes outside UTF-8
-_UTF_16_STARTS = ("\udcff\udcfe", "\udcfe\udcff", "\u00ff\u00fe", "\u00fe\u00ff")
+_LINES_HEEDED = 1000  # at a time
 
 
 def read_lines(
-    source: Source, report: ReadReport, encoding: str = "utf-8-sig"
+    source: Source, report: ReadReport, encoding: str = AUTO
 ) -> Iterator[tuple[int, str]]:
     r"""Reads the lines of a text that can be used.
 
     Args:
         source: the text.
         report: counts the lines that are too long, not in the encoding, or hold NUL bytes.
-        encoding: the text's encoding; the default leaves a byte order mark out.
+        encoding: the encoding where neither the person nor a mark says another (see
+            `settle_encoding`).
 
     Yields:
-        The line's number, from 1, and the line without its end: "\n", "\r\n", or "\r" where the
-        file has no "\n"; where it has, any other "\r" is a blank. Blank lines are passed over.
+        The line's number, from 1, and the line without a byte order mark and without its end:
+        "\n", "\r\n", or "\r" where the file has no "\n"; where it has, any other "\r" is a
+        blank. Blank lines are passed over.
 
     Raises:
-        ChatbotError: the file cannot be read, or is UTF-16.
+        ChatbotError: the file cannot be read, or is of another encoding.
     """
     name = source.name
-    with open_source(source) as binary, report.reading(binary):
-        pieces = iter(lambda: binary.read(1 << 16), b"")
-        newline = "\n" if any(b"\n" in piece for piece in pieces) else None
-        binary.seek(0)
-        text = io.TextIOWrapper(binary, encoding, errors="surrogateescape", newline=newline)
+    with open_text(source, report, encoding) as (text, found):
         for number, line in enumerate(iter(lambda: text.readline(MAX_LINE + 1), ""), start=1):
-            if number == 1 and line.startswith(_UTF_16_STARTS):
-                raise ChatbotError(f"{name}:1: this is UTF-16 text; save it as UTF-8")
-            problem = _find_problem(line)
+            if number % _LINES_HEEDED == 0 and report.check is not None:
+                report.check()
+            if number == 1:
+                line = line.removeprefix("\ufeff")
+            problem = _find_problem(line, found)
             if problem:
                 report.drop(problem, f"{name}:{number}")
                 report.unread_lines += 1
                 _skip_rest(text, line)
-            elif not line.isspace():
+            elif line and not line.isspace():
                 line = line[:-1] if line[-1] == "\n" else line
                 yield number, line.rstrip("\r").replace("\r", " ") if "\r" in line else line
 
 
-def _find_problem(line: str) -> str:
+def _find_problem(line: str, encoding: str) -> str:
     if len(line) > MAX_LINE and line[-1] != "\n":
         return f"line longer than {MAX_LINE:,} characters"
     if "\0" in line:
         return "line with NUL bytes"
-    if not line.isascii() and _UNDECODED.search(line):
-        return "line that is not UTF-8"
+    if not line.isascii() and UNDECODED.search(line):
+        return f"line that is not {name_encoding(encoding)}"
     return ""
 
 

@@ -14,19 +14,27 @@ from chatbot.corpus.detection import (
     as_path,
     detect_format,
     find_files,
-    is_read_by_any,
+    find_readable,
 )
 from chatbot.corpus.report import Dialogue, Pair, ReadReport
-from chatbot.corpus.sources import Source, check_file, find_sources, open_source
+from chatbot.corpus.sources import Source, check_file, open_source
 from chatbot.errors import ChatbotError
+from chatbot.read_options import AS_FOUND, AUTO, ReadOptions
 from chatbot.text import tokenize
 
 _ONCE_HASHED_WHOLE = 64 << 20  # bytes; of a larger file older versions hashed the time of change
+_COLUMNS_CURE = (
+    "if they are, choose other columns with --columns=QUERY,REPLY (numbers from 1, or names) and "
+    "another --model_dir"
+)
 _SURE_TOKEN = re.compile("[!-~\u4e00-\u9fff]")  # each of these is a token or part of one
 
 
 def read_dialogues(
-    path: str | os.PathLike[str], corpus_format: str = "auto", report: ReadReport | None = None
+    path: str | os.PathLike[str],
+    corpus_format: str = "auto",
+    report: ReadReport | None = None,
+    options: ReadOptions = AS_FOUND,
 ) -> Iterator[list[str]]:
     """Reads the dialogues of a corpus, one at a time.
 
@@ -34,6 +42,7 @@ def read_dialogues(
         path: a file, a directory or a zip.
         corpus_format: one of `FORMATS`.
         report: counts the dialogues and what is left out.
+        options: the files' encoding and columns.
 
     Returns:
         The turns of each dialogue of two turns or more; a turn may be without any token.
@@ -43,7 +52,7 @@ def read_dialogues(
             files, only while reading.
     """
     account = ReadReport() if report is None else report
-    dialogues = _read(as_path(path), corpus_format, account)
+    dialogues = _read(as_path(path), corpus_format, account, options)
     return (dialogue.turns for dialogue in dialogues)
 
 
@@ -52,6 +61,7 @@ def read_pairs(
     corpus_format: str = "auto",
     report: ReadReport | None = None,
     context_turns: int = 1,
+    options: ReadOptions = AS_FOUND,
 ) -> Iterator[Pair]:
     """Reads the (query, reply) pairs of a corpus: each two consecutive turns of a dialogue.
 
@@ -61,6 +71,7 @@ def read_pairs(
         report: counts the dialogues, the pairs and what is left out.
         context_turns: most turns of a dialogue that a query is made of: the pair's own and those
             before it that have a token. Which pairs there are does not depend on it.
+        options: the files' encoding and columns.
 
     Returns:
         The pairs whose two sides have a token each, in the corpus' order.
@@ -70,8 +81,8 @@ def read_pairs(
     """
     account = ReadReport() if report is None else report
     corpus = as_path(path)
-    dialogues = _read(corpus, corpus_format, account)
-    return _pair_turns(corpus, dialogues, account, context_turns)
+    dialogues = _read(corpus, corpus_format, account, options)
+    return _pair_turns(corpus, dialogues, account, context_turns, options)
 
 
 def fingerprint(path: str | os.PathLike[str], as_once: bool = False) -> str:
@@ -92,7 +103,7 @@ def fingerprint(path: str | os.PathLike[str], as_once: bool = False) -> str:
     corpus = _as_corpus(as_path(path))
     total = hashlib.sha256()
     if os.path.isdir(corpus):
-        sources = find_sources(corpus, is_read_by_any)
+        sources = find_readable(corpus)
     else:
         check_file(corpus)
         sources = [Source(corpus)]  # a zip as it is
@@ -122,23 +133,33 @@ def _digest(source: Source, as_once: bool) -> bytes:
 
 def _as_corpus(path: Path) -> Path:
     """Either file of the Cornell corpus stands for the directory of both."""
-    return path.parent if READERS["cornell"].reads(path.name) and os.path.isfile(path) else path
+    is_cornell = READERS["cornell"].reads(Source(path).file_name) and os.path.isfile(path)
+    return path.parent if is_cornell else path
 
 
-def _read(path: Path, corpus_format: str, report: ReadReport) -> Iterator[Dialogue]:
-    name = detect_format(path) if corpus_format == "auto" else corpus_format
+def _read(
+    path: Path, corpus_format: str, report: ReadReport, options: ReadOptions
+) -> Iterator[Dialogue]:
+    name = detect_format(path, options) if corpus_format == "auto" else corpus_format
     if name not in READERS:
         raise ChatbotError(
             f"--corpus_format={corpus_format}: there is no such format; "
             f"the formats are auto, {', '.join(READERS)}"
         )
-    sources = find_files(_as_corpus(path) if name == "cornell" else path, name)
+    reader = READERS[name]
+    if options.columns and not reader.has_columns:
+        raise ChatbotError(
+            f"{Source(path).name}: the format {name} has no columns to choose; check --columns"
+        )
+    sources = find_files(_as_corpus(path) if name == "cornell" else path, name, options)
     report.bytes_expected = sum(source.size for source in sources)
-    return _read_counting(path, name, READERS[name].read(sources, report), report)
+    if reader.has_columns:
+        report.cure = _COLUMNS_CURE
+    return _read_counting(path, name, reader.read(sources, report), report, options)
 
 
 def _read_counting(
-    path: Path, name: str, dialogues: Iterator[Dialogue], report: ReadReport
+    path: Path, name: str, dialogues: Iterator[Dialogue], report: ReadReport, options: ReadOptions
 ) -> Iterator[Dialogue]:
     before = report.dialogues
     for dialogue in dialogues:
@@ -148,11 +169,15 @@ def _read_counting(
         else:
             report.drop("dialogue of a single turn", dialogue.where)
     if report.dialogues == before:
-        raise _no_pair(path, name, report)
+        raise _no_pair(path, name, report, options)
 
 
 def _pair_turns(
-    path: Path, dialogues: Iterator[Dialogue], report: ReadReport, context_turns: int
+    path: Path,
+    dialogues: Iterator[Dialogue],
+    report: ReadReport,
+    context_turns: int,
+    options: ReadOptions,
 ) -> Iterator[Pair]:
     before = report.pairs
     context: deque[str] = deque(maxlen=context_turns - 1)
@@ -163,7 +188,7 @@ def _pair_turns(
         for reply in turns[1:]:
             reply_has_token = _has_token(reply)
             if query_has_token and reply_has_token:
-                report.pairs += 1
+                report.add_pair(query, reply)
                 yield Pair(query, reply, number, tuple(context))
             else:
                 report.drop("pair with an empty side", where)
@@ -171,20 +196,23 @@ def _pair_turns(
                 context.append(query)
             query, query_has_token = reply, reply_has_token
     if report.pairs == before:
-        raise _no_pair(path, "", report)
+        raise _no_pair(path, "", report, options)
 
 
 def _has_token(text: str) -> bool:
     return _SURE_TOKEN.search(text) is not None or bool(tokenize(text))
 
 
-def _no_pair(path: Path, name: str, report: ReadReport) -> ChatbotError:
+def _no_pair(path: Path, name: str, report: ReadReport, options: ReadOptions) -> ChatbotError:
     """Words the refusal of a corpus in which nothing can be used."""
     reason = report.main_reason()
     as_read = f" as {name}" if name else ""
     if reason is None:
         return ChatbotError(f"{Source(path).name}: the corpus is empty{as_read}; give another one")
+    cures = [f"another --corpus_format ({', '.join(READERS)})"]
+    cures += ["other --columns"] if options.columns else []
+    cures += ["another --encoding"] if options.encoding != AUTO else []
     return ChatbotError(
         f"{report.first[reason]}: {reason}; the corpus has no (query, reply) pair{as_read}; "
-        f"choose another --corpus_format ({', '.join(READERS)}) or another corpus"
+        f"choose {', '.join(cures)} or another corpus"
     )

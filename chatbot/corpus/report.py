@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, NamedTuple
+
+from chatbot.corpus.labels import find_label
+
+_LOOKED_AT = 1000  # pairs
+_LOOKED_AT_LENGTH = 200  # characters of each of their texts
 
 
 class Pair(NamedTuple):
@@ -50,10 +55,13 @@ class ReadReport:
         pairs: (query, reply) pairs; 0 where only dialogues were asked for.
         dropped: how much was left out, by reason.
         first: `file:line` of the first thing left out, by reason.
-        bytes_expected: bytes of the texts that will be read, unpacked.
+        bytes_expected: bytes of the texts that will be read, as `Source.size` counts them.
         bytes_read: bytes of those of them that are read to their end.
         unread_lines: lines of which nothing is known but that they were there. A reader whose
             dialogues go over several lines compares it, for what follows one answers nothing.
+        looked_at: the first 1000 pairs, each text cut to 200 characters.
+        cure: what to do where query or reply turn out to be something else.
+        check: called now and then while lines are read; what it raises ends the reading.
     """
 
     dialogues: int = 0
@@ -63,6 +71,9 @@ class ReadReport:
     bytes_expected: int = 0
     bytes_read: int = 0
     unread_lines: int = 0
+    looked_at: list[tuple[str, str]] = field(default_factory=list, repr=False, compare=False)
+    cure: str = field(default="check the corpus", repr=False, compare=False)
+    check: Callable[[], object] | None = field(default=None, repr=False, compare=False)
     _open: IO[bytes] | None = field(default=None, repr=False, compare=False)
 
     def drop(self, reason: str, where: str, count: int = 1) -> None:
@@ -75,6 +86,22 @@ class ReadReport:
         """
         self.dropped[reason] = self.dropped.get(reason, 0) + count
         self.first.setdefault(reason, where)
+
+    def add_pair(self, query: str, reply: str) -> None:
+        """Counts a pair and looks at it if it is one of the first."""
+        self.pairs += 1
+        if len(self.looked_at) < _LOOKED_AT:
+            self.looked_at.append((query[:_LOOKED_AT_LENGTH], reply[:_LOOKED_AT_LENGTH]))
+
+    def warnings(self) -> list[str]:
+        """Says where the first queries or replies are no talk, each in a line."""
+        sides = zip(("queries", "replies"), zip(*self.looked_at, strict=True), strict=False)
+        labels = {side: find_label(values) for side, values in sides}
+        return [
+            f"nearly all {side} look like {label}, which would be learned as talk; {self.cure}"
+            for side, label in labels.items()
+            if label
+        ]
 
     @contextlib.contextmanager
     def reading(self, file: IO[bytes]) -> Iterator[None]:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import lzma
 import os
 import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from chatbot.corpus.packed import DAMAGED, MAX_RATIO, SMALL, strip_suffix, unpack
 from chatbot.errors import ChatbotError
+from chatbot.read_options import AS_FOUND, ReadOptions
 
 _ZIP_START = b"PK\x03\x04"
-# Text packs to a third, lists of one sentence to a fiftieth; a zip bomb to a thousandth and less.
-_MAX_ZIP_RATIO = 100
-_SMALL_ZIP = 64 << 20  # bytes unpacked, below which the ratio does not matter
-_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
+_DAMAGED = (zipfile.BadZipFile, *DAMAGED)
 
 
 @dataclass(frozen=True)
@@ -29,18 +26,19 @@ class Source:
     Attributes:
         path: the file on the disk: the text itself, or the zip it is in.
         member: its name in the zip, "" for a file of its own.
-        size: its bytes, unpacked, as far as they are known.
+        size: its bytes as far as they are known: in a zip unpacked, of a .gz, .bz2 or .xz packed.
+        options: how it is to be read.
     """
 
     path: Path
     member: str = ""
     size: int = 0
+    options: ReadOptions = AS_FOUND
 
     @property
     def name(self) -> str:
         """How messages name it: on one line, whatever its name is."""
-        name = f"{self.path}/{self.member}" if self.member else str(self.path)
-        return "".join(character if character.isprintable() else "?" for character in name)
+        return make_printable(f"{self.path}/{self.member}" if self.member else str(self.path))
 
     @property
     def depth(self) -> int:
@@ -49,17 +47,25 @@ class Source:
 
     @property
     def file_name(self) -> str:
-        """Its last name, without directories."""
-        return PurePosixPath(self.member).name if self.member else self.path.name
+        """Its last name, without directories and without the .gz, .bz2 or .xz it is packed in."""
+        return strip_suffix(PurePosixPath(self.member).name if self.member else self.path.name)
 
 
-def find_sources(path: Path, reads: Callable[[str], bool]) -> list[Source]:
+def make_printable(text: str) -> str:
+    """Replaces what a terminal might obey, or cannot show, by question marks."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def find_sources(
+    path: Path, reads: Callable[[str], bool], options: ReadOptions = AS_FOUND
+) -> list[Source]:
     """Lists the texts of a corpus in a fixed order.
 
     Args:
         path: a text file, which is taken whatever its name; a zip; or a directory, searched with
             all below it. Hidden files are passed over.
-        reads: whether a reader wants a file of this name (without directories).
+        reads: whether a reader wants a file of this name (as `Source.file_name` has it).
+        options: how the texts are to be read.
 
     Returns:
         The texts, sorted by path.
@@ -69,11 +75,12 @@ def find_sources(path: Path, reads: Callable[[str], bool]) -> list[Source]:
             zip bomb.
     """
     if os.path.isdir(path):
-        return [_measure(found) for found in _walk(path) if reads(found.name)]
+        found = (Source(found, "", found.stat().st_size, options) for found in _walk(path))
+        return [source for source in found if reads(source.file_name)]
     check_file(path)
-    if is_zip(path):
-        return _list_members(path, reads)
-    return [_measure(path)]
+    if not is_zip(path):
+        return [Source(path, "", path.stat().st_size, options)]
+    return [Source(path, *member, options) for member in _list_members(path, reads)]
 
 
 def check_file(path: Path) -> None:
@@ -99,7 +106,7 @@ def is_zip(path: Path) -> bool:
     Raises:
         ChatbotError: it cannot be read, or begins as a zip and does not end as one.
     """
-    with open_source(Source(path)) as file:
+    with _explaining(Source(path)), open(path, "rb") as file:
         start = file.read(len(_ZIP_START))
     if start != _ZIP_START and path.suffix.lower() != ".zip":
         return False
@@ -116,25 +123,33 @@ def open_source(source: Source) -> Iterator[IO[bytes]]:
         source: a text.
 
     Yields:
-        Its bytes.
+        Its bytes, unpacked; `tell` counts those that `Source.size` does.
 
     Raises:
-        ChatbotError: it cannot be read.
+        ChatbotError: it cannot be read, or it is a bomb.
     """
-    try:
+    with _explaining(source):
         if not source.member:
             with open(source.path, "rb") as file:
-                yield file
+                yield unpack(file, source.name, os.fstat(file.fileno()).st_size)
             return
         with zipfile.ZipFile(source.path) as archive, _open_member(archive, source) as member:
-            yield member
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ChatbotError(f"{source.name}: cannot be read ({reason}); check --corpus") from error
-    except _DAMAGED as error:
-        raise ChatbotError(
-            f"{source.name}: the zip is damaged ({error}); fetch it again"
-        ) from error
+            yield unpack(member, source.name, source.size)
+
+
+@contextmanager
+def _explaining(source: Source) -> Iterator[None]:
+    try:
+        yield
+    except (*_DAMAGED, OSError) as error:
+        # Only the system numbers its errors: one without a number is a complaint of an unpacker.
+        if isinstance(error, OSError) and error.errno is not None:
+            reason = error.strerror or str(error)
+            cure = f"cannot be read ({reason}); check --corpus"
+        else:
+            kind = "zip" if source.member else "file"
+            cure = f"the {kind} is damaged ({error}); fetch it again"
+        raise ChatbotError(f"{source.name}: {cure}") from error
 
 
 def _open_member(archive: zipfile.ZipFile, source: Source) -> IO[bytes]:
@@ -144,10 +159,6 @@ def _open_member(archive: zipfile.ZipFile, source: Source) -> IO[bytes]:
         raise ChatbotError(
             f"{source.name}: cannot be unpacked ({error}); unpack the zip and give the directory"
         ) from error
-
-
-def _measure(path: Path) -> Source:
-    return Source(path, size=path.stat().st_size)
 
 
 def _walk(path: Path) -> Iterator[Path]:
@@ -162,7 +173,7 @@ def _walk(path: Path) -> Iterator[Path]:
     return (file for file in sorted(found) if file.is_file())
 
 
-def _list_members(path: Path, reads: Callable[[str], bool]) -> list[Source]:
+def _list_members(path: Path, reads: Callable[[str], bool]) -> list[tuple[str, int]]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -176,17 +187,17 @@ def _list_members(path: Path, reads: Callable[[str], bool]) -> list[Source]:
         if not member.is_dir() and _is_wanted(member.filename, reads)
     }
     unpacked = sum(chosen.values())
-    if unpacked > max(_SMALL_ZIP, _MAX_ZIP_RATIO * path.stat().st_size):
+    if unpacked > max(SMALL, MAX_RATIO * path.stat().st_size):
         raise ChatbotError(
             f"{Source(path).name}: the zip would unpack to {unpacked:,} bytes, more than text can "
             "be packed; if you trust it, unpack it and give the directory"
         )
-    return [Source(path, member, size) for member, size in sorted(chosen.items())]
+    return sorted(chosen.items())
 
 
 def _is_wanted(member: str, reads: Callable[[str], bool]) -> bool:
     parts = PurePosixPath(member).parts
-    return bool(parts) and not any(map(_is_hidden, parts)) and reads(parts[-1])
+    return bool(parts) and not any(map(_is_hidden, parts)) and reads(strip_suffix(parts[-1]))
 
 
 def _is_hidden(name: str) -> bool:

@@ -1,11 +1,13 @@
-"""Reader of tab-separated pairs: query, tab, reply; further columns are ignored."""
+"""Reader of tab-separated pairs: query, tab, reply; `columns` says what else the columns may be."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from chatbot.corpus.columns import choose_columns
 from chatbot.corpus.lines import read_lines
 from chatbot.corpus.report import Dialogue, ReadReport
+from chatbot.corpus.rows import read_rows
 from chatbot.corpus.sources import Source
 
 NEEDS = "*.tsv file"
@@ -27,10 +29,5 @@ def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
         The dialogues.
     """
     for source in sources:
-        name = source.name
-        for number, line in read_lines(source, report):
-            columns = line.split("\t", 2)
-            if len(columns) < 2:
-                report.drop("line without a tab", f"{name}:{number}")
-            else:
-                yield Dialogue(columns[:2], f"{name}:{number}")
+        rows = read_rows(read_lines(source, report), "\t", source.name, report)
+        yield from choose_columns(source, rows, "line without a tab", report)

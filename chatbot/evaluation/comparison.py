@@ -10,10 +10,13 @@ from chatbot.chatbot import Chatbot
 from chatbot.checkpoint import ModelDirectory
 from chatbot.corpus import Pair
 from chatbot.errors import ChatbotError
+from chatbot.evaluation.differences import subtract_models
+from chatbot.evaluation.material import Material
 from chatbot.evaluation.measuring import Evaluation, evaluate, find_seen
 from chatbot.evaluation.report import write_report
 from chatbot.evaluation.searches import Search, list_searches
 from chatbot.evaluation.tables import (
+    SURENESS,
     format_markdown,
     format_table,
     list_examples,
@@ -25,7 +28,7 @@ from chatbot.metrics import read_reports
 
 __all__ = [
     "check_directory",
-    "evaluate_directory",
+    "evaluate_directories",
     "format_examples",
     "format_figures",
     "write_figures",
@@ -36,7 +39,7 @@ __all__ = [
 def check_directory(
     model_dir: str, searches: Sequence[Search], settings: Mapping[str, Any] | None = None
 ) -> None:
-    """Finds before the work begins what would stop `evaluate_directory`; arguments as for it.
+    """Finds before the work begins what would stop `evaluate_directories`; arguments as for it.
 
     Raises:
         ChatbotError: There is no model, it is damaged, or a search does not fit it.
@@ -48,31 +51,47 @@ def check_directory(
     directory.checkpoints()
 
 
-def evaluate_directory(
-    model_dir: str,
+def evaluate_directories(
+    model_dirs: Sequence[str],
     pairs: Sequence[Pair],
     searches: Sequence[Search],
     settings: Mapping[str, Any] | None = None,
-) -> Evaluation:
-    """Loads a model and measures everything.
+) -> list[Evaluation]:
+    """Loads models, measures everything, and compares each further model with the first one.
 
     Args:
-        model_dir: Its directory.
+        model_dirs: Their directories, at least one.
         pairs: At least one pair.
         searches: What to compare with greedy search and the model's own beam.
         settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
 
     Returns:
-        The figures.
+        What was found out about each.
 
     Raises:
-        ChatbotError: The model cannot be loaded, or a search does not fit it.
+        ChatbotError: A model cannot be loaded, or a search does not fit it.
     """
-    directory = ModelDirectory(model_dir)
-    bot = Chatbot.load(model_dir, settings)
-    seen = find_seen(pairs, directory.pairs_path)
-    figures, replies = evaluate(bot, pairs, searches, seen)
-    return Evaluation(model_dir, figures, replies, read_reports(directory.metrics_path))
+    evaluations: list[Evaluation] = []
+    first: Material | None = None
+    for name in model_dirs:
+        directory = ModelDirectory(name)
+        bot = Chatbot.load(name, settings)
+        seen = find_seen(pairs, directory.pairs_path)
+        figures, material = evaluate(bot, pairs, searches, seen)
+        if first is None:
+            first = material
+        else:
+            differences = subtract_models(material, first)
+            figures["from_first"] = {"model": model_dirs[0], **differences}
+            if differences["perplexity"] is None:
+                figures["notes"].append(
+                    f"its perplexity cannot be compared with that of {model_dirs[0]}: the two "
+                    "count other tokens (another vocabulary or --max_length)"
+                )
+        replies = {search: found.texts for search, found in material.found.items()}
+        reports = read_reports(directory.metrics_path)
+        evaluations.append(Evaluation(name, figures, replies, reports))
+    return evaluations
 
 
 def format_figures(evaluations: Sequence[Evaluation]) -> str:
@@ -83,7 +102,8 @@ def format_figures(evaluations: Sequence[Evaluation]) -> str:
     """
     parts = [format_table(table) for table in list_tables(evaluations)]
     signatures = evaluations[0].figures["signatures"]
-    parts.append("\n".join(f"{name} by sacrebleu: {text}" for name, text in signatures.items()))
+    lines = [f"{name} by sacrebleu: {text}" for name, text in signatures.items()]
+    parts.append("\n".join([*lines, SURENESS]))
     for found in evaluations:
         parts += [f"{make_line(found.name)}: {make_line(note)}" for note in found.figures["notes"]]
     return "\n\n".join(parts)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,11 +13,15 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from chatbot.chatbot import Chatbot
+from chatbot.evaluation.intervals import Dialogues, Estimate
 from chatbot.evaluation.searches import Search
-from chatbot.evaluation.statistics import measure_commonest_share, measure_distinct
+from chatbot.evaluation.statistics import estimate_commonest_share, estimate_distinct
 from chatbot.evaluation.windows import draw_windows
 from chatbot.text import tokenize
 from chatbot.turns import Query
+
+Chosen = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.int64]
 
 
 class Replies(NamedTuple):
@@ -29,6 +34,7 @@ class Replies(NamedTuple):
             people's replies.
         best_log_probs: `float64 [N]`, the greatest among all the replies that were found.
         seconds: Time that all the searches took together; 0 for people's.
+        overlap: What `count_overlap` gives of them; empty for people's.
     """
 
     texts: list[str]
@@ -36,6 +42,7 @@ class Replies(NamedTuple):
     log_probs: npt.NDArray[np.float64]
     best_log_probs: npt.NDArray[np.float64]
     seconds: float
+    overlap: dict[str, Counts]
 
 
 def spell(text: str) -> str:
@@ -50,16 +57,17 @@ def take_replies(texts: Sequence[str]) -> Replies:
         texts: The replies.
     """
     nothing = np.zeros(0)
-    return Replies(list(texts), [spell(text) for text in texts], nothing, nothing, 0.0)
+    return Replies(list(texts), [spell(text) for text in texts], nothing, nothing, 0.0, {})
 
 
-def run_search(bot: Chatbot, queries: Sequence[Query], search: Search) -> Replies:
+def run_search(bot: Chatbot, queries: Sequence[Query], search: Search, people: Replies) -> Replies:
     """Searches a reply for every query.
 
     Args:
         bot: The model.
         queries: The queries, as `Chatbot.reply` takes them.
         search: How to search.
+        people: The corpus' own replies, one a query.
 
     Returns:
         The replies, in the queries' order.
@@ -76,41 +84,83 @@ def run_search(bot: Chatbot, queries: Sequence[Query], search: Search) -> Replie
         spelled += [" ".join(found[0].tokens) for found in ranked]
         log_probs += [found[0].log_prob for found in ranked]
         best += [max(reply.log_prob for reply in found) for found in ranked]
-    return Replies(texts, spelled, np.array(log_probs), np.array(best), seconds)
+    overlap = count_overlap(spelled, people.spelled)
+    return Replies(texts, spelled, np.array(log_probs), np.array(best), seconds, overlap)
 
 
-def measure_replies(
-    found: Replies, people: Replies, greedy: Replies, chosen: npt.NDArray[np.bool_]
-) -> dict[str, Any]:
-    """Measures some of a search's replies.
+def count_overlap(spelled: Sequence[str], expected: Sequence[str]) -> dict[str, Counts]:
+    """Counts what BLEU and chrF are computed from, one reference a reply.
+
+    BLEU is over `chatbot.text`'s tokens on both sides, lower-cased by it, so that Chinese counts by
+    the ideograph and no other tokenizer comes in; chrF is over the same texts' characters.
 
     Args:
-        found: The replies.
-        people: The corpus' own replies, one a query.
-        greedy: Greedy search's.
-        chosen: `bool [N]`, the queries that count, at least one.
+        spelled: The tokens of N replies, blanks between them.
+        expected: The same of the corpus.
 
     Returns:
-        `bleu` and `chrf` (0 to 100, of the whole corpus, see `score_overlap`), what
-        `describe_replies` gives, `same_as_greedy_share`, and `mean_log_prob` (nats).
+        {`bleu`, `chrf`: `int64 [N, K]`, sacrebleu's counts of each reply}.
     """
-    spelled, expected, first = (
-        choose(replies.spelled, chosen) for replies in (found, people, greedy)
-    )
     return {
-        **score_overlap(spelled, expected),
-        **describe_replies(found, chosen),
-        "same_as_greedy_share": float(np.mean([x == y for x, y in zip(spelled, first)])),
-        "mean_log_prob": float(found.log_probs[chosen].mean()),
+        name: np.array(metric._extract_corpus_statistics(spelled, [expected]), np.int64)
+        for name, metric in _make_metrics().items()
     }
 
 
-def describe_replies(found: Replies, chosen: npt.NDArray[np.bool_]) -> dict[str, float]:
-    """Measures how rich some replies are, whoever gave them.
+def estimate_overlap(overlap: Mapping[str, Counts], dialogues: Dialogues) -> dict[str, Estimate]:
+    """Scores replies against the corpus' own.
+
+    Args:
+        overlap: From `count_overlap`.
+        dialogues: Where the pairs come from.
+
+    Returns:
+        `bleu` and `chrf` of the whole corpus, 0 to 100.
+    """
+
+    def score(metric: Any, sums: list[int]) -> float:
+        return float(metric._compute_score_from_stats(sums).score)
+
+    return {
+        name: dialogues.estimate(overlap[name], partial(score, metric))
+        for name, metric in _make_metrics().items()
+    }
+
+
+def estimate_replies(
+    found: Replies, greedy: Replies, chosen: Chosen, dialogues: Dialogues
+) -> dict[str, Estimate]:
+    """Estimates the figures of some of a search's replies.
+
+    Args:
+        found: The replies.
+        greedy: Greedy search's.
+        chosen: `bool [N]`, the queries that count, at least one.
+        dialogues: Where the chosen pairs come from.
+
+    Returns:
+        `bleu` and `chrf` (see `estimate_overlap`), what `describe_replies` gives,
+        `same_as_greedy_share`, and `mean_log_prob` (nats).
+    """
+    pairs = zip(choose(found.spelled, chosen), choose(greedy.spelled, chosen))
+    is_same = np.array([reply == first for reply, first in pairs], np.int64)
+    ones = np.ones_like(is_same)
+    overlap = {name: counts[chosen] for name, counts in found.overlap.items()}
+    return {
+        **estimate_overlap(overlap, dialogues),
+        **describe_replies(found, chosen, dialogues),
+        "same_as_greedy_share": dialogues.estimate_mean(is_same, ones),
+        "mean_log_prob": dialogues.estimate_mean(found.log_probs[chosen], ones),
+    }
+
+
+def describe_replies(found: Replies, chosen: Chosen, dialogues: Dialogues) -> dict[str, Estimate]:
+    """Estimates how rich some replies are, whoever gave them.
 
     Args:
         found: The replies.
         chosen: `bool [N]`, the queries that count, at least one.
+        dialogues: Where the chosen pairs come from.
 
     Returns:
         `distinct_1` and `distinct_2`, `mean_length` (tokens, no end token) and `commonest_share`
@@ -118,31 +168,12 @@ def describe_replies(found: Replies, chosen: npt.NDArray[np.bool_]) -> dict[str,
     """
     spelled = choose(found.spelled, chosen)
     tokens = [reply.split() for reply in spelled]
+    lengths = np.array([len(reply) for reply in tokens])
     return {
-        "distinct_1": measure_distinct(tokens, 1),
-        "distinct_2": measure_distinct(tokens, 2),
-        "mean_length": float(np.mean([len(reply) for reply in tokens])),
-        "commonest_share": measure_commonest_share(spelled),
-    }
-
-
-def score_overlap(spelled: Sequence[str], expected: Sequence[str]) -> dict[str, float]:
-    """Scores replies against the corpus' own, one reference each.
-
-    BLEU is over `chatbot.text`'s tokens on both sides, lower-cased by it, so that Chinese counts by
-    the ideograph and no other tokenizer comes in; chrF is over the same texts' characters.
-
-    Args:
-        spelled: The replies' tokens, blanks between them.
-        expected: The same of the corpus.
-
-    Returns:
-        `bleu` and `chrf`, 0 to 100.
-    """
-    metrics = _make_metrics()
-    return {
-        name: float(metric.corpus_score(spelled, [expected]).score)
-        for name, metric in metrics.items()
+        "distinct_1": estimate_distinct(tokens, 1, dialogues),
+        "distinct_2": estimate_distinct(tokens, 2, dialogues),
+        "mean_length": dialogues.estimate_mean(lengths, np.ones_like(lengths)),
+        "commonest_share": estimate_commonest_share(spelled, dialogues),
     }
 
 
@@ -155,7 +186,7 @@ def list_signatures() -> dict[str, str]:
 
 
 def measure_recall(
-    queries: Sequence[str], found: Replies, people: Replies, chosen: npt.NDArray[np.bool_]
+    queries: Sequence[str], found: Replies, people: Replies, chosen: Chosen
 ) -> float:
     """Measures how many queries get a reply that the corpus has for them, word for word.
 
@@ -178,7 +209,7 @@ def measure_recall(
     return sum(reply in expected[query] for query, reply in said.items()) / len(said)
 
 
-def choose(items: Sequence[str], chosen: npt.NDArray[np.bool_]) -> list[str]:
+def choose(items: Sequence[str], chosen: Chosen) -> list[str]:
     """Returns the items that are chosen, `bool [N]`."""
     return [item for item, wanted in zip(items, chosen.tolist()) if wanted]
 

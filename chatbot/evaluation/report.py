@@ -14,7 +14,7 @@ from chatbot.errors import ChatbotError
 from chatbot.evaluation.drawing import draw_lines
 from chatbot.evaluation.measuring import Evaluation
 from chatbot.evaluation.searches import PEOPLE
-from chatbot.evaluation.tables import Table, list_examples, list_tables, make_line
+from chatbot.evaluation.tables import SURENESS, Table, list_examples, list_tables, make_line
 from chatbot.files import replace_text
 from chatbot.text import tokenize
 
@@ -110,7 +110,7 @@ def _list_remarks(evaluations: Sequence[Evaluation]) -> list[str]:
         remarks += [f"{found.name}: {note}" for note in found.figures["notes"]]
     signatures: Mapping[str, str] = evaluations[0].figures["signatures"]
     remarks += [f"sacrebleu's signature of {name}: {text}" for name, text in signatures.items()]
-    return remarks
+    return [*remarks, SURENESS]
 
 
 def _draw_curves(evaluations: Sequence[Evaluation]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Figures made of numbers and tokens alone."""
+"""Figures of replies' words, each with what it is without each of the dialogues."""
 
 from __future__ import annotations
 
@@ -6,66 +6,71 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-RESAMPLES = 2_000
-"""Corpora drawn for an interval."""
-_DRAWN_AT_ONCE = 1 << 22
+from chatbot.evaluation.intervals import Dialogues, Estimate
+
 COMMONEST = 10
-"""Different replies that `measure_commonest_share` counts."""
+"""Different replies that `estimate_commonest_share` counts."""
+_SEVERAL = -1
 
 
-def estimate_interval(
-    losses: npt.NDArray[np.float64], tokens: npt.NDArray[np.int64], seed: int = 0
-) -> tuple[float, float]:
-    """Estimates how sure a mean loss a token is, by resampling pairs.
+def estimate_distinct(
+    replies: Sequence[Sequence[str]], size: int, dialogues: Dialogues
+) -> Estimate:
+    """Estimates how many of all n-grams are different ones: distinct-n.
 
-    The percentile bootstrap (Efron and Tibshirani 1993, chapter 13): as many pairs as there are are
-    drawn with replacement, again and again; each time the sum of their losses is divided by the sum
-    of their tokens.
-
-    Args:
-        losses: `float64 [N]`, each pair's loss (nats), N at least 1.
-        tokens: `int64 [N]`, each pair's tokens, at least 1.
-        seed: Seed of the draws.
-
-    Returns:
-        The 2.5 % and the 97.5 % quantile of the quotients, nats a token.
-    """
-    generator = np.random.default_rng(seed)
-    size = len(losses)
-    rows = max(1, _DRAWN_AT_ONCE // size)
-    means = []
-    for start in range(0, RESAMPLES, rows):
-        drawn = generator.integers(0, size, (min(rows, RESAMPLES - start), size))
-        means.append(losses[drawn].sum(axis=1) / tokens[drawn].sum(axis=1))
-    low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
-    return float(low), float(high)
-
-
-def measure_distinct(replies: Sequence[Sequence[str]], size: int) -> float:
-    """Measures how many of all n-grams are different ones (Li et al. 2016, distinct-n).
+    Li et al. 2016, who introduced distinct-1 and distinct-2, divide by the number of tokens; this
+    divides by the number of n-grams, as ParlAI and many published tables do. For distinct-1 the two
+    are the same; distinct-2 is greater here, for a reply has one bigram fewer than tokens. Both
+    fall as the corpus grows: compare them over the same queries only.
 
     Args:
         replies: The tokens of each reply; no n-gram reaches from one reply into the next.
         size: Tokens of an n-gram, n.
+        dialogues: Where the replies come from.
 
     Returns:
         Different n-grams over all n-grams, 0 where there is none.
     """
-    grams: Counter[tuple[str, ...]] = Counter()
-    for reply in replies:
-        grams.update(zip(*(reply[start:] for start in range(size))))
-    return len(grams) / sum(grams.values()) if grams else 0.0
+    owners: dict[tuple[str, ...], int] = {}
+    totals = np.zeros(dialogues.count, np.int64)
+    for reply, place in zip(replies, dialogues.places.tolist()):
+        grams = list(zip(*(reply[start:] for start in range(size))))
+        totals[place] += len(grams)
+        for gram in grams:
+            if owners.setdefault(gram, place) != place:
+                owners[gram] = _SEVERAL
+    value = len(owners) / int(totals.sum()) if owners else 0.0
+    if not dialogues.are_enough:
+        return Estimate(value, np.zeros(0))
+    # Without a dialogue the n-grams are missing that occur in no other one.
+    alone = [place for place in owners.values() if place != _SEVERAL]
+    different = len(owners) - np.bincount(alone, minlength=dialogues.count)
+    return Estimate(value, different / np.maximum(totals.sum() - totals, 1))
 
 
-def measure_commonest_share(replies: Sequence[str]) -> float:
-    """Measures how many replies are one of the ten commonest.
+def estimate_commonest_share(replies: Sequence[str], dialogues: Dialogues) -> Estimate:
+    """Estimates how many replies are one of the ten commonest.
 
     Args:
         replies: At least one reply.
+        dialogues: Where they come from.
 
     Returns:
         Their share of all replies.
     """
-    return sum(count for _, count in Counter(replies).most_common(COMMONEST)) / len(replies)
+    counts = Counter(replies)
+    ranked = [reply for reply, _ in counts.most_common()]
+    value = sum(counts[reply] for reply in ranked[:COMMONEST]) / len(replies)
+    if not dialogues.are_enough:
+        return Estimate(value, np.zeros(0))
+    owns: list[Counter[str]] = [Counter() for _ in range(dialogues.count)]
+    for reply, place in zip(replies, dialogues.places.tolist()):
+        owns[place][reply] += 1
+    shares = []
+    for own in owns:
+        # What stands behind these is overtaken by ten that the dialogue does not have.
+        first = ranked[: COMMONEST + len(own)]
+        rest = sorted((counts[reply] - own[reply] for reply in first), reverse=True)
+        shares.append(sum(rest[:COMMONEST]) / (len(replies) - own.total()))
+    return Estimate(value, np.array(shares))

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from chatbot.corpus import Pair
 from chatbot.evaluation.measuring import UNSEEN, Evaluation
-from chatbot.evaluation.searches import PEOPLE
+from chatbot.evaluation.searches import GREEDY, PEOPLE
 from chatbot.terminal import count_columns, make_visible, pad_columns
+
+SURENESS = (
+    "intervals of figures and differences: 95 %, by leaving out one dialogue at a time (jackknife)"
+)
+Columns = Mapping[str, tuple[str, Callable[[Any], str]]]
+"""{figure: its column's name, and what writes it}."""
 
 
 class Table(NamedTuple):
@@ -33,15 +40,37 @@ def _write_share(value: float) -> str:
     return f"{value:.1%}"
 
 
-CORPUS_COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
+def _write_ends(write: Callable[[float], str], ends: Sequence[float]) -> str:
+    return f"{write(ends[0])} to {write(ends[1])}"
+
+
+def _write_difference(write: Callable[[float], str], found: Mapping[str, Any]) -> str:
+    """Writes a difference with its sign, and behind it its interval where it has one."""
+    difference, ends = found["difference"], found["interval"]
+    text = f"{'+' if difference > 0 else ''}{write(difference)}"
+    return text if ends is None else f"{text} [{write(ends[0])}, {write(ends[1])}]"
+
+
+def _vary(
+    names: Sequence[str], write_all: Callable[[Callable[[float], str], Any], str]
+) -> dict[str, tuple[str, Callable[[Any], str]]]:
+    """Makes columns of figures that are written by means of what writes one number."""
+    return {
+        name: (header, partial(write_all, write))
+        for name, (header, write) in ((name, SEARCH_COLUMNS[name]) for name in names)
+    }
+
+
+CORPUS_COLUMNS: Columns = {
     "pairs": ("pairs", "{:,}".format),
+    "dialogues": ("dialogues", "{:,}".format),
     "tokens": ("tokens", "{:,}".format),
     "unknown_share": ("unknown", _write_share),
     "perplexity": ("perplexity", _write_number(2)),
-    "perplexity_interval": ("95 % interval", lambda ends: "{:,.2f} to {:,.2f}".format(*ends)),
+    "perplexity_interval": ("95 % interval", lambda ends: _write_ends(_write_number(2), ends)),
     "seen_share": ("in training", _write_share),
 }
-SEARCH_COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
+SEARCH_COLUMNS: Columns = {
     "bleu": ("BLEU", _write_number(2)),
     "chrf": ("chrF", _write_number(2)),
     "distinct_1": ("distinct-1", _write_number(3)),
@@ -54,6 +83,14 @@ SEARCH_COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "replies_per_second": ("replies/s", _write_number(1)),
 }
 
+_UNSURE = "bleu chrf distinct_1 distinct_2 mean_length commonest_share mean_log_prob".split()
+INTERVAL_COLUMNS = _vary(_UNSURE, _write_ends)
+PERPLEXITY_DIFFERENCE: Columns = {
+    "perplexity": ("perplexity", partial(_write_difference, _write_number(2)))
+}
+DIFFERENCE_COLUMNS = _vary([name for name in _UNSURE if name != "distinct_1"], _write_difference)
+"""Columns of intervals and of differences, each written as the figure itself is."""
+
 
 def list_tables(evaluations: Sequence[Evaluation]) -> list[Table]:
     """Makes the tables of a comparison: a row a model, and a row a model and search.
@@ -62,19 +99,20 @@ def list_tables(evaluations: Sequence[Evaluation]) -> list[Table]:
         evaluations: At least one model; all on the same corpus.
 
     Returns:
-        Perplexities, then replies, each of all pairs and then, where some model has figures of
-        them, of the pairs that it has not learned from.
+        Perplexities, then replies and their intervals, each of all pairs and then, where some model
+        has figures of them, of the pairs that it has not learned from; and the differences, by the
+        unseen pairs wherever there are some.
     """
     has_unseen = any(evaluation.figures[f"pairs_{UNSEEN}"] for evaluation in evaluations)
     tables = [_list_models("Perplexity, all pairs", evaluations, "")]
     if has_unseen:
         tables.append(_list_models("Perplexity, unseen pairs", evaluations, f"_{UNSEEN}"))
-    tables.append(_list_searches("Replies, all pairs", evaluations, lambda row: row))
+    tables += _list_replies("all pairs", evaluations, lambda row: row)
     if has_unseen:
-        tables.append(
-            _list_searches("Replies, unseen pairs", evaluations, lambda row: row[UNSEEN] or {})
-        )
-    return tables
+        tables += _list_replies("unseen pairs", evaluations, lambda row: row[UNSEEN] or {})
+    tables.append(_list_search_differences(evaluations, has_unseen))
+    tables.append(_list_model_differences(evaluations))
+    return [table for table in tables if table.rows]
 
 
 def format_table(table: Table) -> str:
@@ -140,35 +178,94 @@ def _list_models(title: str, evaluations: Sequence[Evaluation], suffix: str) -> 
         [make_line(evaluation.name), *_write_row(columns, evaluation.figures)]
         for evaluation in evaluations
     ]
-    return Table(title, ["model", *(header for header, _ in columns.values())], rows)
+    return Table(title, ["model", *_list_headers(columns)], rows)
+
+
+def _list_replies(
+    pairs: str,
+    evaluations: Sequence[Evaluation],
+    take: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> list[Table]:
+    """Makes the table of the figures, and that of their intervals if there are any."""
+
+    def take_intervals(row: Mapping[str, Any]) -> Mapping[str, Any]:
+        intervals: Mapping[str, Any] = take(row).get("intervals", {})
+        return intervals
+
+    tables = [
+        _list_searches(f"Replies, {pairs}", evaluations, take, SEARCH_COLUMNS),
+        _list_searches(f"95 % intervals, {pairs}", evaluations, take_intervals, INTERVAL_COLUMNS),
+    ]
+    names = tables[1].header.index("search") + 1
+    return tables if any(any(row[names:]) for row in tables[1].rows) else tables[:1]
 
 
 def _list_searches(
     title: str,
     evaluations: Sequence[Evaluation],
     take: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    columns: Columns,
 ) -> Table:
     several = len(evaluations) > 1
     rows = []
     for evaluation in evaluations:
         for name, figures in evaluation.figures["searches"].items():
             model = [make_line(evaluation.name)] if several else []
-            rows.append([*model, make_line(name), *_write_row(SEARCH_COLUMNS, take(figures))])
+            rows.append([*model, make_line(name), *_write_row(columns, take(figures))])
     # Which pairs are unseen may differ between models, and with it what people said to them.
     people = {
-        tuple(_write_row(SEARCH_COLUMNS, take(evaluation.figures[PEOPLE]))): evaluation.name
+        tuple(_write_row(columns, take(evaluation.figures[PEOPLE]))): evaluation.name
         for evaluation in reversed(evaluations)
     }
     for cells, name in reversed(people.items()):
         model = [make_line(name) if len(people) > 1 else ""] if several else []
         rows.append([*model, PEOPLE, *cells])
     header = [*(["model"] if several else []), "search"]
-    return Table(title, [*header, *(column for column, _ in SEARCH_COLUMNS.values())], rows)
+    return Table(title, [*header, *_list_headers(columns)], rows)
 
 
-def _write_row(
-    columns: Mapping[str, tuple[str, Callable[[Any], str]]], figures: Mapping[str, Any]
-) -> list[str]:
+def _list_search_differences(evaluations: Sequence[Evaluation], has_unseen: bool) -> Table:
+    """Subtracts greedy search's figures from those of each other search of the same model."""
+    several = len(evaluations) > 1
+    rows = []
+    for evaluation in evaluations:
+        for name, row in evaluation.figures["searches"].items():
+            figures = (row[UNSEEN] or {}) if has_unseen else row
+            if name != GREEDY and "from_greedy" in figures:
+                model = [make_line(evaluation.name)] if several else []
+                cells = _write_row(DIFFERENCE_COLUMNS, figures["from_greedy"])
+                rows.append([*model, make_line(name), *cells])
+    header = [*(["model"] if several else []), "search"]
+    pairs = "unseen pairs" if has_unseen else "all pairs"
+    return Table(
+        f"Differences from greedy search, {pairs}",
+        [*header, *_list_headers(DIFFERENCE_COLUMNS)],
+        rows,
+    )
+
+
+def _list_model_differences(evaluations: Sequence[Evaluation]) -> Table:
+    """Subtracts the first model's figures from those of each other one, search by search."""
+    columns = {**PERPLEXITY_DIFFERENCE, **DIFFERENCE_COLUMNS}
+    del columns["mean_log_prob"]
+    rows = []
+    for evaluation in evaluations[1:]:
+        found = evaluation.figures["from_first"]
+        figures, pairs = (found[UNSEEN], UNSEEN) if found[UNSEEN] else (found, "all")
+        names = [make_line(evaluation.name), f"{figures['pairs']:,} {pairs}"]
+        shown = {"perplexity": figures["perplexity"]}  # once: it is not of a search
+        for name, differences in figures["searches"].items():
+            rows.append([*names, make_line(name), *_write_row(columns, {**shown, **differences})])
+            shown = {}
+    title = f"Differences from {make_line(evaluations[0].name)}"
+    return Table(title, ["model", "pairs", "search", *_list_headers(columns)], rows)
+
+
+def _list_headers(columns: Columns) -> list[str]:
+    return [header for header, _ in columns.values()]
+
+
+def _write_row(columns: Columns, figures: Mapping[str, Any]) -> list[str]:
     values = ((figures.get(name), write) for name, (_, write) in columns.items())
     return ["" if value is None else write(value) for value, write in values]
 

@@ -104,7 +104,7 @@ def kill(whole: Whole, model_dir: Path, place: str, generator: random.Random) ->
         yield place
         return
     kill_outside(whole, model_dir, place, generator)
-    if (model_dir / ".writing").exists() or (model_dir / "checkpoints.json.writing").exists():
+    if any(model_dir.glob(".writing*")):
         yield "checkpoint"  # it was still at it
 
 

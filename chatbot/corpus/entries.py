@@ -1,0 +1,133 @@
+"""What a JSON value says of a dialogue, in the forms that corpora have.
+
+A list of texts is a dialogue of these turns. An object is a pair (`query` and `reply`, or other
+names for them), or has a list of turns, each a text or an object with its text and, where it has
+one, its speaker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from chatbot.corpus.columns import find_names
+from chatbot.corpus.json_lines import as_text
+from chatbot.corpus.report import Dialogue, ReadReport
+
+NO_PAIR = 'object without the texts "query" and "reply"'
+
+_LISTS = (
+    "messages dialog dialogue dialogs conversation conversations utterances turns history".split()
+)
+_TEXTS = "content text utterance value".split()
+_SPEAKERS = "role from speaker".split()
+# What a person never sees: instructions to a program, and what it asks and hears of its tools.
+_UNSAID = ("system", "developer", "tool", "function")
+
+
+class _Turn(NamedTuple):
+    text: str
+    speaker: object
+
+
+def is_entry(value: object) -> bool:
+    """Says whether a value has a dialogue's form."""
+    if _find_turns(value) is not None:
+        return True
+    queries, replies = find_names(value if isinstance(value, dict) else ())
+    return bool(queries and replies)
+
+
+def holds_more(value: object) -> bool:
+    """Says whether a value is an object that is no entry, but may have entries in it."""
+    if not isinstance(value, dict) or is_entry(value):
+        return False
+    return any(isinstance(item, (dict, list)) for item in value.values())
+
+
+def read_entry(
+    value: object, where: str, columns: tuple[str, str] | None, report: ReadReport
+) -> Iterator[Dialogue]:
+    """Reads the dialogue of a value.
+
+    Args:
+        value: what `json` has made of it.
+        where: `file:line` of it.
+        columns: the keys of query and reply, or None where they are to be found.
+        report: counts what cannot be used; a turn without a text parts its dialogue in two.
+
+    Yields:
+        The dialogue, or its parts.
+    """
+    turns = None if columns else _find_turns(value)
+    if turns is not None:
+        yield from _read_turns(turns, where, report)
+        return
+    if not isinstance(value, dict):
+        report.drop("entry that is neither an object nor a list of turns", where)
+        return
+    if columns is None:
+        queries, replies = find_names(value)
+        columns = (queries[0], replies[0]) if len(queries) == len(replies) == 1 else None
+    query, reply = (as_text(value.get(name)) for name in columns or ("query", "reply"))
+    if query is None or reply is None:
+        report.drop(NO_PAIR if columns is None else _name_missing(columns), where)
+    else:
+        yield Dialogue([query, reply], where)
+
+
+def _find_turns(value: object) -> list[Any] | None:
+    if isinstance(value, list):
+        return value
+    if isinstance(value, dict):
+        found = [value[name] for name in _LISTS if isinstance(value.get(name), list)]
+        # A list of lists holds dialogues, not turns.
+        if len(found) == 1 and not any(isinstance(item, list) for item in found[0]):
+            return found[0]  # type: ignore[no-any-return]
+    return None
+
+
+def _name_missing(columns: tuple[str, str]) -> str:
+    query, reply = (name if name.isprintable() else "?" for name in columns)
+    return f'object without the texts "{query}" and "{reply}"'
+
+
+def _read_turns(items: list[Any], where: str, report: ReadReport) -> Iterator[Dialogue]:
+    turns: list[str] = []
+    speaker: object = None
+    is_parted = False
+    for item in items:
+        turn = _as_turn(item)
+        if turn is None:
+            report.drop("turn without a text", where)
+            if len(turns) > 1:
+                yield Dialogue(turns, where)
+            turns, is_parted = [], True
+        elif turn.speaker in _UNSAID:
+            continue
+        elif turns and turn.speaker is not None and turn.speaker == speaker:
+            turns[-1] += f"\n{turn.text}"  # one who goes on does not answer
+        else:
+            turns.append(turn.text)
+        speaker = None if turn is None else turn.speaker
+    if turns or not is_parted:
+        yield Dialogue(turns, where)
+
+
+def _as_turn(item: object) -> _Turn | None:
+    if isinstance(item, dict):
+        speaker = next((item[name] for name in _SPEAKERS if name in item), None)
+        content = next((item[name] for name in _TEXTS if name in item), None)
+        if speaker in _UNSAID or (content is None and ("tool_calls" in item)):
+            return _Turn("", _UNSAID[0])
+        text = _join_parts(content) if isinstance(content, list) else as_text(content)
+        return None if text is None else _Turn(text, speaker)
+    text = as_text(item)
+    return None if text is None else _Turn(text, None)
+
+
+def _join_parts(parts: list[Any]) -> str | None:
+    """Joins the texts among the parts of a message; None where it has pictures alone."""
+    found = (part.get("text") if isinstance(part, dict) else part for part in parts)
+    texts = [text for text in map(as_text, found) if text is not None]
+    return "\n".join(texts) if texts else None

@@ -1,0 +1,97 @@
+"""Reader of JSON files: a list of dialogues, as LCCC has it, each in one of the forms of `entries`.
+
+The list may be the whole file, or stand in an object, as in {"train": [...], "test": [...]}. It is
+read one dialogue after the other, whatever the file's size and however its lines are broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from chatbot.corpus.encodings import UNDECODED, name_encoding, open_text
+from chatbot.corpus.entries import holds_more, is_entry, read_entry
+from chatbot.corpus.json_lines import parse
+from chatbot.corpus.json_window import MAX_VALUE, JsonWindow
+from chatbot.corpus.report import Dialogue, ReadReport
+from chatbot.corpus.sources import Source
+
+NEEDS = "*.json file"
+
+_STRAY = "text that is neither an object nor a list of turns"
+
+
+def reads(file_name: str) -> bool:
+    """Says whether a file of this name is one of the format's."""
+    return file_name.lower().endswith(".json")
+
+
+def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
+    """Reads the dialogues; a pair is one of two turns.
+
+    Args:
+        sources: the files.
+        report: counts the entries that are left out.
+
+    Yields:
+        The dialogues.
+    """
+    for source in sources:
+        name = source.name
+        with open_text(source, report) as (text, encoding):
+            for line, entry in _find_entries(JsonWindow(text)):
+                where = f"{name}:{line}"
+                if isinstance(entry, _Problem):
+                    report.drop(entry, where)
+                elif not entry.isascii() and UNDECODED.search(entry):
+                    report.drop(f"entry that is not {name_encoding(encoding)}", where)
+                elif (value := parse(entry)) is None:
+                    report.drop("entry that is not JSON", where)
+                else:
+                    yield from read_entry(value, where, source.options.names, report)
+
+
+class _Problem(str):
+    """Why an entry cannot be used."""
+
+
+def _find_entries(window: JsonWindow) -> Iterator[tuple[int, str]]:
+    """Cuts a text into entries: the members of its lists, and objects that are entries themselves.
+
+    Yields:
+        The line of an entry and its text, or a problem.
+    """
+    in_list = is_stray = False
+    objects = entries = 0  # how many are open; how many were found
+    while mark := window.next_mark():
+        line = window.line
+        was_stray, is_stray = is_stray, False
+        if mark == "[" and not in_list and not window.has_texts():
+            in_list = True
+            window.step()
+        elif mark in "]}":
+            in_list = in_list and mark != "]"
+            objects = max(0, objects - (mark == "}"))
+            window.step()
+        elif mark in "[{":
+            text = window.find_value()
+            if mark == "{" and not in_list and (not text or holds_more(parse(text))):
+                objects += 1
+                window.step()
+                continue
+            if mark == "{" and not in_list and objects and not is_entry(parse(text)):
+                window.step(len(text))  # says something about the list, such as its version
+                continue
+            entries += 1
+            if text:
+                window.step(len(text))
+                yield line, text
+            else:
+                window.skip_value()
+                yield line, _Problem(f"entry without an end in {MAX_VALUE:,} characters")
+        else:
+            window.skip_scalar()
+            is_stray = in_list or not objects
+            if is_stray and not was_stray:
+                yield line, _Problem(_STRAY)
+    if objects and not entries:
+        yield window.line, _Problem("object without a list of dialogues")

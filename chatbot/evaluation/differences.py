@@ -1,0 +1,41 @@
+"""A model beside another one that was measured on the same pairs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chatbot.evaluation.intervals import find_difference
+from chatbot.evaluation.material import Material, subtract
+from chatbot.evaluation.perplexity import estimate_perplexity
+from chatbot.evaluation.replies import Chosen
+
+
+def subtract_models(material: Material, first: Material) -> dict[str, Any]:
+    """Subtracts the figures of one model from those of another one.
+
+    Args:
+        material: The one model's.
+        first: The other's, of the same pairs.
+
+    Returns:
+        `pairs`, `perplexity` (its `difference` and `interval`, or None where the two count other
+        tokens) and `searches` ({search that both have: {figure: difference and interval}}); and
+        `unseen`, the same by the pairs that neither has learned from, or None where there is none.
+    """
+    unseen = material.unseen & first.unseen
+    return {
+        **_subtract(material, first, np.ones_like(unseen)),
+        "unseen": _subtract(material, first, unseen) if unseen.any() else None,
+    }
+
+
+def _subtract(material: Material, first: Material, chosen: Chosen) -> dict[str, Any]:
+    perplexity = None
+    if material.losses.counts_as(first.losses):
+        ours, theirs = (estimate_perplexity(each.losses, chosen) for each in (material, first))
+        perplexity = find_difference(ours, theirs)
+    rows, other = material.estimate(chosen), first.estimate(chosen)
+    searches = {name: subtract(rows[name], other[name]) for name in material.found if name in other}
+    return {"pairs": int(chosen.sum()), "perplexity": perplexity, "searches": searches}

@@ -1,0 +1,174 @@
+"""What the figures of one model are made from, and those of any of the pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chatbot.evaluation.intervals import (
+    LEAST_DIALOGUES,
+    Dialogues,
+    Estimate,
+    find_difference,
+    find_interval,
+)
+from chatbot.evaluation.perplexity import PairLosses, measure_perplexity
+from chatbot.evaluation.replies import (
+    Chosen,
+    Replies,
+    describe_replies,
+    estimate_replies,
+    measure_recall,
+)
+from chatbot.evaluation.searches import GREEDY, PEOPLE
+
+Estimates = dict[str, Estimate]
+HIGHEST = {
+    "bleu": 100.0,
+    "chrf": 100.0,
+    "distinct_1": 1.0,
+    "distinct_2": 1.0,
+    "commonest_share": 1.0,
+    "same_as_greedy_share": 1.0,
+    "mean_log_prob": 0.0,
+}
+"""The greatest values that figures can have."""
+COMPARED = ("bleu", "chrf", "distinct_1", "distinct_2", "mean_length", "commonest_share")
+"""The figures whose differences say something, whichever model or search they are of."""
+_ROUNDING = 0.02  # nats; see `chatbot.chatbot` on precision
+
+
+class Material(NamedTuple):
+    """What the figures of one model are made from, each in the order of the N pairs.
+
+    Attributes:
+        queries: The queries' tokens, blanks between them.
+        losses: What the model makes of people's replies.
+        found: {search: its replies}, `GREEDY` among them.
+        people: The corpus' own replies.
+        beam: The name of the model's own beam, which may not be there.
+        seen: `bool [N]`, the pairs that the model has learned from, or None where nobody knows.
+    """
+
+    queries: list[str]
+    losses: PairLosses
+    found: dict[str, Replies]
+    people: Replies
+    beam: str
+    seen: Chosen | None
+
+    @property
+    def unseen(self) -> Chosen:
+        """The pairs that the model is known not to have learned from, `bool [N]`."""
+        return np.zeros(len(self.queries), np.bool_) if self.seen is None else ~self.seen
+
+    def estimate(self, chosen: Chosen) -> dict[str, Estimates]:
+        """Estimates the figures of replies by some of the pairs.
+
+        Args:
+            chosen: `bool [N]`, at least one.
+
+        Returns:
+            {search: {figure: its estimate}}, people among them.
+        """
+        dialogues = Dialogues(self.losses.dialogues[chosen])
+        rows = {
+            name: estimate_replies(replies, self.found[GREEDY], chosen, dialogues)
+            for name, replies in self.found.items()
+        }
+        return {**rows, PEOPLE: describe_replies(self.people, chosen, dialogues)}
+
+    def measure(self, chosen: Chosen) -> tuple[dict[str, Any], dict[str, dict[str, Any] | None]]:
+        """Measures by some of the pairs.
+
+        Args:
+            chosen: `bool [N]`.
+
+        Returns:
+            {figure: value} of the corpus and of the plain searches, and {search: {figure: value}},
+            people among them; None in place of what needs a pair where there is none.
+        """
+        rows: dict[str, dict[str, Any] | None] = dict.fromkeys([*self.found, PEOPLE])
+        if chosen.any():
+            estimates = self.estimate(chosen)
+            for name, replies in self.found.items():
+                rows[name] = {
+                    **_list_values(estimates[name]),
+                    "from_greedy": subtract(
+                        estimates[name], estimates[GREEDY], (*COMPARED, "mean_log_prob")
+                    ),
+                    "recall": measure_recall(self.queries, replies, self.people, chosen),
+                }
+            rows[PEOPLE] = _list_values(estimates[PEOPLE])
+        return {**measure_perplexity(self.losses, chosen), **self._summarise(rows)}, rows
+
+    def _summarise(self, rows: Mapping[str, dict[str, Any] | None]) -> dict[str, Any]:
+        """Gives figures of the plain searches names of their own."""
+        names = [(GREEDY, "recall", "greedy_recall")]
+        if self.beam in rows:
+            names.append((self.beam, "recall", f"{self.beam.replace(' ', '_')}_recall"))
+            names.append((self.beam, "same_as_greedy_share", "greedy_equals_beam_share"))
+        return {flat: (rows[row] or {}).get(figure) for row, figure, flat in names}
+
+    def list_notes(self) -> list[str]:
+        """Words what a reader of the figures must know."""
+        notes = []
+        if self.seen is None:
+            notes.append(
+                "the model directory does not say which pairs were learned from (an older version "
+                "made it), so there are no figures of unseen pairs; train again to have them"
+            )
+        elif self.seen.all():
+            notes.append("the model has learned from all these pairs: there are no unseen ones")
+        notes += self._list_doubts()
+        if self.beam in self.found:
+            best = self.found[self.beam].best_log_probs.mean()
+            greedy = self.found[GREEDY].log_probs.mean()
+            if best < greedy - _ROUNDING:
+                notes.append(
+                    f"look into the search: the likeliest replies of {self.beam} have a mean log "
+                    f"probability of {best:.3f}, below greedy search's {greedy:.3f}; over many "
+                    "queries it should not be"
+                )
+        return notes
+
+    def _list_doubts(self) -> list[str]:
+        """Says of which pairs there are no intervals."""
+        numbers = self.losses.dialogues
+        sets = {"the pairs": numbers}
+        if self.unseen.any():
+            sets["the unseen pairs"] = numbers[self.unseen]
+        counts = {name: len(np.unique(found)) for name, found in sets.items()}
+        return [
+            f"{name} come from {count} dialogue{'s' if count > 1 else ''}, and intervals need "
+            f"{LEAST_DIALOGUES} at least: nobody can say how sure their figures are"
+            for name, count in counts.items()
+            if count < LEAST_DIALOGUES
+        ]
+
+
+def subtract(
+    first: Estimates, second: Estimates, names: Sequence[str] = COMPARED
+) -> dict[str, dict[str, Any]]:
+    """Subtracts the figures of one search from those of another one, over the same pairs.
+
+    Args:
+        first: {figure: its estimate} of the one.
+        second: The same of the other.
+        names: The figures.
+
+    Returns:
+        {figure: `difference` and its `interval`}.
+    """
+    return {name: find_difference(first[name], second[name]) for name in names}
+
+
+def _list_values(estimates: Estimates) -> dict[str, Any]:
+    values: dict[str, Any] = {name: found.value for name, found in estimates.items()}
+    intervals = {
+        name: find_interval(found, HIGHEST.get(name, math.inf)) for name, found in estimates.items()
+    }
+    return {**values, "intervals": intervals}

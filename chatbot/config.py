@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from chatbot.errors import ChatbotError
-from chatbot.sections import PLAIN, CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
+from chatbot.search_config import PLAIN, SearchConfig
+from chatbot.sections import CorpusConfig, ModelConfig, TrainingConfig
 from chatbot.settings import Settings
 
 __all__ = [

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -28,6 +29,9 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Graphs run a few times here: optimizing each would take longer than it saves. The tests that start
 # train.py and predict.py run them as users do.
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+# To look for garbage in all that TensorFlow has loaded would take a twentieth of the time.
+gc.freeze()
 
 B, S, T, E, U, L, V, W = 3, 5, 4, 6, 8, 2, 11, 2
 ATTENTIONS = ("bahdanau", "luong", "none")
@@ -105,6 +109,14 @@ def find_model() -> Callable[[str], Seq2Seq]:
 @pytest.fixture(params=ATTENTIONS)
 def model(request: pytest.FixtureRequest, find_model: Callable[[str], Seq2Seq]) -> Seq2Seq:
     return find_model(request.param)
+
+
+@pytest.fixture
+def eagerly() -> Iterator[None]:
+    """Runs what would be traced, which takes seconds, without tracing it."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(params=[False, True], ids=["libraries", "own"])

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +37,11 @@ EVERYTHING = {
 }
 
 
-@pytest.fixture
-def _eagerly() -> Iterator[None]:
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 def read(variables: Any) -> list[Any]:
     return [variable.numpy().astype(np.float64) for variable in variables]
 
 
-@pytest.mark.usefixtures("_eagerly")
+@pytest.mark.usefixtures("eagerly")
 def test_averages_follow_the_weights_by_the_stated_formula(pairs: Pairs) -> None:
     model = make_model("bahdanau")
     averages = Averages(model, decay=0.73)
@@ -74,7 +66,7 @@ def test_averages_follow_the_weights_by_the_stated_formula(pairs: Pairs) -> None
                 assert np.abs(mine - weight).max() > 1e-3
 
 
-@pytest.mark.usefixtures("_eagerly")
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("precision", ["float32", "float16"])
 def test_a_step_whose_numbers_are_bad_moves_neither_averages_nor_weights(
     pairs: Pairs, precision: str

@@ -18,6 +18,18 @@ def bot(tmp_path_factory: pytest.TempPathFactory) -> Chatbot:
     return load_bot(tmp_path_factory.mktemp("model"))
 
 
+def make_bot(fast: bool) -> Chatbot:
+    model = make_model()
+    model.compute_fast(fast)
+    return Chatbot(CONFIG, Vocabulary(WORDS), model)
+
+
+@pytest.fixture(scope="module")
+def either_bot() -> tuple[Chatbot, Chatbot]:
+    """One with our own searches, one with the libraries'."""
+    return make_bot(True), make_bot(False)
+
+
 SEARCHES: list[dict[str, Any]] = [
     {},
     {"no_repeat_ngram": 1, "min_reply_length": 2},
@@ -44,16 +56,15 @@ def test_every_search_gives_a_query_alone_what_it_gets_among_others(
 
 
 @pytest.mark.parametrize("search", [SEARCHES[1], SEARCHES[-1]])  # the others have one loop only
-def test_the_libraries_searches_give_the_same_replies_as_our_own(search: dict[str, Any]) -> None:
-    found = []
-    for fast in (True, False):
-        model = make_model()
-        model.compute_fast(fast)
-        own = Chatbot(CONFIG, Vocabulary(WORDS), model)
-        found.append([[str(r) for r in own.reply(q, beam_size=3, **search)] for q in QUERIES])
-    assert found[0] == found[1]
-    plain = Chatbot(CONFIG, Vocabulary(WORDS), make_model())
-    assert found[0] != [[str(r) for r in plain.reply(q, beam_size=3)] for q in QUERIES]
+def test_the_libraries_searches_give_the_same_replies_as_our_own(
+    either_bot: tuple[Chatbot, Chatbot], search: dict[str, Any]
+) -> None:
+    def read(bot: Chatbot, **settings: Any) -> list[list[str]]:
+        return [[*map(str, found)] for found in bot.replies(QUERIES, beam_size=3, **settings)]
+
+    own, libraries = either_bot
+    assert read(own, **search) == read(libraries, **search)
+    assert read(own, **search) != read(own)
 
 
 def test_the_same_seed_draws_the_same_replies_and_another_one_others(bot: Chatbot) -> None:
@@ -74,11 +85,10 @@ def test_no_two_replies_are_the_same_text(bot: Chatbot) -> None:
         assert 1 < len({*map(str, replies)}) == len(replies) < 60
 
 
-def test_greedy_stays_greedy_whatever_else_is_set() -> None:
-    plain = Chatbot(CONFIG, Vocabulary(WORDS), make_model())
+def test_greedy_stays_greedy_whatever_else_is_set(bot: Chatbot) -> None:
     settings = {"sample": True, "diverse_groups": 3, "temperature": 9.0}
-    other = Chatbot(CONFIG.replace(settings), Vocabulary(WORDS), make_model())
-    assert [*map(other.greedy, QUERIES)] == [*map(plain.greedy, QUERIES)]
+    other = Chatbot(CONFIG.replace(settings), bot.vocabulary, bot.model)
+    assert [*map(other.greedy, QUERIES)] == [*map(bot.greedy, QUERIES)]
 
 
 def test_rules_that_no_reply_keeps_to_are_one_line(bot: Chatbot) -> None:

@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import make_config, make_pairs
+from conftest import make_config, make_model, make_pairs
 from helpers_chat import PaperBot
 from trainings import tiny_settings, train, write_pairs
 
 from chatbot.chatbot import MAX_CHARACTERS, Chatbot, ReadQuery, Reply
-from chatbot.config import Config, CorpusConfig
+from chatbot.config import Config, CorpusConfig, TrainingConfig
 from chatbot.corpus import Pair, read_pairs
 from chatbot.evaluation.perplexity import measure_perplexity, score_pairs
-from chatbot.model import Seq2Seq
 from chatbot.repl import LONGEST_TURN, Chat
 from chatbot.scoring import Scorer
 from chatbot.text import EOS, SEP, SPECIAL_TOKENS, UNK, Vocabulary
@@ -114,11 +113,15 @@ def test_of_a_long_line_what_can_be_read_is_remembered() -> None:
     assert LONGEST_TURN == MAX_CHARACTERS
 
 
-@pytest.fixture(name="make_bot")
-def find_bot_maker(find_model: Callable[[str], Seq2Seq]) -> Callable[[int], Chatbot]:
+@pytest.fixture(name="make_bot", scope="module")
+def find_bot_maker() -> Callable[[int], Chatbot]:
+    model = make_model("luong")
+    model.compute_fast(True)  # one graph serves every width
+
     def make(context_turns: int) -> Chatbot:
         corpus = CorpusConfig(max_length=3, context_turns=context_turns)
-        return Chatbot(Config(corpus, make_config("luong")), WORDS, find_model("luong"))
+        training = TrainingConfig(precision="float32")
+        return Chatbot(Config(corpus, make_config("luong"), training), WORDS, model)
 
     return make
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import subprocess
 import time
@@ -107,34 +108,51 @@ def test_two_logical_processors_are_as_good_as_one_device(place: Path) -> None:
     assert ended.said["bad_step"] == {"numbers": ["nan", "nan"], "unchanged": True, "copies": 2}
 
 
-class Runs(NamedTuple):
-    """Three runs of one training by two workers, the chief first in each."""
+class Runs:
+    """Three runs of one training by two workers, the chief first in each.
 
-    stopped: list[Ended]
-    stopped_at: int
-    killed: list[Ended]
-    finished: list[Ended]
+    Each run takes place when it is first asked for, after the one before.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self._settings, self._model = settings_for(place), place / "workers"
+
+    def _run(self, **manner: Any) -> list[Ended]:
+        chief, worker = make_configs(2)
+        processes = [
+            start(self._model, self._settings, chief),
+            start(self._model, self._settings, worker, **manner),
+        ]
+        return [end(process) for process in reversed(processes)][::-1]
+
+    @functools.cached_property
+    def stopped(self) -> tuple[list[Ended], int]:
+        """The first run, and the step of the checkpoint that it left."""
+        ended = self._run(signal="SIGTERM", signal_at=3)
+        newest = ModelDirectory(self._model).newest()
+        return ended, newest.step if newest else 0
+
+    @functools.cached_property
+    def killed(self) -> list[Ended]:
+        _ = self.stopped
+        return self._run(signal="SIGKILL", signal_at=7)
+
+    @functools.cached_property
+    def finished(self) -> list[Ended]:
+        _ = self.killed
+        return self._run()
 
 
 @pytest.fixture(scope="module")
 def runs(place: Path) -> Runs:
-    settings, model = settings_for(place), place / "workers"
-
-    def run(**manner: Any) -> list[Ended]:
-        chief, worker = make_configs(2)
-        processes = [start(model, settings, chief), start(model, settings, worker, **manner)]
-        return [end(process) for process in reversed(processes)][::-1]
-
-    stopped = run(signal="SIGTERM", signal_at=3)
-    newest = ModelDirectory(model).newest()
-    return Runs(stopped, newest.step if newest else 0, run(signal="SIGKILL", signal_at=7), run())
+    return Runs(place)
 
 
 def test_a_signal_to_one_worker_stops_all_after_the_same_step(runs: Runs) -> None:
-    chief, worker = runs.stopped
+    (chief, worker), stopped_at = runs.stopped
     assert (chief.status, worker.status) == (0, 143), chief.errors + worker.errors
-    assert runs.stopped_at == 4
-    for ended in runs.stopped:
+    assert stopped_at == 4
+    for ended in (chief, worker):
         assert "stopped at step 4, all saved; run the same command to go on" in ended.errors
 
 
@@ -157,14 +175,14 @@ def test_two_workers_stopped_and_killed_end_as_one_device_does(place: Path, runs
 
 
 def test_only_the_chief_writes(place: Path, runs: Runs) -> None:
-    events = list((place / "workers" / "events").iterdir())
-    assert len(events) == 3  # one a run, and none of the other worker's
-    for chief, worker in (runs.stopped, runs.finished):
+    for chief, worker in (runs.stopped[0], runs.finished):
         assert any("checkpoints.json" in name for name in chief.said["written"])
         assert worker.said["written"] == []
         assert "tokens/s" in chief.errors
         assert "tokens/s" not in worker.errors
         assert "worker 2 of 2, chief at 127.0.0.1:" in worker.errors
+    events = list((place / "workers" / "events").iterdir())
+    assert len(events) == 3  # one a run, and none of the other worker's
 
 
 def test_what_stops_the_chief_before_training_ends_the_others(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,14 +64,6 @@ def parse_flags(*arguments: str) -> Any:
         timeout=60,
     )
     return json.loads(done.stdout)
-
-
-@pytest.fixture
-def eagerly() -> Iterator[None]:
-    """Lets a chatbot search without tracing, which would take seconds."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

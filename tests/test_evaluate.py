@@ -3,17 +3,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import make_config, make_pairs
+from conftest import make_config, make_model, make_pairs
 
 from chatbot.chatbot import Chatbot, Reply
-from chatbot.config import Config, CorpusConfig, SearchConfig
+from chatbot.config import Config, CorpusConfig, SearchConfig, TrainingConfig
 from chatbot.corpus import Pair
 from chatbot.evaluation import windows
 from chatbot.evaluation.intervals import Dialogues, Estimate, find_interval
@@ -21,7 +21,6 @@ from chatbot.evaluation.measuring import evaluate, find_seen
 from chatbot.evaluation.perplexity import measure_perplexity, score_pairs
 from chatbot.evaluation.replies import run_search, take_replies
 from chatbot.evaluation.searches import Search
-from chatbot.model import Seq2Seq
 from chatbot.pair_hashes import hash_pair
 from chatbot.scoring import Scorer
 from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary, tokenize
@@ -38,13 +37,16 @@ PAIRS = [
 
 
 @pytest.fixture(scope="module")
-def bot(find_model: Callable[[str], Seq2Seq]) -> Chatbot:
+def bot() -> Chatbot:
     config = Config(
         CorpusConfig(max_length=5),
         make_config("luong"),
+        TrainingConfig(precision="float32"),
         search=SearchConfig(beam_size=3, max_reply_length=4),
     )
-    return Chatbot(config, WORDS, find_model("luong"))
+    model = make_model("luong")
+    model.compute_fast(True)  # one graph serves every width
+    return Chatbot(config, WORDS, model)
 
 
 def test_scores_are_those_of_each_pair_alone_cut_and_ended(bot: Chatbot) -> None:

@@ -128,22 +128,33 @@ def test_a_model_without_attention_says_so() -> None:
 def test_predict_draws_samples_and_takes_a_seed(tmp_path: Path) -> None:
     make_directory(tmp_path / "model")
     (tmp_path / "in").write_text("hello\nyou\n", encoding="utf-8")
-    outputs: list[list[dict[str, Any]]] = []
-    for seed in (4, 4, 5):
-        arguments = [
-            f"--model_dir={tmp_path / 'model'}",
-            f"--input={tmp_path / 'in'}",
-            "--sample",
-            f"--seed={seed}",
-            "--temperature=2",
-            "--beam_size=4",
-            f"--attention_dir={tmp_path / str(len(outputs))}",
-        ]
-        done = run_predict(*arguments)
-        assert done.returncode == 0, done.stderr
-        outputs.append([json.loads(line) for line in done.stdout.splitlines()])
-    assert outputs[0] == outputs[1] != outputs[2]
-    assert list(outputs[0][0]) == ["query", "greedy", "sample"]
-    assert outputs[0][0]["greedy"] == outputs[2][0]["greedy"]
+    done = run_predict(
+        f"--model_dir={tmp_path / 'model'}",
+        f"--input={tmp_path / 'in'}",
+        "--sample",
+        "--seed=4",
+        "--temperature=2",
+        "--beam_size=4",
+        f"--attention_dir={tmp_path / '0'}",
+    )
+    assert done.returncode == 0, done.stderr
+    written = [json.loads(line) for line in done.stdout.splitlines()]
+    assert list(written[0]) == ["query", "greedy", "sample"]
+    settings = {"sample": True, "temperature": 2.0, "beam_size": 4}
+    bot = Chatbot.load(tmp_path / "model", settings)
+    same, other, cold = (
+        answer(bot, ["hello", "you"], changes)
+        for changes in (
+            {"sampling_seed": 4},
+            {"sampling_seed": 5},
+            {"sampling_seed": 4, "temperature": 1.0},
+        )
+    )
+    for line, *found in zip(written, same, other, cold):
+        assert all(each.greedy.text == line["greedy"]["reply"] for each in found)
+    drawn = [[reply["reply"] for reply in line["sample"]] for line in written]
+    assert drawn == [[reply.text for reply in each.others] for each in same]
+    for changed in (other, cold):
+        assert drawn != [[reply.text for reply in each.others] for each in changed]
     names = sorted(path.name for path in (tmp_path / "0").iterdir())
     assert names == [f"000{n}-{label}.png" for n in (1, 2) for label in ("greedy", "sample-1")]

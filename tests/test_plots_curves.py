@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from trainings import StopAfter, tiny_settings, train, write_pairs
+from trainings import StopAfter, tiny_settings, write_pairs
 
 from chatbot import run
 from chatbot.audience import Audience
@@ -134,10 +134,11 @@ def test_a_training_leaves_its_curves_at_its_end_and_when_stopped(
     settings = tiny_settings(write_pairs(tmp_path / "pairs.tsv"), max_steps=4)
     model = tmp_path / "model"
     stop = StopAfter(lambda: (model / "metrics.jsonl").exists())
-    assert train_directory(str(model), settings, str(tmp_path / "encoded"), stop) == 0
+    encoded = str(tmp_path / "encoded")
+    assert train_directory(str(model), settings, encoded, stop) == 0
     assert [step for step, _ in read_points(lines["perplexity"])["training"]] == [2]
     stopped = (model / "curves.png").read_bytes()
-    assert train(model) == 0
+    assert train_directory(str(model), {}, encoded) == 0
     assert [step for step, _ in read_points(lines["perplexity"])["training"]][-1] == 4
     assert (model / "curves.png").read_bytes() != stopped
     assert not list(model.glob(".writing-*"))

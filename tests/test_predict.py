@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from helpers_chat import ROOT, make_directory, make_hostile_lines, read_line, run_predict
 
+from chatbot.chatbot import Chatbot
+from chatbot.repl import Chat
 from chatbot.terminal import UNSAFE
 
 TRACEBACK = b"Traceback"
@@ -83,14 +85,14 @@ def test_plain_is_the_tutorials_search_whatever_the_models_is(tmp_path: Path) ->
     config = json.loads((other / "config.json").read_text())
     config["search"] |= {"sample": True, "min_reply_length": 4, "no_repeat_ngram": 2}
     (other / "config.json").write_text(json.dumps(config))
-    replies = {
-        name: run_predict(f"--model_dir={tmp_path / name}", *flags, stdin=b"hello\n").stdout
-        for name, *flags in (("usual",), ("other", "--plain"))
-    }
-    assert replies["usual"].startswith(b"greedy")
-    assert replies["other"] == replies["usual"]
-    own = run_predict(f"--model_dir={other}", "--plain", "--sample", stdin=b"hello\n").stdout
-    assert b"sample 1" in own
+    bot = Chatbot.load(usual)
+    rows = ["".join(part.text for part in row) for row in Chat(lambda: bot).answer("hello")]
+    plain, sampled = (
+        run_predict(f"--model_dir={other}", "--plain", *flags, stdin=b"hello\n").stdout.decode()
+        for flags in ((), ("--sample",))
+    )
+    assert plain.splitlines() == [*rows, ""]
+    assert "sample 1" in sampled
 
 
 def test_lines_become_json_in_a_file(model_dir: Path, tmp_path: Path) -> None:

@@ -26,6 +26,11 @@ def chat() -> Chat:
     return make_chat()
 
 
+@pytest.fixture(scope="module")
+def bot(tmp_path_factory: pytest.TempPathFactory) -> Chatbot:
+    return load_bot(tmp_path_factory.mktemp("model"))
+
+
 def make_chat(**search: Any) -> Chat:
     bot: Any = PaperBot(**search)
     return Chat(lambda: bot)
@@ -94,12 +99,11 @@ def test_commands_change_the_search(chat: Chat) -> None:
     assert len(say(chat, "hello")) == 3
 
 
-def test_plain_goes_back_to_the_tutorials_searches(tmp_path: Path) -> None:
-    plain = load_bot(tmp_path)
+def test_plain_goes_back_to_the_tutorials_searches(bot: Chatbot) -> None:
     changes = {"sample": True, "no_repeat_ngram": 1, "min_reply_length": 3, "mmi_weight": 1.0}
     changes |= {"coverage_penalty": 1.0, "beam_size": 4, "diverse_groups": 2}
-    bot = Chatbot(plain.config.replace(changes), plain.vocabulary, plain.model)
-    chat, usual = Chat(lambda: bot), Chat(lambda: plain)
+    other = Chatbot(bot.config.replace(changes), bot.vocabulary, bot.model)
+    chat, usual = Chat(lambda: other), Chat(lambda: bot)
     assert {row.split()[0] for row in say(chat, "hello")} == {"greedy", "sample"}
     say(chat, "/greedy")
     say(chat, "/plain")
@@ -185,8 +189,7 @@ def test_what_looks_back_needs_an_answer(chat: Chat, line: str) -> None:
     assert say(chat, line) == ["nothing was answered yet; say something first"]
 
 
-def test_attention_and_beam_are_shown_in_the_terminal(tmp_path: Path) -> None:
-    bot = load_bot(tmp_path)
+def test_attention_and_beam_are_shown_in_the_terminal(bot: Chatbot, tmp_path: Path) -> None:
     chat = Chat(lambda: bot)
     rows = say(chat, "hello you")
     assert len(rows) == 4
@@ -209,8 +212,7 @@ def test_attention_and_beam_are_shown_in_the_terminal(tmp_path: Path) -> None:
     assert "cannot be written" in row
 
 
-def test_contradicting_settings_are_one_line_to_every_command(tmp_path: Path) -> None:
-    bot = load_bot(tmp_path)
+def test_contradicting_settings_are_one_line_to_every_command(bot: Chatbot) -> None:
     chat = Chat(lambda: bot)
     say(chat, "hello")
     for setting in ("/diverse_groups 2", "/min_reply_length 50"):
@@ -226,11 +228,10 @@ def test_contradicting_settings_are_one_line_to_every_command(tmp_path: Path) ->
     assert len(say(chat, "hello")) > 1
 
 
-def test_the_tree_is_that_of_the_beam_though_none_is_shown(tmp_path: Path) -> None:
-    plain = load_bot(tmp_path)
-    bot = Chatbot(plain.config.replace({"beam_search": False}), plain.vocabulary, plain.model)
+def test_the_tree_is_that_of_the_beam_though_none_is_shown(bot: Chatbot) -> None:
+    greedy = Chatbot(bot.config.replace({"beam_search": False}), bot.vocabulary, bot.model)
     rows = []
-    for own in (plain, bot):
+    for own in (bot, greedy):
         chat = Chat(lambda own=own: own)  # type: ignore[misc]
         say(chat, "hello")
         rows.append(say(chat, "/beam_tree"))
@@ -328,8 +329,7 @@ def test_every_line_of_a_pipe_has_one_answer_in_order(lines: Sequence[bytes]) ->
             assert answer.startswith("greedy  olleh")
 
 
-def test_hostile_lines_have_an_answer_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bot = load_bot(tmp_path)
+def test_hostile_lines_have_an_answer_each(bot: Chatbot, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = make_hostile_lines(200)
     answers = talk(Chat(lambda: bot), b"\n".join(lines), monkeypatch)
     assert len(answers) == len(lines)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from trainings import read_until, tiny_settings, write_pairs
+from trainings import read_until, tiny_settings, train, write_pairs
 
 from chatbot.checkpoint import ModelDirectory
 
@@ -29,28 +29,31 @@ def start(directory: Path, *changes: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_the_same_command_goes_on(tmp_path: Path, number: int) -> None:
+def test_a_signal_saves_and_the_same_command_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_pairs(tmp_path / "pairs.tsv")
-    process = start(tmp_path)
-    read_until(process, "tokens/s")
-    process.send_signal(number)
-    _, rest = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
-    assert "all saved; run the same command to go on" in rest
-    assert "Traceback" not in rest
-    newest = ModelDirectory(tmp_path / "model").newest()
-    assert newest is not None
-    assert newest.step > 0
+    begun = 0
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = start(tmp_path)
+        said = read_until(process, "tokens/s")
+        process.send_signal(number)
+        _, rest = process.communicate(timeout=60)
+        assert process.returncode == 128 + number
+        assert (f"going on from step {begun}" in said) == (begun > 0), said
+        assert "all saved; run the same command to go on" in rest
+        assert "Traceback" not in rest
+        newest = ModelDirectory(tmp_path / "model").newest()
+        assert newest is not None
+        assert newest.step > begun
+        begun = newest.step
 
-    finish = start(tmp_path, f"--max_steps={newest.step + 3}")
-    _, said = finish.communicate(timeout=60)
-    assert finish.returncode == 0, said
-    assert f"going on from step {newest.step}" in said
+    assert train(tmp_path / "model", max_steps=begun + 3) == 0
+    assert f"going on from step {begun}" in capsys.readouterr().err
     lines = (tmp_path / "model" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     steps = [json.loads(line)["step"] for line in lines]
     assert steps == sorted(set(steps))
-    assert steps[-1] == newest.step + 3
+    assert steps[-1] == begun + 3
 
 
 def test_a_corpus_of_another_format_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from chatbot.text import tokenize
 
 _ONCE_HASHED_WHOLE = 64 << 20  # bytes; of a larger file older versions hashed the time of change
 _COLUMNS_CURE = (
-    "if they are not, choose others with --columns=QUERY,REPLY (numbers from 1, or names) and "
+    "if they are, choose other columns with --columns=QUERY,REPLY (numbers from 1, or names) and "
     "another --model_dir"
 )
 _SURE_TOKEN = re.compile("[!-~\u4e00-\u9fff]")  # each of these is a token or part of one

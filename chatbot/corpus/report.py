@@ -98,7 +98,7 @@ class ReadReport:
         sides = zip(("queries", "replies"), zip(*self.looked_at, strict=True), strict=False)
         labels = {side: find_label(values) for side, values in sides}
         return [
-            f"nearly all {side} look like {label}, and are learned as what is said; {self.cure}"
+            f"nearly all {side} look like {label}, which would be learned as talk; {self.cure}"
             for side, label in labels.items()
             if label
         ]

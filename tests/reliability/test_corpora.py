@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import random
 import re
@@ -40,6 +41,7 @@ ROW = "malformed corpora"
 HARMLESS, LEFT_OUT, REFUSED = "harmless", "left out and counted", "refused"
 MARK = b"\xef\xbb\xbf"
 LONG = 100_000_000
+ZEROS = gzip.compress(bytes(1 << 20))
 MEMORY, SECONDS = 40e6, 10.0
 """Bytes and seconds that the reading of any of them may take."""
 
@@ -66,6 +68,14 @@ def replace_first(name: str, make: Callable[[Path], object], path: Path) -> Path
     place = write(path, WHOLE[name]) / first_file(name)[0]
     place.unlink()
     make(place)
+    return path
+
+
+def pack_first(name: str, change: Callable[[bytes], bytes], path: Path) -> Path:
+    """Writes a corpus whose first file is packed."""
+    file, content = first_file(name)
+    write(path, {**WHOLE[name], f"{file}.gz": change(content)})
+    (path / file).unlink()
     return path
 
 
@@ -133,7 +143,7 @@ def list_common_cases(name: str) -> dict[str, Case]:
         "empty": Case(partial(first, lambda c: b""), (REFUSED,)),
         "a mark alone": Case(partial(first, lambda c: MARK), (REFUSED,)),
         "blank lines alone": Case(partial(first, lambda c: b"\n \r\n\t\n"), (REFUSED,)),
-        "utf-16": Case(partial(first, lambda c: c.decode().encode("utf-16-le")), (REFUSED,)),
+        "utf-16": Case(partial(first, lambda c: c.decode().encode("utf-16-le")), (HARMLESS,)),
         "bytes of a picture": Case(
             partial(first, lambda c: b"\x89PNG\r\n\x1a\n" + random.Random(2).randbytes(5000)),
             (REFUSED,),
@@ -155,6 +165,9 @@ def list_common_cases(name: str) -> dict[str, Case]:
         "zip cut": Case(partial(zip_whole, name, lambda c: c[:-9]), (REFUSED,)),
         "zip empty": Case(partial(zip_whole, name, lambda c: b"PK\5\6" + bytes(18)), (REFUSED,)),
         "zip bomb": Case(partial(zip_bomb, name), (REFUSED,)),
+        "gz": Case(partial(pack_first, name, gzip.compress), (HARMLESS,)),
+        "gz cut": Case(partial(pack_first, name, lambda c: gzip.compress(c)[:-9]), (REFUSED,)),
+        "gz bomb": Case(partial(pack_first, name, lambda c: ZEROS * 100), (REFUSED,)),
         "zip climbing out": Case(partial(zip_as, "../../", name), (REFUSED,)),
         "zip absolute": Case(partial(zip_as, "/tmp/", name), (HARMLESS, REFUSED)),
     }
@@ -169,7 +182,7 @@ def list_own_cases(name: str) -> dict[str, Case]:
     """What may be malformed in one format alone, or in its lines."""
     made = {}
     lines = {"latin-1": b"caf\xe9\n", "gbk": b"\xb9\xfe\xb9\xfe\n", "NUL": b"nothing\0there\n"}
-    if name in BY_LINE:
+    if name in BY_LINE or name == "json":
         for label, line in lines.items():
             change = partial(insert_line, line=line)
             made[label] = Case(partial(write_first, name, change), (LEFT_OUT,))
@@ -243,7 +256,7 @@ def test_each_reader_has_met_fifteen_at_least(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("label", ["100 MB line", "zip bomb"])
+@pytest.mark.parametrize("label", ["100 MB line", "zip bomb", "gz bomb"])
 def test_the_largest_take_little_memory(place: Path, name: str, label: str) -> None:
     path = CASES[f"{name}: {label}"][1].make(place)
     tracemalloc.start()
@@ -263,7 +276,7 @@ def test_the_summary_gives_the_reason_and_the_place(place: Path, name: str) -> N
     assert re.search(r":\d+$", report.first[reason])
 
 
-PROCESSES = ("tsv: bytes of a picture", "cornell: zip bomb", "chatterbot: utf-16")
+PROCESSES = ("tsv: bytes of a picture", "cornell: zip bomb", "json: bytes of a picture")
 
 
 @pytest.mark.parametrize("label", PROCESSES)

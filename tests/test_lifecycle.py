@@ -228,3 +228,17 @@ def test_tensorboard_drops_the_steps_that_a_kill_undid(
     for figure in ("loss", "gradient_norm"):
         drawn = [(event.step, event.value) for event in events.Scalars(figure)]
         assert drawn == [(r["step"], pytest.approx(r[figure])) for r in reports]
+
+
+def test_a_training_shows_the_first_pairs_and_warns_of_columns_that_are_no_talk(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = [(f"{number}", f"Let us try \x1b[31m{number}") for number in range(1276, 1290)]
+    settings = tiny_settings(write_pairs(tmp_path / "pairs.tsv", pairs), max_steps=1)
+    for name in ("first", "second"):  # which finds the corpus encoded
+        assert train(tmp_path / name, **settings) == 0
+        shown = capsys.readouterr().err.splitlines()
+        start = shown.index("the first pairs:")
+        assert shown[start + 1] == "  1276  ->  Let us try \ufffd[31m1276"
+        assert shown[start + 4].startswith("warning: nearly all queries look like ids")
+        assert "--columns=QUERY,REPLY" in shown[start + 4]

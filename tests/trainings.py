@@ -57,7 +57,7 @@ def tiny_settings(corpus: Path, **changes: Any) -> dict[str, Any]:
 
 def train(directory: Path, **settings: Any) -> int:
     """Trains without drawing the curves, which takes a fifth of the time of so small a training."""
-    with mock.patch("chatbot.lifecycle.draw_curves"):
+    with mock.patch("chatbot.run.draw_curves"):
         return train_directory(str(directory), settings, str(directory.parent / "encoded"))
 
 

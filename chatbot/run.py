@@ -15,7 +15,6 @@ from chatbot.distribution import Distribution
 from chatbot.errors import ChatbotError
 from chatbot.metrics import read_reports
 from chatbot.plots import draw_curves
-from chatbot.quiet import silence
 from chatbot.stopping import StopRequest
 
 
@@ -50,10 +49,8 @@ def explaining(directory: ModelDirectory, distribution: Distribution) -> Iterato
     Raises:
         ChatbotError: Something that a person can fix.
     """
-    has_failed = True
     try:
         yield
-        has_failed = False
     except tf.errors.ResourceExhaustedError:
         raise ChatbotError(
             "there is not enough memory; lower --batch_size, --max_length or --rnn_size"
@@ -64,9 +61,6 @@ def explaining(directory: ModelDirectory, distribution: Distribution) -> Iterato
     except OSError as error:
         reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
         raise ChatbotError(_cure(directory, reason)) from None
-    finally:
-        if has_failed and distribution.cluster is not None:
-            silence()  # TensorFlow has much to say when it leaves a cluster where something failed
 
 
 def _cure(directory: ModelDirectory, reason: str) -> str:

@@ -112,7 +112,7 @@ def main(directory: Path, settings: dict[str, Any], manner: dict[str, Any]) -> i
         manner: `processors`, how many logical ones; `signal_at` and `signal`, the step before
             which the process sends itself one; `bad_step`, whether to try a step without numbers.
     """
-    from chatbot.quiet import hush
+    from chatbot.quiet import hush, silence
 
     hush()
     import tensorflow as tf
@@ -135,6 +135,7 @@ def main(directory: Path, settings: dict[str, Any], manner: dict[str, Any]) -> i
     try:
         status = train(directory, **settings)
     except ChatbotError as error:
+        silence()  # as every program does
         sys.stderr.write(f"{error}\n")
         status = 2
     sys.stdout.write(json.dumps(said))

@@ -50,8 +50,9 @@ def watch_writing(directory: Path, written: list[str]) -> None:
         writes = event in ("os.mkdir", "os.rename", "os.remove", "os.truncate")
         if event == "open" and isinstance(arguments[2], int):
             writes = bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
-        if writes and str(arguments[0]).startswith(str(directory)):
-            written.append(str(arguments[0]))
+        named = str(arguments[1 if event == "os.rename" else 0])
+        if writes and named.startswith(str(directory)):
+            written.append(named)
 
     sys.addaudithook(hook)
 

@@ -123,7 +123,7 @@ def test_a_disk_that_is_full(whole: Whole, tmp_path: Path, tally: Tally) -> None
         command = [*namespace, ON_A_SMALL_DISK, "bash", *places, sys.executable, "train.py"]
         command += whole.flags
         done = subprocess.run(
-            command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True, timeout=240
+            command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True, timeout=900
         )
         tally.read(done.stdout)
         parts = re.split(r"status (\d+)\n", done.stdout)

@@ -174,10 +174,11 @@ def test_every_text_of_an_object_is_in_its_pair_or_counted(tmp_path: Path) -> No
     entries = [
         {"instruction": "Translate.", "input": "chat", "output": "cat"},
         {"history": ["hi", "hello"], "prompt": "how are you?", "response": "fine"},
+        {"source": "web", "query": "hi", "reply": "hello"},
     ]
     path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
     report = ReadReport()
-    assert read(path, report) == [["how are you?", "fine"]]
+    assert read(path, report) == [["how are you?", "fine"], ["hi", "hello"]]
     ((reason, count),) = report.dropped.items()
     assert "choose two with --columns" in reason
     assert count == 1

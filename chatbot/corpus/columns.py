@@ -26,12 +26,13 @@ def find_names(names: Iterable[object]) -> tuple[list[str], list[str]]:
         names: the cells of a first row, or the keys of an object.
 
     Returns:
-        Those of a query and those of a reply.
+        Those of a query and those of a reply; "query" and "reply" go before others.
     """
-    known = [name for name in names if isinstance(name, str)]
-    queries = [name for name in known if name.strip().casefold() in _QUERIES]
-    replies = [name for name in known if name.strip().casefold() in _REPLIES]
-    return queries, replies
+    known = {name: name.strip().casefold() for name in names if isinstance(name, str)}
+    queries = [name for name, plain in known.items() if plain in _QUERIES]
+    replies = [name for name, plain in known.items() if plain in _REPLIES]
+    queries = ["query"] if "query" in known else queries
+    return queries, ["reply"] if "reply" in known else replies
 
 
 def choose_columns(

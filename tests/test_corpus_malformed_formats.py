@@ -37,7 +37,7 @@ COUNTED = [
     ("jsonl", b'{"query": "x", "reply": "y"\n', "line that is not a JSON object"),
     ("jsonl", b'"x", "y"\n', "line that is not a JSON object"),
     ("jsonl", b'["x", 7]\n', "turn without a text"),
-    ("jsonl", b'{"q": "x", "question": "y", "a": "z"}\n', "object without the texts"),
+    ("jsonl", b'{"q": "x", "question": "y", "a": "z"}\n', "object with several texts"),
     ("jsonl", b'{"messages": [{"role": "user", "content": "x"}]}\n', "single turn"),
     ("jsonl", b'{"messages": []}\n', "single turn"),
     ("jsonl", b'{"dialog": [{"text": 5}, {}]}\n', "turn without a text"),

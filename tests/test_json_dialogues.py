@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from chatbot.corpus import ReadReport, detect_format, read_dialogues
 from chatbot.corpus.json_window import JsonWindow
+from chatbot.errors import ChatbotError
 
 LCCC = [["火锅 我 在 重庆", "哈哈 ！", "好 吃"], ["你 好", "你 也 好"], ['["}', "{\\"]]
 
@@ -165,3 +166,52 @@ def test_a_json_file_beside_a_corpus_is_passed_over(tmp_path: Path) -> None:
     write(tmp_path / "dataset_infos.json", '{"default": {"splits": []}}')
     write(tmp_path / "train.tsv", "a\tb\n")
     assert detect_format(tmp_path) == "tsv"
+
+
+def test_every_text_of_an_object_is_in_its_pair_or_counted(tmp_path: Path) -> None:
+    """Of several texts that may be the query none is guessed; what came before is no turn."""
+    path = tmp_path / "a.jsonl"
+    entries = [
+        {"instruction": "Translate.", "input": "chat", "output": "cat"},
+        {"history": ["hi", "hello"], "prompt": "how are you?", "response": "fine"},
+        {"source": "web", "query": "hi", "reply": "hello"},
+    ]
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    report = ReadReport()
+    assert read(path, report) == [["how are you?", "fine"], ["hi", "hello"]]
+    ((reason, count),) = report.dropped.items()
+    assert "choose two with --columns" in reason
+    assert count == 1
+
+
+def test_a_system_that_people_talk_to_is_a_speaker(tmp_path: Path) -> None:
+    said = [("user", "a taxi"), ("system", "where to?"), ("user", "home")]
+    turns = [{"speaker": speaker, "utterance": text} for speaker, text in said]
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"turns": turns}))
+    assert read(path) == [["a taxi", "where to?", "home"]]
+
+
+def test_one_author_who_goes_on_does_not_answer(tmp_path: Path) -> None:
+    said = [("hi", "1"), ("hello", "2"), ("there", "2")]
+    messages = [{"content": text, "author": {"id": author}} for text, author in said]
+    path = tmp_path / "channel.json"
+    path.write_text(json.dumps({"channel": {"id": "7"}, "messages": messages}, indent=1))
+    assert read(path) == [["hi", "hello\nthere"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"chat": {"turn_1": {"Human": "hi", "MOSS": "hello"}}}', "without a list of dialogues"),
+        ('{"a": ' * 9_000, "without an end"),  # looked through once a level, it takes hours
+        ('{"a": ' * 9 + '{"b": ["hi"]}' + "}" * 9, "without the texts"),
+        ('{"a": {"b": {"query": "hi" "reply": "hello"}}}', "not JSON"),
+    ],
+    ids=["no list", "no end", "too deep", "broken"],
+)
+def test_objects_in_objects_are_accounted_for(tmp_path: Path, content: str, reason: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(content)
+    with pytest.raises(ChatbotError, match=rf"a\.json:1: .*{reason}"):
+        read(path)

@@ -34,6 +34,16 @@ IDS = [f"{RANDOM.getrandbits(128):032x}" for _ in range(20)]
         ([str(n) for n in range(1, 40)], "numbers that count"),
         (["id", *map(str, range(1, 40))], "numbers that count"),
         ([str(n // 3) for n in range(40)], "numbers that count"),
+        ([str(n * n + 12) for n in range(9)], "numbers that count"),
+        ([f"1600000{n}00.5" for n in range(9)], "numbers that count"),
+        (["localId", *map(str, range(9))], "numbers that count"),  # a header among few
+        (
+            ["date", *(f"Tue Oct 3 22:10:0{n} +0000 2017" for n in range(5))],
+            "dates or times",
+        ),
+        ([f"Jan {n}, 2020" for n in range(1, 6)], "dates or times"),
+        ([f"2020/1/{n} 上午 10:00:00" for n in range(1, 6)], "dates or times"),
+        ([f"{n % 2}.0 hi EOS 1.0 there" for n in range(9)], "texts with a weight before them"),
         ([f"{n % 4 + 1} hi there" for n in range(40)], "texts with a counter before them"),
         ([f"{n}. hello" for n in range(40)], "texts with a counter before them"),
     ],
@@ -49,6 +59,9 @@ def test_labels_are_told(values: list[str], label: str) -> None:
         ["12", "7", "56", "4", "99", "12"],  # what sums come to
         ["3 beers please", "1 moment", "7 of them", "12 o'clock", "2 late", "5 times"],
         ["2019-01-02", "when was that?", "ok", "yes", "2019-01-04"],
+        ["2019-01-02", "2019-01-03", "2019-01-04", "ok", "yes"],
+        ["May 5", "I may", "Mark 5", "March on", "5 may do"],
+        ["0.5", "0.25", "ok", "1.5 litres", "0.1"],
         ["at 10:30", "10:30", "ok", "see you", "no"],
         ["hello", "hi", "what?", "nothing", "bye"],
         ["1", "2", "3", "4"],  # too few

@@ -6,8 +6,8 @@ import bz2
 import gzip
 import io
 import lzma
-import tracemalloc
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -66,7 +66,7 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, suffix: str) -> None:
     broken[len(whole) // 2] ^= 0xFF
     for content in (whole[: len(whole) // 2], whole[:-5], bytes(broken), b"a\tb\n", whole[:2]):
         path.write_bytes(content)
-        with pytest.raises(ChatbotError, match=r"damaged|not a whole") as refusal:
+        with pytest.raises(ChatbotError, match=r"damaged|this is no \.") as refusal:
             list(read_pairs(path))
         assert str(refusal.value).startswith(str(path))
         assert str(refusal.value).isprintable()

@@ -168,6 +168,8 @@ def test_keys_are_chosen_by_name(tmp_path: Path, name: str) -> None:
             r"csv:1: query and reply may be any of input, q, reply",
         ),
         ("a.jsonl", '{"a": "b"}\n', "x,y", r'without the texts "x" and "y"; .*other --columns'),
+        ("a.csv", "x,y,z\n", "00,1", "no column is named '00'"),
+        ("a.csv", "query,reply\nx,y\n", "1,query", "1 and query are the same column"),
         ("a.conv", "E\nM a\nM b\n", "1,2", "the format conv has no columns"),
     ],
 )
@@ -190,3 +192,17 @@ def test_the_delimiter_is_the_one_that_makes_even_rows(tmp_path: Path) -> None:
     assert read(path) == [("Well, hi", "Oh, hello, you"), ("ok", "yes"), ("fine, fine", "good")]
     path = write(tmp_path / "b.csv", '"a; b",c\nd;e,f\nok,yes;no\n')
     assert [pair.reply for pair in read_pairs(path)] == ["c", "f", "yes;no"]
+    path = write(tmp_path / "c.csv", "salut, toi;oui, moi\nhé, toi;non, toi\n")  # as even by commas
+    assert read(path) == [("salut, toi", "oui, moi"), ("hé, toi", "non, toi")]
+
+
+def test_a_comma_of_the_text_without_quotes_cuts_no_reply_short(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "hi,there\nhi,hello, how are you?\nyo,hey\n")
+    report = ReadReport()
+    assert read(path, report=report) == [("hi", "there"), ("yo", "hey")]
+    assert report.first == {"row of more than 2 cells": f"{path}:2"}
+
+
+def test_blanks_may_stand_before_a_quoted_cell(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", 'hi, "there, you"\n"yo",  "hey"\n5" disk, ok\n')
+    assert read(path) == [("hi", "there, you"), ("yo", "hey"), ('5" disk', " ok")]

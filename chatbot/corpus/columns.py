@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from chatbot.corpus.report import Dialogue, ReadReport
@@ -9,8 +10,8 @@ from chatbot.corpus.sources import Source, make_printable
 from chatbot.errors import ChatbotError
 
 _QUERIES = frozenset(
-    "query question input source prompt instruction message request post utterance context "
-    "q user human src 问 问题 提问 问句 输入 用户 上句 query_text question_text".split()
+    "query question questions ask input source prompt instruction message request post utterance "
+    "context q user human src 问 问题 提问 问句 输入 用户 上句 query_text question_text".split()
 )
 _REPLIES = frozenset(
     "reply answer output target response completion responses answers a bot assistant tgt "
@@ -25,12 +26,13 @@ def find_names(names: Iterable[object]) -> tuple[list[str], list[str]]:
         names: the cells of a first row, or the keys of an object.
 
     Returns:
-        Those of a query and those of a reply.
+        Those of a query and those of a reply; "query" and "reply" go before others.
     """
-    known = [name for name in names if isinstance(name, str)]
-    queries = [name for name in known if name.strip().casefold() in _QUERIES]
-    replies = [name for name in known if name.strip().casefold() in _REPLIES]
-    return queries, replies
+    known = {name: name.strip().casefold() for name in names if isinstance(name, str)}
+    queries = [name for name, plain in known.items() if plain in _QUERIES]
+    replies = [name for name, plain in known.items() if plain in _REPLIES]
+    queries = ["query"] if "query" in known else queries
+    return queries, ["reply"] if "reply" in known else replies
 
 
 def choose_columns(
@@ -74,6 +76,10 @@ def _find_places(source: Source, cells: Sequence[str], where: str) -> tuple[tupl
     is_header = bool(queries and replies)
     if asked is not None:
         query, reply = (_find_place(header, name, where) for name in asked)
+        if query == reply:
+            raise ChatbotError(
+                f"{where}: {' and '.join(asked)} are the same column; check --columns"
+            )
         return (query, reply), is_header or not all(map(_is_number, asked))
     if is_header and len(queries) + len(replies) > 2:
         raise ChatbotError(
@@ -100,4 +106,4 @@ def _list(names: Sequence[str]) -> str:
 
 
 def _is_number(name: str) -> bool:
-    return name.isascii() and name.isdigit() and len(name) < 7
+    return re.fullmatch("[1-9][0-9]{0,5}", name) is not None

@@ -15,19 +15,21 @@ from chatbot.corpus.json_lines import as_text
 from chatbot.corpus.report import Dialogue, ReadReport
 
 NO_PAIR = 'object without the texts "query" and "reply"'
+_SEVERAL = "object with several texts that may be query or reply (choose two with --columns)"
 
-_LISTS = (
-    "messages dialog dialogue dialogs conversation conversations utterances turns history".split()
-)
+_LISTS = "messages dialog dialogue dialogs conversation conversations utterances turns".split()
 _TEXTS = "content text utterance value".split()
-_SPEAKERS = "role from speaker".split()
+_SPEAKERS = "role from speaker author".split()
 # What a person never sees: instructions to a program, and what it asks and hears of its tools.
-_UNSAID = ("system", "developer", "tool", "function")
+_UNSAID = ("system", "developer", "tool", "function", "function_call", "observation")
 
 
 class _Turn(NamedTuple):
     text: str
     speaker: object
+
+
+_NOTHING_SAID = _Turn("", None)
 
 
 def is_entry(value: object) -> bool:
@@ -68,7 +70,10 @@ def read_entry(
         return
     if columns is None:
         queries, replies = find_names(value)
-        columns = (queries[0], replies[0]) if len(queries) == len(replies) == 1 else None
+        if queries and replies and len(queries) + len(replies) > 2:
+            report.drop(_SEVERAL, where)
+            return
+        columns = (queries[0], replies[0]) if queries and replies else None
     query, reply = (as_text(value.get(name)) for name in columns or ("query", "reply"))
     if query is None or reply is None:
         report.drop(NO_PAIR if columns is None else _name_missing(columns), where)
@@ -103,7 +108,7 @@ def _read_turns(items: list[Any], where: str, report: ReadReport) -> Iterator[Di
             if len(turns) > 1:
                 yield Dialogue(turns, where)
             turns, is_parted = [], True
-        elif turn.speaker in _UNSAID:
+        elif turn is _NOTHING_SAID:
             continue
         elif turns and turn.speaker is not None and turn.speaker == speaker:
             turns[-1] += f"\n{turn.text}"  # one who goes on does not answer
@@ -118,8 +123,10 @@ def _as_turn(item: object) -> _Turn | None:
     if isinstance(item, dict):
         speaker = next((item[name] for name in _SPEAKERS if name in item), None)
         content = next((item[name] for name in _TEXTS if name in item), None)
-        if speaker in _UNSAID or (content is None and ("tool_calls" in item)):
-            return _Turn("", _UNSAID[0])
+        # A "speaker" may be the system that people talk to; a role or a sender is never that.
+        is_unsaid = item.get("role", item.get("from")) in _UNSAID
+        if is_unsaid or (content is None and "tool_calls" in item):
+            return _NOTHING_SAID
         text = _join_parts(content) if isinstance(content, list) else as_text(content)
         return None if text is None else _Turn(text, speaker)
     text = as_text(item)

@@ -17,6 +17,7 @@ from chatbot.corpus.sources import Source
 
 NEEDS = "*.json file"
 
+_MAX_DEPTH = 8  # objects in objects, each looked through for its end
 _STRAY = "text that is neither an object nor a list of turns"
 
 
@@ -50,6 +51,11 @@ def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
                     yield from read_entry(value, where, source.options.names, report)
 
 
+def _is_remark(value: object) -> bool:
+    """Says whether a value beside a list is an object that tells of it, such as its version."""
+    return isinstance(value, dict) and not holds_more(value) and not is_entry(value)
+
+
 class _Problem(str):
     """Why an entry cannot be used."""
 
@@ -60,7 +66,7 @@ def _find_entries(window: JsonWindow) -> Iterator[tuple[int, str]]:
     Yields:
         The line of an entry and its text, or a problem.
     """
-    in_list = is_stray = False
+    in_list = is_stray = is_object = False
     objects = entries = 0  # how many are open; how many were found
     while mark := window.next_mark():
         line = window.line
@@ -74,18 +80,20 @@ def _find_entries(window: JsonWindow) -> Iterator[tuple[int, str]]:
             window.step()
         elif mark in "[{":
             text = window.find_value()
-            if mark == "{" and not in_list and (not text or holds_more(parse(text))):
+            is_outside = mark == "{" and not in_list
+            value = parse(text) if is_outside else None
+            if is_outside and objects < _MAX_DEPTH and (not text or holds_more(value)):
+                is_object = True
                 objects += 1
                 window.step()
-                continue
-            if mark == "{" and not in_list and objects and not is_entry(parse(text)):
-                window.step(len(text))  # says something about the list, such as its version
-                continue
-            entries += 1
-            if text:
+            elif objects and _is_remark(value):
+                window.step(len(text))
+            elif text:
+                entries += 1
                 window.step(len(text))
                 yield line, text
             else:
+                entries += 1
                 window.skip_value()
                 yield line, _Problem(f"entry without an end in {MAX_VALUE:,} characters")
         else:
@@ -93,5 +101,5 @@ def _find_entries(window: JsonWindow) -> Iterator[tuple[int, str]]:
             is_stray = in_list or not objects
             if is_stray and not was_stray:
                 yield line, _Problem(_STRAY)
-    if objects and not entries:
+    if is_object and not entries:
         yield window.line, _Problem("object without a list of dialogues")

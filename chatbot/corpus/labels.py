@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from itertools import pairwise
 
 _FEWEST = 5  # values; fewer may look like anything
-_NEARLY_ALL = 0.95  # of the values: a single odd one, such as a header, must not hide the rest
+_NEARLY_ALL = 0.95  # of the values; or all but one, such as a header
 
 _DATE = r"(?:\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})"
-_TIME = r"(?:\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[AaPp][Mm])?)"
-_MOMENT = re.compile(rf"{_DATE}(?:[T ,]+{_TIME}(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?)?|{_TIME}")
+_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
+_DAY = rf"(?:[A-Z][a-z]+,? )?(?:\d{{1,2}} {_MONTH}|{_MONTH} \d{{1,2}})(?:,? \d{{4}})?"
+_TIME = r"(?:(?:[上下]午 ?)?\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[AaPp][Mm])?)"
+_MOMENT = re.compile(
+    rf"(?:{_DATE}|{_DAY})(?:[T ,]+{_TIME}(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?(?: \d{{4}})?)?|{_TIME}"
+)
 _ID = re.compile(
     r"\d{4,}|[A-Za-z]{1,12}[-_:#]?\d{2,}|(?=[a-z]*\d)[0-9a-f]{12,}"
     r"|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 )
-_NUMBER = re.compile(r"(\d{1,9})(?:[.):]?\s+(?=\S)|$)")
+_NUMBER = re.compile(r"\d{1,12}(?:\.\d{1,9})?")
+_COUNTER = re.compile(r"(\d{1,9})[.):]?\s+(?=\S)")
+_WEIGHT = re.compile(r"[01]\.\d+\s+(?=\S)")
+_LOOKS = (
+    ("dates or times", _MOMENT.fullmatch),
+    ("ids", _ID.fullmatch),
+    ("texts with a weight before them", _WEIGHT.match),
+)
 
 
 def find_label(values: Sequence[str]) -> str:
@@ -31,19 +43,20 @@ def find_label(values: Sequence[str]) -> str:
     texts = [value.strip() for value in values]
     if len(texts) < _FEWEST:
         return ""
-    most = _NEARLY_ALL * len(texts)
-    if sum(_MOMENT.fullmatch(text) is not None for text in texts) >= most:
-        return "dates or times"
-    if sum(_ID.fullmatch(text) is not None for text in texts) >= most:
-        return "ids"
-    found = [_NUMBER.match(text) for text in texts]
-    numbers = [int(match[1]) for match in found if match]
-    if len(numbers) < most or _count_steps(numbers) < _NEARLY_ALL * (len(numbers) - 1):
-        return ""
-    alone = sum(match is not None and match.end() == match.end(1) for match in found)
-    return "numbers that count" if 2 * alone > len(numbers) else "texts with a counter before them"
+    most = min(_NEARLY_ALL * len(texts), len(texts) - 1)
+    for look, match in _LOOKS:
+        if sum(match(text) is not None for text in texts) >= most:
+            return look
+    numbers = [float(text) for text in texts if _NUMBER.fullmatch(text)]
+    if len(numbers) >= most and _goes_up(numbers, math.inf):
+        return "numbers that count"
+    numbers = [float(found[1]) for found in map(_COUNTER.match, texts) if found]
+    if len(numbers) >= most and _goes_up(numbers, 1):
+        return "texts with a counter before them"
+    return ""
 
 
-def _count_steps(numbers: Sequence[int]) -> int:
-    """Counts the steps of a counter: on by one, staying, or beginning again."""
-    return sum(before <= after <= before + 1 or after < 2 for before, after in pairwise(numbers))
+def _goes_up(numbers: Sequence[float], most: float) -> bool:
+    """Says whether nearly all steps are a counter's: on by `most` at most, or to the beginning."""
+    steps = [0 <= after - before <= most or after < 2 for before, after in pairwise(numbers)]
+    return sum(steps) >= _NEARLY_ALL * len(steps)

@@ -52,7 +52,11 @@ def unpack(file: IO[bytes], name: str, size: int) -> IO[bytes]:
         content = _OPENERS[start.lastindex - 1](file)
         return cast(IO[bytes], _Unpacked(file, content, name, size))
     if name.lower().endswith(SUFFIXES) and size:
-        raise ChatbotError(f"{name}: not a whole {name[name.rfind('.') :]} file; fetch it again")
+        suffix = name[name.rfind(".") :]
+        raise ChatbotError(
+            f"{name}: this is no {suffix} file; fetch it again, or, if it is unpacked already, "
+            f"rename it without {suffix}"
+        )
     return file
 
 

@@ -19,7 +19,7 @@ from chatbot.corpus.detection import (
 from chatbot.corpus.report import Dialogue, Pair, ReadReport
 from chatbot.corpus.sources import Source, check_file, open_source
 from chatbot.errors import ChatbotError
-from chatbot.read_options import AS_FOUND, AUTO, ReadOptions
+from chatbot.read_options import AS_FOUND, ReadOptions
 from chatbot.text import tokenize
 
 _ONCE_HASHED_WHOLE = 64 << 20  # bytes; of a larger file older versions hashed the time of change
@@ -82,7 +82,7 @@ def read_pairs(
     account = ReadReport() if report is None else report
     corpus = as_path(path)
     dialogues = _read(corpus, corpus_format, account, options)
-    return _pair_turns(corpus, dialogues, account, context_turns, options)
+    return _pair_turns(corpus, dialogues, account, context_turns)
 
 
 def fingerprint(path: str | os.PathLike[str], as_once: bool = False) -> str:
@@ -155,11 +155,11 @@ def _read(
     report.bytes_expected = sum(source.size for source in sources)
     if reader.has_columns:
         report.cure = _COLUMNS_CURE
-    return _read_counting(path, name, reader.read(sources, report), report, options)
+    return _read_counting(path, name, reader.read(sources, report), report)
 
 
 def _read_counting(
-    path: Path, name: str, dialogues: Iterator[Dialogue], report: ReadReport, options: ReadOptions
+    path: Path, name: str, dialogues: Iterator[Dialogue], report: ReadReport
 ) -> Iterator[Dialogue]:
     before = report.dialogues
     for dialogue in dialogues:
@@ -169,15 +169,11 @@ def _read_counting(
         else:
             report.drop("dialogue of a single turn", dialogue.where)
     if report.dialogues == before:
-        raise _no_pair(path, name, report, options)
+        raise _no_pair(path, name, report)
 
 
 def _pair_turns(
-    path: Path,
-    dialogues: Iterator[Dialogue],
-    report: ReadReport,
-    context_turns: int,
-    options: ReadOptions,
+    path: Path, dialogues: Iterator[Dialogue], report: ReadReport, context_turns: int
 ) -> Iterator[Pair]:
     before = report.pairs
     context: deque[str] = deque(maxlen=context_turns - 1)
@@ -196,23 +192,22 @@ def _pair_turns(
                 context.append(query)
             query, query_has_token = reply, reply_has_token
     if report.pairs == before:
-        raise _no_pair(path, "", report, options)
+        raise _no_pair(path, "", report)
 
 
 def _has_token(text: str) -> bool:
     return _SURE_TOKEN.search(text) is not None or bool(tokenize(text))
 
 
-def _no_pair(path: Path, name: str, report: ReadReport, options: ReadOptions) -> ChatbotError:
+def _no_pair(path: Path, name: str, report: ReadReport) -> ChatbotError:
     """Words the refusal of a corpus in which nothing can be used."""
     reason = report.main_reason()
     as_read = f" as {name}" if name else ""
     if reason is None:
         return ChatbotError(f"{Source(path).name}: the corpus is empty{as_read}; give another one")
     cures = [f"another --corpus_format ({', '.join(READERS)})"]
-    cures += ["other --columns"] if options.columns else []
-    cures += ["another --encoding"] if options.encoding != AUTO else []
+    cures += ["other --columns"] if report.cure == _COLUMNS_CURE else []
     return ChatbotError(
         f"{report.first[reason]}: {reason}; the corpus has no (query, reply) pair{as_read}; "
-        f"choose {', '.join(cures)} or another corpus"
+        f"choose {', '.join(cures)}, another --encoding or another corpus"
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterator
 
 from chatbot.corpus.report import ReadReport
 
+TAB = "\t"
 MAX_QUOTED = 1 << 17
 """Characters of a row that has quotes around a cell; `csv` takes no longer cell."""
 
@@ -20,9 +22,10 @@ def read_rows(
 ) -> Iterator[tuple[int, list[str]]]:
     """Reads rows from lines.
 
-    A cell that begins with a quote ends at the next single quote; it may hold delimiters, doubled
-    quotes and line breaks. Where that does not come out right, the quote is one like any other in a
-    text with tabs, which people write by hand; in others the line is left out.
+    A cell that begins with a quote, after blanks perhaps where no tabs are between cells, ends at
+    the next single quote; it may hold delimiters, doubled quotes and line breaks. Where that does
+    not come out right, the quote is one like any other in a text with tabs, which people write by
+    hand; in others the line is left out.
 
     Args:
         lines: the lines with their numbers, as `read_lines` gives them.
@@ -34,15 +37,15 @@ def read_rows(
         The number of the row's first line, from 1, and its cells.
     """
     ahead = _Ahead(lines, report)
-    opens = ('"', f'{delimiter}"')
+    opening = re.compile(f'(?:^|{delimiter}){"" if delimiter == TAB else " *"}"')
     for number, line in ahead:
-        if not line.startswith(opens[0]) and opens[1] not in line:
+        if '"' not in line or not opening.search(line):
             yield number, line.split(delimiter)
             continue
         cells = _read_quoted(line, ahead, delimiter)
         if cells is not None:
             yield number, cells
-        elif delimiter == "\t":
+        elif delimiter == TAB:
             yield number, line.split(delimiter)
         else:
             reason = "row whose quotes do not match"
@@ -100,7 +103,7 @@ def _read_quoted(line: str, lines: _Ahead, delimiter: str) -> list[str] | None:
         quotes += entry[1].count('"')
     cells = None if quotes % 2 or size > MAX_QUOTED else _parse("\n".join(pieces), delimiter)
     # Of rows with stray quotes one cell would be made, but for their tabs, which no cell has.
-    if cells is not None and delimiter == "\t" and (len(cells) < 2 or (ahead and _has_tab(cells))):
+    if cells is not None and delimiter == TAB and (len(cells) < 2 or (ahead and _has_tab(cells))):
         cells = None
     if cells is None:
         lines.give_back(ahead)
@@ -108,12 +111,13 @@ def _read_quoted(line: str, lines: _Ahead, delimiter: str) -> list[str] | None:
 
 
 def _has_tab(cells: list[str]) -> bool:
-    return any("\t" in cell for cell in cells)
+    return any(TAB in cell for cell in cells)
 
 
 def _parse(text: str, delimiter: str) -> list[str] | None:
     try:
-        rows = list(csv.reader([text], delimiter=delimiter, strict=True))
+        blanks = delimiter != TAB
+        rows = list(csv.reader([text], delimiter=delimiter, skipinitialspace=blanks, strict=True))
     except csv.Error:
         return None
     return rows[0] if len(rows) == 1 else None

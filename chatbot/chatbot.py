@@ -37,9 +37,9 @@ from chatbot.device import computing_in, prepare_device, resolve_precision, taki
 from chatbot.errors import ChatbotError
 from chatbot.model import Seq2Seq
 from chatbot.padding import pad_rows
-from chatbot.reply import Attention, ReadQuery, Reply
+from chatbot.reply import Attention, ReadQuery, Reply, write_replies
 from chatbot.search import Hypotheses, TracedSearches, make_tree
-from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary, join
+from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary
 from chatbot.turns import Query, check_query, join_turns, tokenize_turns
 
 __all__ = ["Attention", "Chatbot", "ReadQuery", "Reply"]
@@ -50,8 +50,6 @@ MAX_BATCH = 128
 """Queries searched together, at most."""
 MAX_LOGITS = 1 << 24
 """Logits that a step of a search may have, V for each hypothesis of each query."""
-LIKELY = -1e30
-"""A hypothesis with a log probability below this is an empty place in the beam."""
 
 
 class Chatbot:
@@ -291,24 +289,8 @@ class Chatbot:
         padded, lengths = pad_rows(read)
         with taking_turns(self._lock):
             found = self._searches.search(padded, lengths, settings)
-        return self._write_replies(Hypotheses(*(tensor.numpy() for tensor in found)))
-
-    def _write_replies(self, found: Hypotheses) -> list[list[Reply]]:
-        answers = []
-        for row in zip(*found[:4]):
-            ranked: dict[str, Reply] = {}
-            for ids, length, log_prob, score in zip(*row):
-                if log_prob > LIKELY:
-                    tokens = self.vocabulary.decode(ids[:length])
-                    made = Reply(join(tokens), float(log_prob), float(score), tuple(tokens))
-                    ranked.setdefault(made.text, made)
-            if not ranked:
-                raise ChatbotError(
-                    "there is no reply: either --min_reply_length and --no_repeat_ngram leave "
-                    "none, or the model's weights are not numbers and it must be trained again"
-                )
-            answers.append(list(ranked.values()))
-        return answers
+        arrays = Hypotheses(*(tensor.numpy() for tensor in found))
+        return write_replies(arrays, self.vocabulary.decode)
 
 
 def _choose_precision(trained: str) -> str:

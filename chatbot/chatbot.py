@@ -24,7 +24,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -185,7 +185,7 @@ class Chatbot:
             "length_penalty": length_penalty,
         }
         search = self._settle({**{n: x for n, x in given.items() if x is not None}, **settings})
-        if isinstance(queries, (str, bytes, Mapping)):
+        if isinstance(queries, (str, bytes, Mapping)) or not isinstance(queries, Iterable):
             raise TypeError("replies takes a list of queries; reply takes one query alone")
         read = [self.read(query).ids for query in queries]
         order = sorted(range(len(read)), key=lambda place: len(read[place]))
@@ -213,7 +213,7 @@ class Chatbot:
         check_query(query)
         cut = self.config.corpus
         turns = tokenize_turns(query, cut.context_turns, MAX_CHARACTERS)
-        last = query if isinstance(query, str) else "".join(query[-1:])
+        last = query if isinstance(query, str) or not query else query[-1]
         ids = self.vocabulary.encode(join_turns(turns, cut.max_length))
         return ReadQuery(ids, len(turns[-1]) > cut.max_length or len(last) > MAX_CHARACTERS)
 

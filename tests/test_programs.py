@@ -62,6 +62,9 @@ def test_no_flag_file_is_a_traceback(tmp_path: Path) -> None:
         parse_or_refuse("--flagfile", str(file), "-flagfile")
 
     check()
+    file.write_text("--beam_size=3", encoding="utf-16")
+    with pytest.raises(ChatbotError, match="a file of --flagfile is not UTF-8"):
+        flags.parse(["predict.py", f"--flagfile={file}"])
 
 
 @pytest.mark.parametrize("program", PROGRAMS[:3])

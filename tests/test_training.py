@@ -62,7 +62,9 @@ def test_a_jump_of_the_step_size_is_described(
     changes: dict[str, Any], step: int, expected: str
 ) -> None:
     schedule = changes.get("learning_rate_schedule", "linear")
-    before = TrainingConfig(learning_rate=0.8, learning_rate_schedule=schedule, num_epochs=2)
+    before = TrainingConfig(
+        learning_rate=0.8, learning_rate_schedule=schedule, num_epochs=2, warmup_steps=0
+    )
     said = describe_jump(before, replace(before, **changes), step, steps_per_epoch=5)
     assert expected in said
     assert bool(said) == bool(expected)

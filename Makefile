@@ -15,10 +15,10 @@ PYTEST := -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --du
 # A .venv whose Python has gone, as after an upgrade of the system, is made again.
 GONE := $(shell test -x $(VENV_PYTHON) || echo FORCE)
 
-.PHONY: help chat train gpu lint test test-reliability clean FORCE
+.PHONY: help chat train gpu lint test test-without-bfloat16 test-reliability clean FORCE
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-23s%s\n", $$1, $$2 }' Makefile
 
 # The marker is tested here because train.py, which says the same, needs seconds to load TensorFlow. Standard output and
 # input are the chat's alone.
@@ -40,6 +40,11 @@ lint: $(DEVELOPMENT) ## check style, format, types and which module imports whic
 
 test: lint ## run lint, then the whole test suite with branch coverage
 	@$(VENV_PYTHON) $(PYTEST) --cov
+
+# What a processor without bfloat16 instructions computes; the variable is TensorFlow's, read when it is loaded.
+test-without-bfloat16: $(DEVELOPMENT) ## run the tests of training and search as on a processor without bfloat16
+	@ONEDNN_MAX_CPU_ISA=AVX2 $(VENV_PYTHON) $(PYTEST) tests/test_device.py tests/test_products.py tests/test_model.py \
+		tests/test_search.py tests/test_chatbot.py tests/test_averaging.py tests/test_training.py
 
 test-reliability: $(DEVELOPMENT) ## kill, damage, starve and insult it, and count what survives
 	@$(VENV_PYTHON) $(PYTEST) tests/reliability

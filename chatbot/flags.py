@@ -16,6 +16,7 @@ from absl import flags, logging
 from chatbot.config import SECTIONS, Config
 from chatbot.errors import ChatbotError
 from chatbot.paths import local_path
+from chatbot.quiet import silence
 from chatbot.settings import Settings
 from chatbot.terminal import (
     flush_output,
@@ -159,6 +160,7 @@ def run(
             flush_output()
             return status
         except ChatbotError as error:
+            silence()  # TensorFlow may have more to say, but this is the line to read
             print(f"{_program()}: {make_visible(str(error))}", file=sys.stderr)
             return 2
 

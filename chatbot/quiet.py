@@ -44,6 +44,7 @@ _NOISE = re.compile(
 _PATIENCE = 0.2  # seconds that the beginning of a line is kept back to see whether it is a notice
 _MAX_LINE = 1 << 16  # bytes of it
 _is_hushed = False
+_filter: tuple[int, int, int] | None = None  # where it writes, its process, and whose it is
 
 
 def hush() -> None:
@@ -63,6 +64,18 @@ def hush() -> None:
         _is_hushed = True
         with contextlib.suppress(OSError):
             _divert()
+
+
+def silence() -> None:
+    """Drops what is written to descriptor 2 from now on, so that the last line is `sys.stderr`'s.
+
+    What was written before arrives. Where `hush` filters nothing, nothing changes.
+    """
+    if _filter is not None:
+        atexit.unregister(_undo)
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        _undo(nothing, *_filter[1:])
+        os.close(nothing)
 
 
 def is_noise(line: bytes) -> bool:
@@ -109,6 +122,7 @@ def _write(target: int, content: bytes) -> None:
 
 def _divert() -> None:
     """Puts the filtering process behind descriptor 2, and `sys.stderr` past it."""
+    global _filter
     direct = os.dup(2)
     source, sink = os.pipe()
     sys.stderr.flush()
@@ -119,7 +133,8 @@ def _divert() -> None:
     os.dup2(sink, 2)
     os.close(sink)
     write_errors_to(direct)
-    atexit.register(_undo, direct, child, os.getpid())
+    _filter = direct, child, os.getpid()
+    atexit.register(_undo, *_filter)
 
 
 def _filter_to_the_end(source: int, target: int) -> None:
@@ -143,14 +158,14 @@ def _gaps(*kept: int) -> list[tuple[int, int]]:
     return [(low + 1, high) for low, high in itertools.pairwise(bounds)]
 
 
-def _undo(direct: int, child: int, owner: int) -> None:
-    """Gives descriptor 2 back and waits until the filter has passed on what it holds."""
+def _undo(target: int, child: int, owner: int) -> None:
+    """Leads descriptor 2 to another file and waits until the filter has passed on what it holds."""
     if os.getpid() != owner:  # a process forked from this one has nothing to give back
         return
     sys.stderr.flush()
-    os.dup2(direct, 2)
+    os.dup2(target, 2)
     with contextlib.suppress(ChildProcessError):
-        for _ in range(100):  # not for ever: a process started from this one may still write
+        for _ in range(500):  # not for ever: a process started from this one may still write
             if os.waitpid(child, os.WNOHANG)[0]:
                 break
             time.sleep(0.01)

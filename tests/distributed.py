@@ -50,8 +50,9 @@ def watch_writing(directory: Path, written: list[str]) -> None:
         writes = event in ("os.mkdir", "os.rename", "os.remove", "os.truncate")
         if event == "open" and isinstance(arguments[2], int):
             writes = bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
-        if writes and str(arguments[0]).startswith(str(directory)):
-            written.append(str(arguments[0]))
+        named = str(arguments[1 if event == "os.rename" else 0])
+        if writes and named.startswith(str(directory)):
+            written.append(named)
 
     sys.addaudithook(hook)
 
@@ -112,6 +113,9 @@ def main(directory: Path, settings: dict[str, Any], manner: dict[str, Any]) -> i
         manner: `processors`, how many logical ones; `signal_at` and `signal`, the step before
             which the process sends itself one; `bad_step`, whether to try a step without numbers.
     """
+    from chatbot.quiet import hush, silence
+
+    hush()
     import tensorflow as tf
     from trainings import train
 
@@ -132,6 +136,7 @@ def main(directory: Path, settings: dict[str, Any], manner: dict[str, Any]) -> i
     try:
         status = train(directory, **settings)
     except ChatbotError as error:
+        silence()  # as every program does
         sys.stderr.write(f"{error}\n")
         status = 2
     sys.stdout.write(json.dumps(said))

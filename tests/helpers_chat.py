@@ -130,7 +130,7 @@ def run_predict(
         cwd=ROOT,
         input=stdin,
         capture_output=True,
-        timeout=100,
+        timeout=300,
         check=False,
         env={**os.environ, **(variables or {})},
     )

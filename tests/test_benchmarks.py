@@ -88,7 +88,7 @@ def start_all() -> Iterator[dict[str, subprocess.Popen[str]]]:
 def test_a_benchmark_prints_a_table_and_then_json(
     name: str, running: dict[str, subprocess.Popen[str]]
 ) -> None:
-    shown, errors = running[name].communicate(timeout=100)
+    shown, errors = running[name].communicate(timeout=300)
     assert running[name].returncode == 0, errors
     *table, last = shown.splitlines()
     figures = json.loads(last)

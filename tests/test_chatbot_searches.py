@@ -100,6 +100,7 @@ def test_rules_that_no_reply_keeps_to_are_one_line(bot: Chatbot) -> None:
 def test_coverage_without_attention_is_one_line() -> None:
     config = CONFIG.replace({"use_attention": False})
     model = Seq2Seq(config.model, len(WORDS))
+    model.compute_fast(True)
     own = Chatbot(config, Vocabulary(WORDS), model)
     with pytest.raises(ChatbotError, match="needs attention"):
         own.reply("hello", coverage_penalty=0.5)

@@ -85,6 +85,16 @@ def test_a_named_encoding_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         read(write_tsv(tmp_path / "b.tsv", ENGLISH, "utf-8"), "utf-16-le")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "idna", "punycode"])
+def test_a_named_encoding_that_cannot_read_the_file_is_one_line(
+    tmp_path: Path, encoding: str
+) -> None:
+    """UTF-16 and UTF-32 without a mark, and codecs that are not meant for texts."""
+    path = write_tsv(tmp_path / "a.tsv", CHINESE, "utf-8")
+    with pytest.raises(ChatbotError, match=r"a\.tsv: cannot be read as .* choose another --enc"):
+        read(path, encoding)
+
+
 def test_the_first_line_beyond_ascii_may_come_late(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
     rest = "".join(f"{query}\t{reply}\n" for query, reply in CHINESE).encode("gbk")

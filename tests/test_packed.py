@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import tracemalloc
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -115,3 +117,17 @@ def test_another_archive_says_what_to_do(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(b"a.tsv" + bytes(1000)))
     with pytest.raises(ChatbotError, match="unpack the archive and give the directory"):
         detect_format(path)
+
+
+@pytest.mark.parametrize("name", ["corpus.tar.gz", "a.tsv.gz", "a.yml.gz"])
+def test_a_tar_archive_is_not_read_as_text(tmp_path: Path, name: str) -> None:
+    content = b"conversations:\n- - hello\n  - hi\nhello\tthere\n"
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        member = tarfile.TarInfo("corpus/a.tsv")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    path = tmp_path / name
+    path.write_bytes(packed.getvalue())
+    with pytest.raises(ChatbotError, match="tar archive; unpack it and give the directory"):
+        list(read_pairs(path))

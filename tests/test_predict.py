@@ -31,15 +31,16 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_help_names_the_formula_and_loads_nothing() -> None:
-    begin = time.monotonic()
-    done = run_predict("--help")
+    done = run_predict("--help", variables={"PYTHONPROFILEIMPORTTIME": "1"})
     text = " ".join(done.stdout.decode().split())
     assert done.returncode == 0
     assert "log_prob / ((5 + tokens) / 6) ** length_penalty" in text
     for flag in ("--model_dir=", "--input=", "--output=", "--beam_size=", "--[no]beam_search"):
         assert flag in text
-    assert done.stderr == b""
-    assert time.monotonic() - begin < 3
+    loaded = done.stderr.splitlines()
+    assert all(line.startswith(b"import time:") for line in loaded)
+    assert any(line.endswith(b" chatbot.flags") for line in loaded)
+    assert not any(b"tensorflow" in line for line in loaded)
 
 
 @pytest.mark.parametrize(
@@ -190,11 +191,9 @@ def terminals(tmp_path: Path) -> Iterator[list[Terminal]]:
 def test_a_conversation_on_a_terminal(
     model_dir: Path, tmp_path: Path, terminals: list[Terminal]
 ) -> None:
-    begin = time.monotonic()
     terminal = Terminal(model_dir, tmp_path)
     terminals.append(terminal)
     shown = terminal.wait_for(b"loading")  # the prompt is there before the model is
-    assert time.monotonic() - begin < 3
     assert b">" in shown
     terminal.type("hello 你好\x1b[31m\r".encode())
     shown = terminal.wait_for(b"beam 3") + terminal.wait_for(b"> ")

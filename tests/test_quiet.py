@@ -121,6 +121,19 @@ def test_a_traceback_arrives() -> None:
     assert done.stderr.endswith(b"KeyError: 'why'\n")
 
 
+def test_after_silence_only_python_speaks_and_what_was_said_before_arrives() -> None:
+    code = (
+        "import atexit",
+        "from chatbot.quiet import silence",
+        "atexit.register(os.write, 2, b'at the end')",
+        "os.write(2, b'before, ')",
+        "silence()",
+        "os.write(2, b'after, ')",
+        "print('last', file=sys.stderr)",
+    )
+    assert run_hushed("\n".join(code)).stderr == b"before, last\n"
+
+
 def test_standard_error_is_still_the_terminal() -> None:
     master, terminal = os.openpty()
     code = "from chatbot.quiet import hush\nhush()\nimport sys\nprint(sys.stderr.isatty())"

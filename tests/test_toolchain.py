@@ -230,6 +230,7 @@ def test_make_alone_lists_the_targets(clone: Path) -> None:
         "gpu",
         "lint",
         "test",
+        "test-without-bfloat16",
         "test-reliability",
         "clean",
     ]

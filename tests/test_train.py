@@ -38,7 +38,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(
         process = start(tmp_path)
         said = read_until(process, "tokens/s")
         process.send_signal(number)
-        _, rest = process.communicate(timeout=60)
+        _, rest = process.communicate(timeout=300)
         assert process.returncode == 128 + number
         assert (f"going on from step {begun}" in said) == (begun > 0), said
         assert "all saved; run the same command to go on" in rest
@@ -59,7 +59,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(
 def test_a_corpus_of_another_format_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "pairs.tsv").write_text("no tab here\nnor here\n", encoding="utf-8")
     process = start(tmp_path)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 2
     assert "Traceback" not in said
     assert "pairs.tsv:1" in said.splitlines()[-1]

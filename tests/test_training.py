@@ -238,15 +238,37 @@ def test_too_many_bad_steps_end_with_the_last_good_checkpoint(
     assert newest.step == 2
 
 
-def test_the_clock_stops_a_training_that_goes_on_later(tmp_path: Path) -> None:
-    corpus = write_pairs(tmp_path / "pairs.tsv")
-    settings = tiny_settings(corpus, max_steps=1_000_000, max_minutes=0.02)
-    assert train(tmp_path / "model", **settings) == 0
+class Clock:
+    """A step takes a minute, and all else no time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.minutes = 0
+        advance = Trainer._advance
+
+        def advance_and_tick(trainer: Trainer, *arguments: Any) -> None:
+            self.minutes += 1
+            advance(trainer, *arguments)
+
+        monkeypatch.setattr(Trainer, "_advance", advance_and_tick)
+        monkeypatch.setattr("chatbot.stopping.time", self)
+
+    def monotonic(self) -> float:
+        return 60.0 * self.minutes
+
+
+def test_the_clock_stops_a_training_that_goes_on_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tiny_settings(write_pairs(tmp_path / "pairs.tsv"), max_steps=1_000_000)
+    with monkeypatch.context() as patch:
+        Clock(patch)
+        assert train(tmp_path / "model", **settings, max_minutes=2.5) == 0
     assert ModelDirectory(tmp_path / "model").finished() is None
     newest = ModelDirectory(tmp_path / "model").newest()
     assert newest is not None
-    assert train(tmp_path / "model", max_minutes=0.0, max_steps=newest.step + 1) == 0
-    assert read_metrics(tmp_path / "model")[-1]["step"] == newest.step + 1
+    assert newest.step == 3
+    assert train(tmp_path / "model", max_steps=4) == 0
+    assert read_metrics(tmp_path / "model")[-1]["step"] == 4
 
 
 def test_validation_share_holds_pairs_out(tmp_path: Path) -> None:

@@ -8,13 +8,12 @@ web, the codes from 0x80 to 0x9F are read as Windows-1252 has them (they are its
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator, Sequence
 
 from chatbot.corpus.lines import read_lines
 from chatbot.corpus.report import Dialogue, ReadReport
-from chatbot.corpus.sources import Source, open_source
+from chatbot.corpus.sources import Source
 from chatbot.errors import ChatbotError
 
 NEEDS = "movie_lines.txt with its movie_conversations.txt"
@@ -106,23 +105,10 @@ def _find(sources: Sequence[Source], file_name: str) -> Source:
 
 def _read_fields(source: Source, report: ReadReport, count: int) -> Iterator[tuple[int, list[str]]]:
     name = source.name
-    encoding = "utf-8-sig" if _is_utf_8(source) else "latin-1"
-    for number, line in read_lines(source, report, encoding):
+    for number, line in read_lines(source, report, "latin-1"):
         fields = line.split(SEPARATOR, count - 1)
         if len(fields) == count:
             fields[-1] = fields[-1].translate(_WINDOWS)
             yield number, fields
         else:
             report.drop(f"line of other than {count} fields", f"{name}:{number}")
-
-
-def _is_utf_8(source: Source) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with open_source(source) as file:
-        try:
-            for block in iter(lambda: file.read(1 << 20), b""):
-                decoder.decode(block)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return False
-    return True

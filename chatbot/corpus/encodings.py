@@ -28,10 +28,11 @@ _MARKS = {  # the longer first: UTF-32's begins with UTF-16's
     codecs.BOM_UTF16_BE: "utf-16-be",
     codecs.BOM_UTF8: "utf-8",
 }
+_TAR_MARK, _TAR_MARK_AT = b"ustar", 257
 _HEAD = 1 << 16  # bytes
 _BLOCK = 1 << 16  # characters
 _FEW = 10  # lines that may be undecodable in any file of some size
-_SURE = 10_000  # lines beyond ASCII after which a file's encoding is no longer in doubt
+_SURE = 10_000  # lines or bytes beyond ASCII after which a file's encoding is no longer in doubt
 _NOT_TEXT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufffe\uffff]")
 _ASCII = re.compile("[\t\n\r -~]")
 # In Chinese talk each third character is one of these; in Korean, Japanese or Russian bytes read
@@ -106,26 +107,31 @@ def settle_encoding(source: Source, usual: str = AUTO) -> str:
 
     Args:
         source: the text. Where its options name an encoding, it is that one.
-        usual: the encoding that its format has where no mark says otherwise; "auto" tells UTF-8,
-            UTF-16 and GB18030 apart.
+        usual: the encoding that its format has where a text is neither UTF-16 nor UTF-8 from end
+            to end; "auto" tells GB18030 too.
 
     Returns:
         Python's name of the encoding.
 
     Raises:
-        ChatbotError: most lines beyond ASCII are not in the encoding that was named or found.
+        ChatbotError: most lines beyond ASCII are not in the encoding that was named or found, or
+            the text is a tar archive.
     """
     named = source.options.encoding
-    if named != AUTO:
-        return _check(source, named, _count_lines(source, named))
     with open_source(source) as binary:
         head = binary.read(_HEAD)
-    for mark, encoding in _MARKS.items():
-        if head.startswith(mark):
-            return encoding
-    for encoding in ("utf-16-le", "utf-16-be"):
-        if _is_utf_16(head, encoding):
-            return encoding
+        if head[_TAR_MARK_AT:].startswith(_TAR_MARK):
+            raise ChatbotError(f"{source.name}: a tar archive; unpack it and give the directory")
+        if named != AUTO:
+            return _check(source, named, _count_named(source, named))
+        for mark, encoding in _MARKS.items():
+            if head.startswith(mark):
+                return encoding
+        for encoding in ("utf-16-le", "utf-16-be"):
+            if _is_utf_16(head, encoding):
+                return encoding
+        if _is_utf_8(head, binary):
+            return "utf-8"
     if usual != AUTO:
         return usual
     count = _count_lines(source, "utf-8")
@@ -149,6 +155,30 @@ def _check(source: Source, encoding: str, count: Count) -> str:
             "choose the file's encoding with --encoding, such as gb18030, big5, shift_jis or cp1252"
         )
     return encoding
+
+
+def _count_named(source: Source, encoding: str) -> Count:
+    try:
+        return _count_lines(source, encoding)
+    except UnicodeError as error:  # UTF-16 without a mark, or no encoding of texts
+        raise ChatbotError(
+            f"{source.name}: cannot be read as {name_encoding(encoding)} ({error}); choose another "
+            "--encoding, such as utf-16-le"
+        ) from error
+
+
+def _is_utf_8(head: bytes, rest: IO[bytes]) -> bool:
+    """Says whether bytes are UTF-8 from end to end, or so far that there is no doubt any more."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    beyond_ascii = 0
+    try:
+        while head and beyond_ascii < _SURE:
+            beyond_ascii += len(head) - len(decoder.decode(head))
+            head = rest.read(_HEAD)
+        decoder.decode(b"", final=not head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_utf_16(head: bytes, encoding: str) -> bool:

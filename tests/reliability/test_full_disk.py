@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from small_corpora import write_corpus
@@ -34,6 +35,28 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """Python ignores SIGXFSZ, so that to write on fails as it does on a full disk."""
 
 
+class Whole(NamedTuple):
+    """A training that had space.
+
+    Attributes:
+        flags: Its flags.
+        model_dir: What it has left.
+    """
+
+    flags: list[str]
+    model_dir: Path
+
+
+@pytest.fixture(name="whole", scope="module")
+def train_whole(tmp_path_factory: pytest.TempPathFactory, tally: Tally) -> Whole:
+    place = tmp_path_factory.mktemp("whole")
+    flags = training_flags(
+        write_corpus(place / "corpus.tsv"), num_epochs=2, learning_rate_schedule="constant"
+    )
+    finish(start_training(place / "model", flags), tally)
+    return Whole(flags, place / "model")
+
+
 def find_checkpoint_files(model_dir: Path) -> dict[str, str]:
     """The digests of all checkpoints that count."""
     kept = {name for made in ModelDirectory(model_dir).checkpoints() for name in made.files}
@@ -48,13 +71,8 @@ def expect_one_line(said: str) -> None:
     assert re.search(r"(free (some )?space|mend that)", line), line
 
 
-def test_files_that_may_not_grow(tmp_path: Path, tally: Tally) -> None:
-    corpus = write_corpus(tmp_path / "corpus.tsv")
-    model_dir, flags = (
-        tmp_path / "model",
-        training_flags(corpus, num_epochs=2, learning_rate_schedule="constant"),
-    )
-    finish(start_training(tmp_path / "whole", flags), tally)
+def test_files_that_may_not_grow(whole: Whole, tmp_path: Path, tally: Tally) -> None:
+    model_dir, flags = tmp_path / "model", whole.flags
     with tally.trying("full disks", 3):
         # The encoded corpus does not fit, then nothing of a checkpoint, then not all of it.
         good: dict[str, str] = {}
@@ -70,7 +88,7 @@ def test_files_that_may_not_grow(tmp_path: Path, tally: Tally) -> None:
             else:
                 assert find_checkpoint_files(model_dir) == good
         finish(start_training(model_dir, [*flags, "--max_steps=0"]), tally)
-        assert_same_training(tmp_path / "whole", model_dir, tally)
+        assert_same_training(whole.model_dir, model_dir, tally)
 
 
 ON_A_SMALL_DISK = r"""
@@ -93,22 +111,19 @@ left=end run "$@" --max_steps=0
 """
 
 
-def test_a_disk_that_is_full(tmp_path: Path, tally: Tally) -> None:
+def test_a_disk_that_is_full(whole: Whole, tmp_path: Path, tally: Tally) -> None:
     namespace = ["unshare", "-Urm", "bash", "-c"]
     command = [*namespace, "mount -t tmpfs none /mnt"]
     if not shutil.which("unshare") or subprocess.run(command, check=False).returncode:
         pytest.skip("no disk can be mounted here")
-    flags = training_flags(
-        write_corpus(tmp_path / "corpus.tsv"), num_epochs=2, learning_rate_schedule="constant"
-    )
-    finish(start_training(tmp_path / "whole", flags), tally)
     for name in ("disk", "results"):
         (tmp_path / name).mkdir()
     with tally.trying("full disks", 7):
         places = [str(tmp_path / name) for name in ("disk", "results")]
-        command = [*namespace, ON_A_SMALL_DISK, "bash", *places, sys.executable, "train.py", *flags]
+        command = [*namespace, ON_A_SMALL_DISK, "bash", *places, sys.executable, "train.py"]
+        command += whole.flags
         done = subprocess.run(
-            command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True, timeout=240
+            command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True, timeout=900
         )
         tally.read(done.stdout)
         parts = re.split(r"status (\d+)\n", done.stdout)
@@ -117,7 +132,7 @@ def test_a_disk_that_is_full(tmp_path: Path, tally: Tally) -> None:
             expect_one_line(said)
         for result in (tmp_path / "results").iterdir():
             check_checkpoints(result)
-        assert_same_training(tmp_path / "whole", tmp_path / "results" / "end", tally)
+        assert_same_training(whole.model_dir, tmp_path / "results" / "end", tally)
 
 
 def check_checkpoints(model_dir: Path) -> None:

@@ -6,8 +6,8 @@ import bz2
 import gzip
 import io
 import lzma
-import tracemalloc
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path

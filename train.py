@@ -45,8 +45,8 @@ def define_flags() -> None:
     define_path(
         "cache_dir",
         "",
-        "Directory for encoded corpora, from which none is ever removed; empty means inside the "
-        "model directory, where those stay that it needs.",
+        "Directory for encoded corpora, which are never removed from it. If not given, they are "
+        "kept in the model directory, and removed from there once it no longer needs them.",
     )
     flags.DEFINE_alias("numEpochs", "num_epochs")
     show("Where to keep it", "model_dir", "cache_dir")

@@ -24,7 +24,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -37,9 +37,9 @@ from chatbot.device import computing_in, prepare_device, resolve_precision, taki
 from chatbot.errors import ChatbotError
 from chatbot.model import Seq2Seq
 from chatbot.padding import pad_rows
-from chatbot.reply import Attention, ReadQuery, Reply
+from chatbot.reply import Attention, ReadQuery, Reply, write_replies
 from chatbot.search import Hypotheses, TracedSearches, make_tree
-from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary, join
+from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary
 from chatbot.turns import Query, check_query, join_turns, tokenize_turns
 
 __all__ = ["Attention", "Chatbot", "ReadQuery", "Reply"]
@@ -50,8 +50,6 @@ MAX_BATCH = 128
 """Queries searched together, at most."""
 MAX_LOGITS = 1 << 24
 """Logits that a step of a search may have, V for each hypothesis of each query."""
-LIKELY = -1e30
-"""A hypothesis with a log probability below this is an empty place in the beam."""
 
 
 class Chatbot:
@@ -187,7 +185,7 @@ class Chatbot:
             "length_penalty": length_penalty,
         }
         search = self._settle({**{n: x for n, x in given.items() if x is not None}, **settings})
-        if isinstance(queries, (str, bytes, Mapping)):
+        if isinstance(queries, (str, bytes, Mapping)) or not isinstance(queries, Iterable):
             raise TypeError("replies takes a list of queries; reply takes one query alone")
         read = [self.read(query).ids for query in queries]
         order = sorted(range(len(read)), key=lambda place: len(read[place]))
@@ -215,7 +213,7 @@ class Chatbot:
         check_query(query)
         cut = self.config.corpus
         turns = tokenize_turns(query, cut.context_turns, MAX_CHARACTERS)
-        last = query if isinstance(query, str) else "".join(query[-1:])
+        last = query if isinstance(query, str) or not query else query[-1]
         ids = self.vocabulary.encode(join_turns(turns, cut.max_length))
         return ReadQuery(ids, len(turns[-1]) > cut.max_length or len(last) > MAX_CHARACTERS)
 
@@ -291,24 +289,8 @@ class Chatbot:
         padded, lengths = pad_rows(read)
         with taking_turns(self._lock):
             found = self._searches.search(padded, lengths, settings)
-        return self._write_replies(Hypotheses(*(tensor.numpy() for tensor in found)))
-
-    def _write_replies(self, found: Hypotheses) -> list[list[Reply]]:
-        answers = []
-        for row in zip(*found[:4]):
-            ranked: dict[str, Reply] = {}
-            for ids, length, log_prob, score in zip(*row):
-                if log_prob > LIKELY:
-                    tokens = self.vocabulary.decode(ids[:length])
-                    made = Reply(join(tokens), float(log_prob), float(score), tuple(tokens))
-                    ranked.setdefault(made.text, made)
-            if not ranked:
-                raise ChatbotError(
-                    "there is no reply: either --min_reply_length and --no_repeat_ngram leave "
-                    "none, or the model's weights are not numbers and it must be trained again"
-                )
-            answers.append(list(ranked.values()))
-        return answers
+        arrays = Hypotheses(*(tensor.numpy() for tensor in found))
+        return write_replies(arrays, self.vocabulary.decode)
 
 
 def _choose_precision(trained: str) -> str:

@@ -87,7 +87,7 @@ class ModelDirectory(CheckpointStore):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise ChatbotError(
-                    f"{self.path} is being trained by another process; wait for it, or name "
+                    f"{self.path} is being trained already; wait until that ends, or name "
                     "another --model_dir"
                 ) from None
             remove_remains(self.path)
@@ -193,6 +193,8 @@ class ModelDirectory(CheckpointStore):
 
     @readable
     def _read_config(self) -> dict[str, Any]:
+        if self.path.exists() and not self.path.is_dir():
+            raise ChatbotError(f"{self.path} is not a directory; name another --model_dir")
         if not self.path.is_dir():
             raise ChatbotError(
                 f"{self.path} does not exist; train a model there with "

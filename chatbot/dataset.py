@@ -11,11 +11,9 @@ import hashlib
 import json
 import os
 import unicodedata
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,10 +36,8 @@ __all__ = [
     "EncodingConfig",
     "EvaluationPlan",
     "encode_corpus",
-    "prefetch",
 ]
 
-Item = TypeVar("Item")
 _QUOTED = 3  # pairs
 _QUOTED_LENGTH = 40  # characters of each of their texts
 
@@ -268,32 +264,6 @@ def encode_corpus(
     if not settings.validation_share:
         return train, None, words
     return train, EncodedCorpus(directory, files.VALIDATION, len(words), source), words
-
-
-def prefetch(items: Iterable[Item], depth: int = 2) -> Generator[Item, None, None]:
-    """Draws items in a background thread, so that making them overlaps with using them.
-
-    Args:
-        items: What to draw from; only the thread touches it.
-        depth: Most items that wait at a time.
-
-    Yields:
-        The items in their order. What drawing raises is raised here, in its turn. Closing the
-        generator ends the thread.
-    """
-    iterator = iter(items)
-    end = object()
-    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
-    try:
-        waiting = deque(pool.submit(next, iterator, end) for _ in range(max(1, depth)))
-        while True:
-            item = waiting.popleft().result()
-            if item is end:
-                return
-            waiting.append(pool.submit(next, iterator, end))
-            yield cast(Item, item)
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _make_key(source: list[str], settings: EncodingConfig, digest: str | None) -> str:

@@ -118,7 +118,7 @@ def main(_: Sequence[str]) -> int:
     hush()
     searches = parse_searches(FLAGS.search)
     names = FLAGS.model_dir
-    if len(set(names)) < len(names):
+    if len(set(map(os.path.realpath, names))) < len(names):
         raise ChatbotError("--model_dir names a directory twice; name each once")
     _check_outputs(FLAGS.json_file, FLAGS.report)
     read = read_pairs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import re
 import shutil
 import sys
 import textwrap
@@ -26,7 +27,8 @@ from chatbot.terminal import (
 )
 
 FLAGS = flags.FLAGS
-_REPEATED = ";\n    repeat this option to specify a list of values"  # absl adds it to the help
+_ADDED = re.compile(r"^<[^>]*>: |;\n    repeat this option to specify a list of values$")
+"""What absl adds to the help of a flag with choices, and of one that may be given several times."""
 _SERIALIZER = flags.ArgumentSerializer[str]()
 _PLACEHOLDERS = {"int": "N", "float": "X", "path": "PATH"}
 _HELP = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
@@ -198,6 +200,8 @@ def parse(arguments: Sequence[str]) -> list[str]:
     _forget_values()
     try:
         rest = FLAGS(list(arguments))
+    except UnicodeDecodeError:
+        raise ChatbotError("a file of --flagfile is not UTF-8; save it as UTF-8") from None
     except (flags.Error, ValueError, OSError) as error:
         raise ChatbotError(f"{' '.join(str(error).split())}; see --help") from None
     if len(rest) > 1:
@@ -223,7 +227,7 @@ def describe(purpose: str) -> str:
         for name in names:
             lines += _break(f"  {_spell(name)}", width)
             lines += textwrap.wrap(
-                (FLAGS[name].help or "").removesuffix(_REPEATED),
+                _ADDED.sub("", FLAGS[name].help or ""),
                 width,
                 initial_indent=" " * 6,
                 subsequent_indent=" " * 6,

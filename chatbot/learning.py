@@ -21,7 +21,9 @@ from typing import Any, NamedTuple
 from chatbot.audience import Audience
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config
+from chatbot.errors import ChatbotError
 from chatbot.lifecycle import train_directory
+from chatbot.paths import local_path
 from chatbot.stopping import StopRequest
 
 
@@ -75,28 +77,31 @@ def train(
         RuntimeError: This process was forked from one that had loaded a model or trained.
     """
     given = dict(settings) if corpus is None else {"corpus": corpus, **settings}
-    given = {n: os.fspath(x) if isinstance(x, os.PathLike) else x for n, x in given.items()}
+    given = {n: local_path(x) if isinstance(x, os.PathLike) else x for n, x in given.items()}
+    place, cache = local_path(model_dir), local_path(cache_dir)
+    if not place:
+        raise ChatbotError("model_dir is empty; name a directory, or . for the working directory")
     unknown = sorted(set(given) - set(Config().flat()))
     if unknown:
         raise TypeError(f"there is no setting {unknown[0]!r}; train.py --help lists them")
     request = StopRequest(Config().replace(given).training.max_minutes, stop)
-    raised: list[Exception] = []
+    raised: list[BaseException] = []
 
     def report(figures: dict[str, Any]) -> None:
         try:
             if on_report is not None:
                 on_report(figures)
-        except Exception as error:  # noqa: BLE001 - raised below
+        except BaseException as error:  # noqa: BLE001 - raised below, once all is saved
             raised.append(error)
             request.make()
 
     audience = Audience(is_shown=progress, on_report=report)
-    train_directory(os.fspath(model_dir), given, os.fspath(cache_dir), request, audience)
+    train_directory(place, given, cache, request, audience)
     if raised:
         raise raised[0]
     if request.signal_number is not None:
         signal.raise_signal(request.signal_number)
-    return _look_at(ModelDirectory(model_dir))
+    return _look_at(ModelDirectory(place))
 
 
 def _look_at(directory: ModelDirectory) -> Training:

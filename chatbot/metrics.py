@@ -52,6 +52,13 @@ class Progress:
         self.norms += norm
         self.steps += 1
 
+    def note(self, perplexity: float) -> bool:
+        """Notes a validation perplexity; returns whether it is the best so far."""
+        improved = self.best is None or perplexity < self.best
+        self.best = perplexity if improved else self.best
+        self.waited = 0 if improved else self.waited + 1
+        return improved
+
     def reset(self) -> None:
         """Starts a new report."""
         self.losses, self.tokens, self.norms, self.steps = 0.0, 0, 0.0, 0

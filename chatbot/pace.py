@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
@@ -89,3 +90,9 @@ def make_bar(total: int, done: int, hidden: bool) -> Any:
         dynamic_ncols=True,
         disable=hidden,
     )
+
+
+def write_above(bar: Any, message: str) -> None:
+    """Writes a line above a progress bar, or nothing where the bar is hidden."""
+    if not bar.disable:
+        bar.write(message, file=sys.stderr)

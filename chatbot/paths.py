@@ -67,9 +67,14 @@ def default_model_dir(corpus: str) -> str:
         and mine.tsv.gz. A file named as many are, such as train.zip, gives its directory's.
 
     Raises:
-        ChatbotError: There is no corpus to name it after.
+        ChatbotError: There is no corpus to name it after, or no working directory any more.
     """
-    path = Path(os.path.abspath(local_path(corpus)))
+    try:
+        path = Path(os.path.abspath(local_path(corpus)))
+    except FileNotFoundError:
+        raise ChatbotError(
+            "the working directory has been removed; change to one that exists"
+        ) from None
     own = path.name if path.is_dir() else _ENDINGS.sub("", path.name)
     telling = [name for name in (own, path.parent.name) if name.lower() not in (*_COMMON, "")]
     if not corpus or not (telling or own):

@@ -134,7 +134,9 @@ def write_bytes(content: bytes) -> None:
     try:
         sys.stdout.flush()
         if hasattr(sys.stdout, "buffer"):
-            sys.stdout.buffer.write(content)
+            rest = memoryview(content)
+            while rest:  # an unbuffered file may take a part only, and /dev/full not even nothing
+                rest = rest[sys.stdout.buffer.write(rest) :]
         else:  # a notebook's
             sys.stdout.write(content.decode(errors="replace"))
         sys.stdout.flush()

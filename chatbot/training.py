@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
@@ -15,7 +14,7 @@ from chatbot.audience import Audience
 from chatbot.averaging import Averages, track
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config, TrainingConfig
-from chatbot.dataset import BatchPlan, Corpora, prefetch
+from chatbot.dataset import BatchPlan, Corpora
 from chatbot.distribution import Distribution
 from chatbot.errors import ChatbotError
 from chatbot.metrics import (
@@ -34,7 +33,8 @@ from chatbot.optimization import (
     make_optimizer,
     scheduled_learning_rate,
 )
-from chatbot.pace import Pace, make_bar
+from chatbot.pace import Pace, make_bar, write_above
+from chatbot.prefetching import prefetch
 from chatbot.replicas import Work, make_computation
 from chatbot.stopping import StopRequest
 from chatbot.validation import Perplexities, Validation
@@ -239,7 +239,7 @@ class Trainer:
         report = self._write_report(measured, bar)
         # Not before: a report that could not be written is owed, and measured once more.
         perplexity = None if measured is None else measured.decisive
-        improved = self._note_validation(perplexity)
+        improved = perplexity is not None and self._progress.note(perplexity)
         if saved or improved or self._out_of_patience():
             self._save(perplexity)
         if self._writes:
@@ -250,15 +250,6 @@ class Trainer:
         if self.validation is None:
             raise ValueError("there is no validation corpus")
         return self.validation.measure(self._computation, stop, hidden=self._is_hidden)
-
-    def _note_validation(self, perplexity: float | None) -> bool:
-        if perplexity is None:
-            return False
-        best = self._progress.best
-        improved = best is None or perplexity < best
-        self._progress.best = perplexity if improved else best
-        self._progress.waited = 0 if improved else self._progress.waited + 1
-        return improved
 
     def _out_of_patience(self) -> bool:
         return 0 < self._config.patience <= self._progress.waited
@@ -284,7 +275,7 @@ class Trainer:
             if measured.unseen is not None:
                 report["validation_perplexity_unseen"] = measured.unseen
                 said += f" (unseen pairs {measured.unseen:.2f})"
-            _show(bar, f"step {self.step}: perplexity {report['perplexity']:.2f}, {said}")
+            write_above(bar, f"step {self.step}: perplexity {report['perplexity']:.2f}, {said}")
         if self._writes:
             append_report(self._directory.metrics_path, report)
             self._add_event(report)
@@ -305,9 +296,3 @@ class Trainer:
         )
         self._saved = (self.step, replace(self._progress))
         logging.debug("wrote %s", made.name)
-
-
-def _show(bar: Any, message: str) -> None:
-    """Writes a line above the progress bar, if there is one."""
-    if not bar.disable:
-        bar.write(message, file=sys.stderr)

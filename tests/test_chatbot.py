@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import collections
 import dataclasses
 import json
 import math
@@ -213,13 +214,14 @@ def test_what_is_no_query_is_said_to_be_none(bot: Chatbot, query: Any, named: st
 
 
 def test_replies_takes_a_list_and_attend_a_reply(bot: Chatbot) -> None:
-    for queries in ("hello", b"hello", {"query": "hello"}):
+    for queries in ("hello", b"hello", {"query": "hello"}, None, 7):
         with pytest.raises(TypeError, match="replies takes a list of queries"):
             bot.replies(queries)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="a reply is what `reply` returns, not str"):
         bot.attend("hello", "hi")  # type: ignore[arg-type]
     asked = np.array(["hello", "你好"])
     assert bot.replies(asked) == bot.replies(["hello", "你好"])  # type: ignore[arg-type]
+    assert bot.read(collections.deque(["hello", "hi"], maxlen=4)) == bot.read(["hello", "hi"])
 
 
 def test_a_forked_process_is_told_to_load_after_the_fork(bot: Chatbot, tmp_path: Path) -> None:

@@ -224,6 +224,9 @@ def test_each_broken_description_is_one_line(directory: ModelDirectory) -> None:
 def test_directories_without_a_model_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ChatbotError, match="does not exist; train a model there"):
         ModelDirectory(tmp_path / "nowhere").load()
+    (tmp_path / "a_file").touch()
+    with pytest.raises(ChatbotError, match="a_file is not a directory; name another"):
+        ModelDirectory(tmp_path / "a_file").load()
     ModelDirectory(tmp_path / "models" / "inner").create(CONFIG, VOCABULARY)
     with pytest.raises(ChatbotError, match=r"did you mean .*inner"):
         ModelDirectory(tmp_path / "models").load()

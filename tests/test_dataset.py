@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from small_corpora import SETTINGS, encode, list_keys, write_corpus
 
 from chatbot import dataset
-from chatbot.dataset import Corpora, EncodedCorpus, prefetch
+from chatbot.dataset import Corpora, EncodedCorpus
 from chatbot.errors import ChatbotError
+from chatbot.prefetching import prefetch
 from chatbot.text import PAD, SPECIAL_TOKENS, Vocabulary
 
 

@@ -119,7 +119,7 @@ def test_several_models_are_compared(
     ("flags", "message"),
     [
         ({"search": ["beam_size=0"]}, "--search=beam_size=0: "),
-        ({"model_dir": ["m", "m"]}, "names a directory twice"),
+        ({"model_dir": ["m", "./m/"]}, "names a directory twice"),
         ({"json_file": "missing/figures.json"}, "missing/figures.json cannot be written"),
         ({"json_file": "."}, r"\. cannot be written"),
         ({"report": __file__}, "is not a directory"),

@@ -102,6 +102,7 @@ def test_help_shows_every_flag_and_ends_well(program: str) -> None:
             assert f"{item.name}" in done.stdout
             assert " ".join(item.metadata["help"].split()[:3]) in " ".join(done.stdout.split())
     assert max(map(len, done.stdout.splitlines())) <= 100
+    assert "<auto|" not in done.stdout  # the choices are in the flag's own line
 
 
 def test_alias_of_the_number_of_epochs() -> None:

@@ -58,14 +58,18 @@ def test_ctrl_c_saves_and_interrupts(tmp_path: Path) -> None:
     assert done.step == 2
 
 
-def test_what_a_callback_raises_ends_the_training_with_all_saved(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [BrokenPipeError, SystemExit])
+def test_what_a_callback_raises_ends_the_training_with_all_saved(
+    tmp_path: Path, kind: type[BaseException]
+) -> None:
     def refuse(report: dict[str, Any]) -> None:
-        raise BrokenPipeError(f"at step {report['step']}")
+        raise kind(f"at step {report['step']}")
 
-    with pytest.raises(BrokenPipeError, match="at step 2"):
-        learn(tmp_path, on_report=refuse)
-    assert [report["step"] for report in read_metrics(tmp_path / "model")] == [2]
-    assert (tmp_path / "model" / "ckpt-2.index").exists()
+    with pytest.raises(kind, match="at step 3"):
+        # Three steps are an epoch, after which there is a report but no checkpoint is due.
+        learn(tmp_path, on_report=refuse, max_steps=5, steps_per_checkpoint=4)
+    assert [report["step"] for report in read_metrics(tmp_path / "model")] == [3]
+    assert (tmp_path / "model" / "ckpt-3.index").exists()
 
 
 def test_settings_are_checked_before_anything_is_made(tmp_path: Path) -> None:
@@ -73,6 +77,11 @@ def test_settings_are_checked_before_anything_is_made(tmp_path: Path) -> None:
         learn(tmp_path, rnn_sice=8)
     with pytest.raises(ChatbotError, match="--rnn_size=0 is out of range"):
         learn(tmp_path, rnn_size=0)
+    for no_place in ("", "s3://bucket/model", Path("s3://bucket/model")):
+        with pytest.raises(ChatbotError, match=r"model_dir is empty|^s3:.* is an address"):
+            chatbot.train(tmp_path / "pairs.tsv", model_dir=no_place)
+    with pytest.raises(ChatbotError, match=r"^s3:/bucket/pairs.tsv is an address"):
+        chatbot.train(Path("s3://bucket/pairs.tsv"), model_dir=tmp_path / "model")
     assert sorted(os.listdir(tmp_path)) == ["pairs.tsv"]
 
 

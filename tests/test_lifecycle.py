@@ -135,7 +135,7 @@ def test_settings_and_words_are_written_before_the_first_step(
 def test_a_second_training_on_one_directory_is_refused(finished: Path, tmp_path: Path) -> None:
     shutil.copytree(finished / "model", tmp_path / "model")
     lock = ModelDirectory(tmp_path / "model").lock()
-    with lock, pytest.raises(ChatbotError, match="another process"):
+    with lock, pytest.raises(ChatbotError, match="trained already"):
         train(tmp_path / "model", max_steps=6)
     assert train(tmp_path / "model", max_steps=5) == 0
 

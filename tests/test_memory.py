@@ -15,7 +15,8 @@ DRAW = """
 import json, sys, time
 from pathlib import Path
 from benchmarks.memory import read_anonymous_memory
-from chatbot.dataset import BatchPlan, EncodedCorpus, EvaluationPlan, prefetch
+from chatbot.dataset import BatchPlan, EncodedCorpus, EvaluationPlan
+from chatbot.prefetching import prefetch
 
 begin = time.perf_counter()
 corpus = EncodedCorpus(Path(sys.argv[1]), "train", 65)

@@ -121,3 +121,13 @@ def test_the_project_is_found_from_anywhere(home: Path, monkeypatch: pytest.Monk
     assert find_in_project("data/smalltalk") == "data/smalltalk"
     monkeypatch.chdir(home)
     assert find_in_project("data/smalltalk") == str(PROJECT / "data/smalltalk")
+
+
+def test_a_working_directory_that_is_gone_is_one_line(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "gone").mkdir()
+    monkeypatch.chdir(home / "gone")
+    (home / "gone").rmdir()
+    with pytest.raises(ChatbotError, match="the working directory has been removed"):
+        default_model_dir("mine.tsv")

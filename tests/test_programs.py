@@ -62,6 +62,9 @@ def test_no_flag_file_is_a_traceback(tmp_path: Path) -> None:
         parse_or_refuse("--flagfile", str(file), "-flagfile")
 
     check()
+    file.write_text("--beam_size=3", encoding="utf-16")
+    with pytest.raises(ChatbotError, match="a file of --flagfile is not UTF-8"):
+        flags.parse(["predict.py", f"--flagfile={file}"])
 
 
 @pytest.mark.parametrize("program", PROGRAMS[:3])
@@ -233,11 +236,18 @@ run(main, "Talks.", lambda: None)
 """
 
 
-@pytest.mark.parametrize("end", ["2>&-", "2>/dev/full", "2>&1 | head -c 20", "<&- 2>&-", "2>&1"])
+@pytest.mark.parametrize(
+    "end", ["2>&-", "2>/dev/full", "2>&1 | head -c 20", "<&- 2>&-", "2>&1", ">/dev/full"]
+)
 def test_nobody_reading_is_no_reason_to_stop(end: str, tmp_path: Path) -> None:
-    done = run_shell(f'"$@" {end}; exit ${{PIPESTATUS[0]}}', "-c", TALKATIVE, str(tmp_path))
+    done = run_shell(
+        f'export PYTHONUNBUFFERED=1; "$@" {end}; exit ${{PIPESTATUS[0]}}',
+        "-c",
+        TALKATIVE,
+        str(tmp_path),
+    )
     assert done.returncode == 7, done.stderr
-    assert done.stderr == ""
+    assert done.stderr == "" or end == ">/dev/full"
     assert (tmp_path / "kept").read_bytes() == b""
     if end == "2>&1":
         for word in ("print", "absl", "other", "warning", "above", "shell", "from C++"):

@@ -144,7 +144,7 @@ class Material(NamedTuple):
         counts = {name: len(np.unique(found)) for name, found in sets.items()}
         return [
             f"{name} come from {count} dialogue{'s' if count > 1 else ''}, and intervals need "
-            f"{LEAST_DIALOGUES} at least: nobody can say how sure their figures are"
+            f"{LEAST_DIALOGUES} at least: there are none here"
             for name, count in counts.items()
             if count < LEAST_DIALOGUES
         ]

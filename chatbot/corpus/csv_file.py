@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 
 from chatbot.corpus.columns import choose_columns
@@ -38,9 +39,10 @@ def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
     """
     for source in sources:
         delimiter, width = find_layout(source)
-        rows = read_rows(read_lines(source, report), delimiter, source.name, report)
-        even = _drop_wider(rows, width, source.name, report)
-        yield from choose_columns(source, even, "row of a single cell", report)
+        with closing(read_lines(source, report)) as lines:
+            rows = read_rows(lines, delimiter, source.name, report)
+            even = _drop_wider(rows, width, source.name, report)
+            yield from choose_columns(source, even, "row of a single cell", report)
 
 
 def find_layout(source: Source) -> tuple[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from chatbot.corpus.encodings import UNDECODED, name_encoding, open_text
 from chatbot.corpus.report import ReadReport
@@ -17,7 +17,7 @@ _LINES_HEEDED = 1000  # at a time
 
 def read_lines(
     source: Source, report: ReadReport, encoding: str = AUTO
-) -> Iterator[tuple[int, str]]:
+) -> Generator[tuple[int, str], None, None]:
     r"""Reads the lines of a text that can be used.
 
     Args:

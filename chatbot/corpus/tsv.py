@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 from chatbot.corpus.columns import choose_columns
 from chatbot.corpus.lines import read_lines
@@ -29,5 +30,6 @@ def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
         The dialogues.
     """
     for source in sources:
-        rows = read_rows(read_lines(source, report), "\t", source.name, report)
-        yield from choose_columns(source, rows, "line without a tab", report)
+        with closing(read_lines(source, report)) as lines:
+            rows = read_rows(lines, "\t", source.name, report)
+            yield from choose_columns(source, rows, "line without a tab", report)

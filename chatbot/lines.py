@@ -6,8 +6,8 @@
 With `--sample` the list is called "sample".
 Lines are read and answered in windows (`chatbot.streams`): a window's queries are searched in
 batches of similar length and its answers written at once, so that memory does not grow with the
-number of lines. **The bound**: a window is at most 512 lines and, but for its last line, 1 MB. It
-costs at most 64 times its bytes (control characters among emoji, all escaped; 4 times is usual)
+number of lines. **The bound**: a window is at most 512 lines and, except for its last line, 1 MB.
+It costs at most 64 times its bytes (control characters among emoji, all escaped; 4 times is usual)
 besides the search. A line of more than 16 MB is refused. For what a query costs see
 `chatbot.chatbot`.
 """

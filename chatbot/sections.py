@@ -110,7 +110,7 @@ class ModelConfig(Settings):
         False, "Drop the same outputs at every step of a sequence, not others at each step."
     )
     tie_embeddings: bool = setting(
-        False, "Project to the vocabulary with the word vectors instead of weights of its own."
+        False, "Project to the vocabulary with the word vectors instead of separate weights."
     )
     attention: str = setting(
         "luong",

@@ -23,7 +23,7 @@ class Perplexities(NamedTuple):
 
     Attributes:
         everything: That of all validation pairs.
-        unseen: That of the unseen ones, which do not stand in the training corpus too, word for
+        unseen: That of the unseen ones, which do not occur in the training corpus too, word for
             word; None where these are all or next to none.
     """
 
@@ -32,7 +32,7 @@ class Perplexities(NamedTuple):
 
     @property
     def decisive(self) -> float:
-        """What tells a better checkpoint: a pair that is learned from can be known by heart."""
+        """What tells a better checkpoint: the model may have memorised the pairs it learns from."""
         return self.everything if self.unseen is None else self.unseen
 
 
@@ -44,7 +44,7 @@ class Validation:
     """
 
     def __init__(self, corpus: EncodedCorpus, train: EncodedCorpus, batch_size: int) -> None:
-        """Finds out which pairs stand in the training corpus too.
+        """Finds out which pairs occur in the training corpus too.
 
         Args:
             corpus: What to measure.
@@ -97,12 +97,12 @@ class Validation:
                     yield is_known, members[batch]
 
     def describe(self) -> str:
-        """Returns one line about the pairs that stand in the training corpus too, "" without."""
+        """Returns one line about the pairs that occur in the training corpus too, "" without."""
         if not self._seen:
             return ""
         count = len(self._corpus)
         line = (
-            f"{self._seen:,} of the {count:,} validation pairs ({self._seen / count:.1%}) stand in "
+            f"{self._seen:,} of the {count:,} validation pairs ({self._seen / count:.1%}) occur in "
             "the training corpus too"
         )
         return f"{line}; the others decide which checkpoint is best" if self.has_unseen else line

@@ -55,7 +55,7 @@ def test_unseen_pairs_decide_which_checkpoint_is_best(
     )
     assert train(tmp_path / "model", **settings) == 0
     reports = read_metrics(tmp_path / "model")
-    # The pairs that are learned from are soon known by heart, which tells nothing of the others.
+    # The pairs that are learned from are soon memorised, which tells nothing of the others.
     everything = min(reports, key=lambda report: report["validation_perplexity"])
     unseen = min(reports, key=lambda report: report["validation_perplexity_unseen"])
     assert unseen["step"] < everything["step"]
@@ -65,7 +65,7 @@ def test_unseen_pairs_decide_which_checkpoint_is_best(
     assert best.validation_perplexity == unseen["validation_perplexity_unseen"]
     said = capsys.readouterr().err
     assert (
-        "14 of the 17 validation pairs (82.4%) stand in the training corpus too; the others" in said
+        "14 of the 17 validation pairs (82.4%) occur in the training corpus too; the others" in said
     )
 
 

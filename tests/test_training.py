@@ -108,7 +108,7 @@ def test_stopped_again_and_again_is_uninterrupted(
 ) -> None:
     corpus = write_pairs(tmp_path / "pairs.tsv")
     other = write_pairs(tmp_path / "other.tsv", [*PAIRS[:4], ("hello", "bye 再见 !")])
-    settings = tiny_settings(corpus, num_layers=2, validation_corpus=str(other))
+    settings = tiny_settings(corpus, validation_corpus=str(other))
     assert train(tmp_path / "whole", **settings) == 0
     # Between two reports, at the end of an epoch, at a checkpoint.
     for stopped_at in (1, 3, 4):

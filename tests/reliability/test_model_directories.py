@@ -149,7 +149,7 @@ CASES: dict[str, tuple[Change, str]] = {
     "checkpoint by a detour": (rename_checkpoint("./"), r"checkpoints\.json is damaged"),
     "a file for the directory": (
         replace_by_file,
-        "does not exist|is no directory|cannot be|Not a directory",
+        "does not exist|is not a directory|cannot be|Not a directory",
     ),
 }
 

@@ -179,7 +179,7 @@ def measure_searches(bot: Chatbot, queries: Sequence[str]) -> dict[str, Any]:
 
 
 def make_bot(model_dir: Path) -> Chatbot:
-    """Loads the chatbot as predict.py does, or with `--plain` one that has no loops of its own."""
+    """Loads the chatbot as predict.py does, or with `--plain` one without our own loops."""
     bot = load_and_trace(str(model_dir))
     if FLAGS.plain:
         bot = Chatbot.load(model_dir)

@@ -116,7 +116,7 @@ class EncodedCorpus:
         return Batch(*self._query.gather(indices), *self._reply.gather(indices))
 
     def find_in(self, other: EncodedCorpus) -> npt.NDArray[np.bool_]:
-        """Finds the pairs that stand in another corpus too, query and reply word for word.
+        """Finds the pairs that occur in another corpus too, query and reply word for word.
 
         Args:
             other: The other one.

@@ -71,7 +71,7 @@ def _take_off_rest(probabilities: tf.Tensor, label_smoothing: float) -> tf.Tenso
 
 
 def _list_places(targets: tf.Tensor) -> tf.Tensor:
-    """Returns where the targets stand in `[N, V]`, `int32 [N, 2]`."""
+    """Returns the places of the targets in `[N, V]`, `int32 [N, 2]`."""
     return tf.stack([tf.range(tf.size(targets)), targets], axis=1)
 
 
@@ -92,8 +92,8 @@ def project_losses(
 
     The same as `token_losses(outputs @ kernel + bias, targets)` with fewer passes over `[N, V]`,
     and all products in the outputs' type. With G = p less 1 at the target and u = the gradient
-    by the losses, the way back is u (G kernel^T), (u outputs)^T G and u^T G: what is as wide as
-    the vocabulary is never multiplied by u itself.
+    with respect to the losses, the backward pass is u (G kernel^T), (u outputs)^T G and u^T G: what
+    is as wide as the vocabulary is never multiplied by u itself.
 
     Args:
         outputs: `float [N, U]`.

@@ -41,7 +41,7 @@ def enter_directory(directory: ModelDirectory, config: Config, corpora: Corpora)
 
 
 def are_same(directory: ModelDirectory, config: Config) -> bool:
-    """Says whether settings are a directory's own, but for where the same corpora lie.
+    """Says whether settings are a directory's own, except for where the same corpora lie.
 
     Args:
         directory: The model directory, begun.

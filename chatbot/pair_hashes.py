@@ -38,7 +38,7 @@ def hash_pair(query: Sequence[str], reply: Sequence[str]) -> bytes:
 
 
 def find_known(hashes: npt.NDArray[np.uint64], path: Path) -> npt.NDArray[np.bool_] | None:
-    """Finds which hashes stand in a file, reading it in pieces.
+    """Finds which hashes occur in a file, reading it in pieces.
 
     Args:
         hashes: `uint64 [N]`.

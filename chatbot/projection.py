@@ -1,4 +1,4 @@
-"""From the decoder's outputs to the vocabulary, with weights of its own or the word vectors."""
+"""From the decoder's outputs to the vocabulary, with separate weights or the word vectors."""
 
 from __future__ import annotations
 

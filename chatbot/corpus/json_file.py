@@ -1,6 +1,6 @@
 """Reader of JSON files: a list of dialogues, as LCCC has it, each in one of the forms of `entries`.
 
-The list may be the whole file, or stand in an object, as in {"train": [...], "test": [...]}. It is
+The list may be the whole file, or be in an object, as in {"train": [...], "test": [...]}. It is
 read one dialogue after the other, whatever the file's size and however its lines are broken.
 """
 

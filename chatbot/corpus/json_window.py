@@ -104,7 +104,7 @@ class JsonWindow:
                 return
 
     def _go_on(self) -> bool:
-        """Passes over all that is known, but for half an escape, and reads on."""
+        """Passes over all that is known, except half an escape, and reads on."""
         half = self._buffer.endswith("\\") and len(self._buffer) - self._place > 0
         self._go_to(len(self._buffer) - half)
         return self._read_on()

@@ -102,7 +102,7 @@ def _read_quoted(line: str, lines: _Ahead, delimiter: str) -> list[str] | None:
         size += len(entry[1]) + 1
         quotes += entry[1].count('"')
     cells = None if quotes % 2 or size > MAX_QUOTED else _parse("\n".join(pieces), delimiter)
-    # Of rows with stray quotes one cell would be made, but for their tabs, which no cell has.
+    # Rows with stray quotes would become one cell; their tabs, which no cell has, tell them.
     if cells is not None and delimiter == TAB and (len(cells) < 2 or (ahead and _has_tab(cells))):
         cells = None
     if cells is None:

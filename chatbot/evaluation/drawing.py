@@ -1,4 +1,4 @@
-"""Lines over two axes as SVG that stands in a page by itself."""
+"""Lines over two axes as SVG that a page holds by itself."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _is_drawable(x: float, y: float, is_log: bool) -> bool:
 
 def _make_axis(values: Sequence[float], is_log: bool, begin: float, end: float) -> _Axis:
     low, high = min(values), max(values)
-    if low == high:  # one value alone stands in the middle
+    if low == high:  # a single value goes in the middle
         low, high = (low / 2, high * 2) if is_log else (low - 1, high + 1)
     return _Axis(low, high, is_log, begin, end)
 

@@ -11,9 +11,9 @@ from absl import flags
 from chatbot.config import PLAIN, SearchConfig
 from chatbot.errors import ChatbotError
 from chatbot.flags import FLAGS, define_path, define_settings, given_settings, run, show
-from chatbot.paths import find_in_project
-from chatbot.quiet import hush
-from chatbot.terminal import is_terminal
+from chatbot.system.notices import hush
+from chatbot.system.paths import find_in_project
+from chatbot.system.terminal import is_terminal
 
 BUNDLED = "model/smalltalk"
 SEARCH = "The search; what is not given here is the model directory's"

@@ -18,9 +18,9 @@ from chatbot.flags import (
     settings_from_flags,
     show,
 )
-from chatbot.paths import default_model_dir, find_in_project
-from chatbot.quiet import hush
-from chatbot.stopping import StopRequest
+from chatbot.system.notices import hush
+from chatbot.system.paths import default_model_dir, find_in_project
+from chatbot.system.stopping import StopRequest
 
 PURPOSE = (
     "Trains a sequence-to-sequence chatbot on a corpus of dialogues. Run the same command again "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from chatbot.quiet import hush
+from chatbot.system.notices import hush
 
 if sys.argv[0] == "-m":  # started as a program, which imports TensorFlow before it reads its flags
     hush()

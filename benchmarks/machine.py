@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from chatbot.terminal import write_output
+from chatbot.system.terminal import write_output
 
 PRODUCT = 2048
 """Rows and columns of the matrices whose product is the machine's limit."""

@@ -25,7 +25,7 @@ from typing import Any
 from chatbot.checkpoint_store import CheckpointStore, PathLike, readable, unwritable
 from chatbot.config import FORMAT, Config
 from chatbot.errors import ChatbotError
-from chatbot.files import copy_whole, hash_file, read_json, remove_remains, write_json
+from chatbot.system.files import copy_whole, hash_file, read_json, remove_remains, write_json
 from chatbot.text import Vocabulary
 
 PAIRS = "training_pairs"

@@ -21,8 +21,8 @@ import tensorflow as tf
 from absl import logging
 
 from chatbot.errors import ChatbotError
-from chatbot.files import flush_to_disk, hash_file, plain_path, read_json, write_json
-from chatbot.paths import local_path
+from chatbot.system.files import flush_to_disk, hash_file, plain_path, read_json, write_json
+from chatbot.system.paths import local_path
 
 PathLike = str | os.PathLike[str]
 Result = TypeVar("Result")

@@ -24,8 +24,8 @@ from chatbot.corpus import fingerprint
 from chatbot.encoding import EncodingConfig, write_encoded
 from chatbot.errors import ChatbotError
 from chatbot.pair_hashes import HASH_TYPE, find_known
-from chatbot.paths import local_path
 from chatbot.plan import BatchPlan, EvaluationPlan
+from chatbot.system.paths import local_path
 from chatbot.text import EOS, PAD, Vocabulary, join
 
 __all__ = [

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from chatbot.cluster import CONFIG_EXAMPLE, Cluster, read_cluster
 from chatbot.errors import ChatbotError
-from chatbot.stopping import restore_handlers, set_handlers
+from chatbot.system.stopping import restore_handlers, set_handlers
 
 _TASK = re.compile(r"/job:(chief|worker)/(?:replica:\d+/)?task:(\d+)")
 _GONE = (

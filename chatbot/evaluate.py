@@ -67,10 +67,10 @@ from chatbot.flags import (
     run,
     show,
 )
-from chatbot.paths import find_in_project
-from chatbot.quiet import hush
 from chatbot.read_options import ReadOptions
-from chatbot.terminal import write_output
+from chatbot.system.notices import hush
+from chatbot.system.paths import find_in_project
+from chatbot.system.terminal import write_output
 
 MOST_TURNS = 100
 """Turns of a dialogue that go with a pair; each model reads as many of the last as it was trained

@@ -15,10 +15,10 @@ from absl import flags, logging
 
 from chatbot.config import SECTIONS, Config
 from chatbot.errors import ChatbotError
-from chatbot.paths import local_path
-from chatbot.quiet import silence
 from chatbot.settings import Settings
-from chatbot.terminal import (
+from chatbot.system.notices import silence
+from chatbot.system.paths import local_path
+from chatbot.system.terminal import (
     flush_output,
     make_visible,
     run_politely,

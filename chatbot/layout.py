@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from chatbot.terminal import count_columns, make_visible, pad_columns
+from chatbot.system.terminal import count_columns, make_visible, pad_columns
 
 if TYPE_CHECKING:
     from chatbot.reply import Reply

@@ -23,8 +23,8 @@ from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config
 from chatbot.errors import ChatbotError
 from chatbot.lifecycle import train_directory
-from chatbot.paths import local_path
-from chatbot.stopping import StopRequest
+from chatbot.system.paths import local_path
+from chatbot.system.stopping import StopRequest
 
 
 class Training(NamedTuple):

@@ -26,7 +26,7 @@ from chatbot.model import Seq2Seq
 from chatbot.origins import PATHS, are_same, enter_directory, fingerprint_corpora
 from chatbot.read_options import ReadOptions
 from chatbot.run import Run, draw_reports, explaining
-from chatbot.stopping import Stopped, StopRequest
+from chatbot.system.stopping import Stopped, StopRequest
 from chatbot.training import Trainer
 
 CHANGEABLE = {

@@ -4,7 +4,7 @@
      "beam": [{"reply": str, "log_prob": float, "score": float}, ...]}
 
 With `--sample` the list is called "sample".
-Lines are read and answered in windows (`chatbot.streams`): a window's queries are searched in
+Lines are read and answered in windows (`chatbot.system.lines`): a window's queries are searched in
 batches of similar length and its answers written at once, so that memory does not grow with the
 number of lines. **The bound**: a window is at most 512 lines and, except for its last line, 1 MB.
 It costs at most 64 times its bytes (control characters among emoji, all escaped; 4 times is usual)
@@ -28,8 +28,8 @@ from tqdm import tqdm
 from chatbot.answering import Answer, answer
 from chatbot.errors import ChatbotError
 from chatbot.startup import load_and_trace
-from chatbot.streams import MAX_LINE, LineReader, open_lines, replace_file
-from chatbot.terminal import UNSAFE, write_bytes
+from chatbot.system.lines import MAX_LINE, LineReader, open_lines, replace_file
+from chatbot.system.terminal import UNSAFE, write_bytes
 
 if TYPE_CHECKING:
     from chatbot.chatbot import Chatbot

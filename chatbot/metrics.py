@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from chatbot.checkpoint_store import unwritable
 from chatbot.errors import ChatbotError
-from chatbot.files import plain_path, replace_text
+from chatbot.system.files import plain_path, replace_text
 
 
 @dataclass

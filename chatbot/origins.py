@@ -7,7 +7,7 @@ from chatbot.config import Config
 from chatbot.corpus import fingerprint
 from chatbot.dataset import Corpora, EncodedCorpus
 from chatbot.errors import ChatbotError
-from chatbot.files import hash_file
+from chatbot.system.files import hash_file
 
 CORPUS, VALIDATION_CORPUS = "corpus", "validation_corpus"
 PATHS = {CORPUS, VALIDATION_CORPUS}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from chatbot.repl import Chat
 from chatbot.startup import load_and_trace
-from chatbot.streams import LineReader
-from chatbot.terminal import is_terminal, make_visible, write_output
+from chatbot.system.lines import LineReader
+from chatbot.system.terminal import is_terminal, make_visible, write_output
 
 if TYPE_CHECKING:
     from chatbot.pictures import Pictures

@@ -21,7 +21,7 @@ from prompt_toolkit.styles import Style
 from chatbot.layout import Row, note
 from chatbot.repl import Chat
 from chatbot.startup import load_and_trace
-from chatbot.terminal import make_visible
+from chatbot.system.terminal import make_visible
 
 if TYPE_CHECKING:
     from chatbot.chatbot import Chatbot

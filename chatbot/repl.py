@@ -20,10 +20,10 @@ from chatbot.branches import cut_tree, find_path
 from chatbot.config import PLAIN, SearchConfig
 from chatbot.errors import ChatbotError
 from chatbot.layout import Row, lay_out, note
-from chatbot.paths import local_path
 from chatbot.plots import draw_attention, draw_beam_tree, shade_attention, write_beam_tree
 from chatbot.settings import parse_value
-from chatbot.terminal import make_visible
+from chatbot.system.paths import local_path
+from chatbot.system.terminal import make_visible
 
 if TYPE_CHECKING:
     from chatbot.chatbot import Chatbot

@@ -15,7 +15,7 @@ from chatbot.distribution import Distribution
 from chatbot.model import Seq2Seq
 from chatbot.optimization import BATCH_SIGNATURE, WeightUpdate, make_train_step
 from chatbot.shared_step import make_shared_losses, make_shared_step
-from chatbot.stopping import StopRequest
+from chatbot.system.stopping import StopRequest
 
 
 class Work(NamedTuple):

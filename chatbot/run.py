@@ -15,7 +15,7 @@ from chatbot.distribution import Distribution
 from chatbot.errors import ChatbotError
 from chatbot.metrics import read_reports
 from chatbot.plots import draw_curves
-from chatbot.stopping import StopRequest
+from chatbot.system.stopping import StopRequest
 
 
 class Run(NamedTuple):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from chatbot.errors import ChatbotError
-from chatbot.paths import local_path
+from chatbot.system.paths import local_path
 
 
 def setting(

@@ -16,8 +16,8 @@ from pathlib import Path
 from unicodedata import category, normalize
 
 from chatbot.errors import ChatbotError
-from chatbot.files import write_whole
 from chatbot.joining import IDEOGRAPHS, join
+from chatbot.system.files import write_whole
 
 __all__ = [
     "EOS",

@@ -36,7 +36,7 @@ from chatbot.optimization import (
 from chatbot.pace import Pace, make_bar, write_above
 from chatbot.prefetching import prefetch
 from chatbot.replicas import Work, make_computation
-from chatbot.stopping import StopRequest
+from chatbot.system.stopping import StopRequest
 from chatbot.validation import Perplexities, Validation
 
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from chatbot.dataset import EncodedCorpus, EvaluationPlan
 from chatbot.metrics import to_perplexity
 from chatbot.replicas import Computation
-from chatbot.stopping import StopRequest
+from chatbot.system.stopping import StopRequest
 
 LEAST_UNSEEN = 0.01
 """Share of the pairs below which the unseen ones are too few to tell anything."""

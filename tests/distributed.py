@@ -113,7 +113,7 @@ def main(directory: Path, settings: dict[str, Any], manner: dict[str, Any]) -> i
         manner: `processors`, how many logical ones; `signal_at` and `signal`, the step before
             which the process sends itself one; `bad_step`, whether to try a step without numbers.
     """
-    from chatbot.quiet import hush, silence
+    from chatbot.system.notices import hush, silence
 
     hush()
     import tensorflow as tf

@@ -11,8 +11,8 @@ import tensorflow as tf
 from chatbot.checkpoint import ModelDirectory
 from chatbot.config import Config, CorpusConfig, ModelConfig
 from chatbot.errors import ChatbotError
-from chatbot.files import ASIDE
 from chatbot.model import Seq2Seq
+from chatbot.system.files import ASIDE
 from chatbot.text import SPECIAL_TOKENS, Vocabulary
 
 CONFIG = Config(model=ModelConfig(rnn_size=8, embedding_size=6))

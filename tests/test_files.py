@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chatbot.files import copy_whole, read_json, replace_text, write_json, write_whole
+from chatbot.system.files import copy_whole, read_json, replace_text, write_json, write_whole
 from chatbot.text import SPECIAL_TOKENS, Vocabulary
 
 

@@ -11,7 +11,7 @@ from chatbot.corpus import ReadReport, read_pairs
 from chatbot.corpus.labels import find_label
 from chatbot.dataset import EncodingConfig, encode_corpus
 from chatbot.first_look import show_first_pairs
-from chatbot.terminal import count_columns
+from chatbot.system.terminal import count_columns
 
 RANDOM = random.Random(3)
 IDS = [f"{RANDOM.getrandbits(128):032x}" for _ in range(20)]

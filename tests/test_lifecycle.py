@@ -11,7 +11,7 @@ from trainings import PAIRS, digest_directory, read_metrics, tiny_settings, trai
 from chatbot.checkpoint import ModelDirectory
 from chatbot.errors import ChatbotError
 from chatbot.lifecycle import train_directory
-from chatbot.stopping import StopRequest
+from chatbot.system.stopping import StopRequest
 from chatbot.training import Trainer
 
 

@@ -15,13 +15,14 @@ from helpers_chat import PaperBot, load_bot, make_directory, make_hostile_lines,
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from chatbot import lines, startup, streams
+from chatbot import lines, startup
 from chatbot.answering import Answer
 from chatbot.chatbot import Chatbot, Reply
 from chatbot.errors import ChatbotError
 from chatbot.lines import answer_lines, answer_windows, write_answer
-from chatbot.streams import LineReader, open_lines
-from chatbot.terminal import UNSAFE
+from chatbot.system import lines as streams
+from chatbot.system.lines import LineReader, open_lines
+from chatbot.system.terminal import UNSAFE
 
 HI = Reply("hi", -1.5, -1.25)
 

@@ -20,7 +20,7 @@ from chatbot.errors import ChatbotError
 from chatbot.lifecycle import open_corpora, settle_config
 from chatbot.origins import enter_directory, fingerprint_corpora
 from chatbot.run import Run
-from chatbot.stopping import StopRequest
+from chatbot.system.stopping import StopRequest
 
 
 @pytest.fixture

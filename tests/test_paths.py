@@ -12,8 +12,8 @@ from chatbot.chatbot import Chatbot
 from chatbot.config import CorpusConfig
 from chatbot.corpus import read_pairs
 from chatbot.errors import ChatbotError
-from chatbot.paths import PROJECT, default_model_dir, find_in_project, local_path
 from chatbot.repl import _split_path
+from chatbot.system.paths import PROJECT, default_model_dir, find_in_project, local_path
 
 
 @pytest.fixture(autouse=True)

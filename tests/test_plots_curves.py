@@ -18,7 +18,7 @@ from chatbot.distribution import Distribution
 from chatbot.lifecycle import train_directory
 from chatbot.metrics import read_reports
 from chatbot.plots import draw_curves
-from chatbot.stopping import StopRequest
+from chatbot.system.stopping import StopRequest
 
 Report = dict[str, Any]
 
@@ -195,7 +195,7 @@ def test_a_place_that_cannot_be_written_is_one_line_and_no_more(
 def test_signals_while_drawing_end_in_no_traceback(
     drawn: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("chatbot.stopping.IMPATIENCE", -1.0)
+    monkeypatch.setattr("chatbot.system.stopping.IMPATIENCE", -1.0)
     signals = []
 
     def draw(*_: object) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from chatbot.plots import shade_attention
 from chatbot.plots.labels import shorten, write_label
 from chatbot.plots.shading import ASCII_SHADES
-from chatbot.terminal import count_columns, make_visible
+from chatbot.system.terminal import count_columns, make_visible
 
 HOSTILE = ["\x1b[2J", "\u202eevil", "a\u200bb", "e" + "\u0301" * 500, "$x^2$", "\n", "w" * 300, ""]
 

@@ -18,7 +18,7 @@ from helpers_chat import ROOT, make_directory, make_hostile_lines, read_line, ru
 
 from chatbot.chatbot import Chatbot
 from chatbot.repl import Chat
-from chatbot.terminal import UNSAFE
+from chatbot.system.terminal import UNSAFE
 
 TRACEBACK = b"Traceback"
 

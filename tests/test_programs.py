@@ -82,8 +82,8 @@ def test_a_negated_flag_with_a_value_is_refused(program: str) -> None:
 NOTEBOOK = """
 import os, runpy, sys, types
 sys.path.insert(0, {root!r})
-import chatbot.quiet
-chatbot.quiet.hush = lambda: None
+import chatbot.system.notices
+chatbot.system.notices.hush = lambda: None
 lifecycle = types.ModuleType("chatbot.lifecycle")
 def train_directory(model_dir, given, cache_dir, stop):
     print(model_dir, given["corpus"], given.get("rnn_size", "-"))
@@ -176,7 +176,9 @@ def test_train_py_names_the_model_after_its_corpus_and_trains_small_talk_alone(
 
 
 def test_predict_py_alone_says_how_to_train(tmp_path: Path) -> None:
-    elsewhere = "import chatbot.paths, pathlib; chatbot.paths.PROJECT = pathlib.Path('.')"
+    elsewhere = (
+        "import chatbot.system.paths, pathlib; chatbot.system.paths.PROJECT = pathlib.Path('.')"
+    )
     assert run_notebook(tmp_path, elsewhere, "run('predict.py')") == (
         "2\npredict.py: model/smalltalk does not exist yet; train it in a minute or two with "
         "python train.py, or name another with --model_dir\n"
@@ -216,7 +218,7 @@ TALKATIVE = """
 import logging as python_logging, os, sys, warnings
 from absl import logging
 from chatbot.flags import run
-from chatbot.quiet import hush
+from chatbot.system.notices import hush
 from tqdm import tqdm
 def main(_):
     hush()

@@ -11,7 +11,7 @@ from helpers_chat import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbot.quiet import copy_filtered, is_noise
+from chatbot.system.notices import copy_filtered, is_noise
 
 TIME = b"2026-11-20 16:04:46.753918: "
 REGISTER = b"factory: Attempting to register factory for plugin "
@@ -78,7 +78,7 @@ def test_what_is_not_noise_arrives_whole_and_in_order(lines: list[bytes], size: 
     pieces = [content[at : at + size] for at in range(0, len(content), size)]
     kept = [line + b"\n" for line in content.split(b"\n")[:-1] if not is_noise(line)]
     last = content.split(b"\n")[-1]
-    with mock.patch("chatbot.quiet._PATIENCE", 60):  # however slow the machine
+    with mock.patch("chatbot.system.notices._PATIENCE", 60):  # however slow the machine
         found = filter_through_pipes(pieces)
     assert found == b"".join(kept) + (b"" if is_noise(last) else last)
 
@@ -97,7 +97,11 @@ def test_the_beginning_of_a_line_is_not_kept_for_ever() -> None:
 
 def run_hushed(code: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [sys.executable, "-c", f"import os, sys\nfrom chatbot.quiet import hush\nhush()\n{code}"],
+        [
+            sys.executable,
+            "-c",
+            f"import os, sys\nfrom chatbot.system.notices import hush\nhush()\n{code}",
+        ],
         cwd=ROOT,
         capture_output=True,
         timeout=60,
@@ -124,7 +128,7 @@ def test_a_traceback_arrives() -> None:
 def test_after_silence_only_python_speaks_and_what_was_said_before_arrives() -> None:
     code = (
         "import atexit",
-        "from chatbot.quiet import silence",
+        "from chatbot.system.notices import silence",
         "atexit.register(os.write, 2, b'at the end')",
         "os.write(2, b'before, ')",
         "silence()",
@@ -136,7 +140,7 @@ def test_after_silence_only_python_speaks_and_what_was_said_before_arrives() -> 
 
 def test_standard_error_is_still_the_terminal() -> None:
     master, terminal = os.openpty()
-    code = "from chatbot.quiet import hush\nhush()\nimport sys\nprint(sys.stderr.isatty())"
+    code = "from chatbot.system.notices import hush\nhush()\nimport sys\nprint(sys.stderr.isatty())"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=terminal, check=True
     )
@@ -153,7 +157,7 @@ def test_without_standard_error_nothing_changes() -> None:
             '"$1" -c "$2" 2>&-',
             "bash",
             sys.executable,
-            "from chatbot.quiet import hush\nhush()\nprint('fine')",
+            "from chatbot.system.notices import hush\nhush()\nprint('fine')",
         ],
         cwd=ROOT,
         capture_output=True,

@@ -17,8 +17,8 @@ from chatbot.errors import ChatbotError
 from chatbot.layout import lay_out
 from chatbot.pipe import answer_each
 from chatbot.repl import COMMANDS, Chat
-from chatbot.streams import LineReader
-from chatbot.terminal import UNSAFE, count_columns
+from chatbot.system.lines import LineReader
+from chatbot.system.terminal import UNSAFE, count_columns
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from chatbot import stopping
-from chatbot.stopping import StopRequest
+from chatbot.system import stopping
+from chatbot.system.stopping import StopRequest
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from chatbot import streams
 from chatbot.errors import ChatbotError
-from chatbot.streams import LineReader, open_lines, replace_file
+from chatbot.system import lines as streams
+from chatbot.system.lines import LineReader, open_lines, replace_file
 
 
 def read_through_pipe(pieces: Sequence[bytes]) -> list[streams.Line]:

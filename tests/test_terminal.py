@@ -10,7 +10,7 @@ from helpers_chat import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbot.terminal import count_columns, make_visible, pad_columns, run_politely
+from chatbot.system.terminal import count_columns, make_visible, pad_columns, run_politely
 
 CONTROLS = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
 
@@ -59,7 +59,7 @@ def test_the_status_is_that_of_the_work(capfd: pytest.CaptureFixture[str]) -> No
 
 WRITE = """
 from chatbot.errors import ChatbotError
-from chatbot.terminal import run_politely, write_output
+from chatbot.system.terminal import run_politely, write_output
 def work():
     try:
         while True:

@@ -24,7 +24,7 @@ from chatbot.config import TrainingConfig
 from chatbot.errors import ChatbotError
 from chatbot.metrics import append_report
 from chatbot.optimization import describe_jump, make_train_step, scheduled_learning_rate
-from chatbot.stopping import StopRequest
+from chatbot.system.stopping import StopRequest
 from chatbot.text import join, tokenize
 from chatbot.training import Trainer
 
@@ -254,7 +254,7 @@ class Clock:
             advance(trainer, *arguments)
 
         monkeypatch.setattr(Trainer, "_advance", advance_and_tick)
-        monkeypatch.setattr("chatbot.stopping.time", self)
+        monkeypatch.setattr("chatbot.system.stopping.time", self)
 
     def monotonic(self) -> float:
         return 60.0 * self.minutes

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from chatbot.checkpoint import ModelDirectory
 from chatbot.lifecycle import train_directory
-from chatbot.stopping import StopRequest
+from chatbot.system.stopping import StopRequest
 from chatbot.training import Trainer
 
 PAIRS = [

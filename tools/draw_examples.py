@@ -9,8 +9,8 @@ import numpy as np
 
 from chatbot.branches import Branch
 from chatbot.flags import FLAGS, define_path, run, show
-from chatbot.paths import find_in_project
 from chatbot.plots import draw_beam_tree
+from chatbot.system.paths import find_in_project
 
 PURPOSE = "Draws the worked example of beam search, of width 2."
 WORDS = ("I", "am", "Chinese")

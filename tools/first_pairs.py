@@ -11,9 +11,9 @@ from absl import flags
 from chatbot.config import CorpusConfig
 from chatbot.corpus import read_pairs
 from chatbot.flags import FLAGS, define_path, define_settings, run, show
-from chatbot.paths import find_in_project
 from chatbot.read_options import AS_FOUND, ReadOptions
-from chatbot.terminal import write_output
+from chatbot.system.paths import find_in_project
+from chatbot.system.terminal import write_output
 
 PURPOSE = "Prints the first pairs of a corpus in the format jsonl, each one turn and its reply."
 

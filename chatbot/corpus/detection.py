@@ -25,8 +25,8 @@ from chatbot.corpus.lines import read_lines
 from chatbot.corpus.report import Dialogue, ReadReport
 from chatbot.corpus.sources import Source, find_sources, is_zip
 from chatbot.errors import ChatbotError
-from chatbot.paths import local_path
 from chatbot.read_options import AS_FOUND, ReadOptions
+from chatbot.system.paths import local_path
 
 
 class Reader(NamedTuple):

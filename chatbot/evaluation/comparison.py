@@ -23,8 +23,8 @@ from chatbot.evaluation.tables import (
     list_tables,
     make_line,
 )
-from chatbot.files import write_json
 from chatbot.metrics import read_reports
+from chatbot.system.files import write_json
 
 __all__ = [
     "check_directory",

@@ -15,7 +15,7 @@ from chatbot.evaluation.drawing import draw_lines
 from chatbot.evaluation.measuring import Evaluation
 from chatbot.evaluation.searches import PEOPLE
 from chatbot.evaluation.tables import SURENESS, Table, list_examples, list_tables, make_line
-from chatbot.files import replace_text
+from chatbot.system.files import replace_text
 from chatbot.text import tokenize
 
 FILE_NAME = "report.html"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from chatbot.corpus import Pair
 from chatbot.evaluation.measuring import UNSEEN, Evaluation
 from chatbot.evaluation.searches import GREEDY, PEOPLE
-from chatbot.terminal import count_columns, make_visible, pad_columns
+from chatbot.system.terminal import count_columns, make_visible, pad_columns
 
 SURENESS = (
     "intervals of figures and differences: 95 %, by leaving out one dialogue at a time (jackknife)"

@@ -11,7 +11,7 @@ from chatbot.branches import Branch, Node, format_probability, list_nodes
 from chatbot.plots.canvas import BLUE, GREEN, GREY, INK, draw_picture
 from chatbot.plots.labels import shorten, write_label
 from chatbot.plots.layout import place_rows
-from chatbot.terminal import count_columns
+from chatbot.system.terminal import count_columns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

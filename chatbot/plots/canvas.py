@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chatbot.errors import ChatbotError
-from chatbot.files import write_whole
 from chatbot.plots.fonts import OWN_FONT, Fonts, choose_fonts
+from chatbot.system.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from chatbot.terminal import count_columns, make_visible
+from chatbot.system.terminal import count_columns, make_visible
 from chatbot.text import EOS, GO, PAD, SEP, SPECIAL_TOKENS, UNK
 
 # No token of a text has more than one of these characters, so none can look like these names.

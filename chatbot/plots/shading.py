@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chatbot.plots.labels import check_weights, write_label
-from chatbot.terminal import count_columns, pad_columns
+from chatbot.system.terminal import count_columns, pad_columns
 
 SHADES = " ░▒▓█"
 ASCII_SHADES = " .:*#"

@@ -14,7 +14,7 @@ from small_corpora import write_corpus
 from trainings import digest_directory
 
 from chatbot.checkpoint import ModelDirectory
-from chatbot.files import hash_file
+from chatbot.system.files import hash_file
 from reliability.conftest import Tally
 from reliability.processes import (
     ROOT,

@@ -30,7 +30,7 @@ from chatbot.chatbot import Chatbot
 from chatbot.checkpoint import ModelDirectory
 from chatbot.dataset import EncodingConfig, encode_corpus
 from chatbot.model import Seq2Seq
-from chatbot.terminal import UNSAFE
+from chatbot.system.terminal import UNSAFE
 from chatbot.text import EOS, GO, PAD, SEP, SPECIAL_TOKENS, Vocabulary, tokenize
 from reliability.conftest import Tally
 from reliability.hostile_lines import ESCAPES, list_hostile_lines, list_special_lines

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chatbot.errors import ChatbotError
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*:"
 _ENDINGS = re.compile(r"\.\w+(\.(gz|bz2|xz|zip))?$")
 _COMMON = ("corpus", "data", "movie_lines", "train", "training", "utterances")

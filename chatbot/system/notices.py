@@ -20,7 +20,7 @@ import sys
 import time
 import warnings
 
-from chatbot.terminal import write_errors_to
+from chatbot.system.terminal import write_errors_to
 
 _NOTICES = (
     rb"\S*cuda_(?:dnn|fft|blas)\.cc:\d+\] Unable to register cu\w+ factory: Attempting to register "

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from chatbot.errors import ChatbotError
-from chatbot.files import write_whole
+from chatbot.system.files import write_whole
 
 WINDOW_LINES = 512
 WINDOW_BYTES = 1 << 20

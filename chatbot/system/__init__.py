@@ -1,0 +1,1 @@
+"""The machine around the chatbot: paths, files, lines of text, the terminal, signals."""

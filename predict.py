@@ -8,9 +8,9 @@ from typing import Any
 
 from absl import flags
 
-from chatbot.config import PLAIN, SearchConfig
 from chatbot.errors import ChatbotError
 from chatbot.flags import FLAGS, define_path, define_settings, given_settings, run, show
+from chatbot.settings.config import PLAIN, SearchConfig
 from chatbot.system.notices import hush
 from chatbot.system.paths import find_in_project
 from chatbot.system.terminal import is_terminal

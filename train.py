@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from chatbot.config import CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.flags import (
     FLAGS,
     define_path,
@@ -18,6 +17,7 @@ from chatbot.flags import (
     settings_from_flags,
     show,
 )
+from chatbot.settings.config import CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.system.notices import hush
 from chatbot.system.paths import default_model_dir, find_in_project
 from chatbot.system.stopping import StopRequest

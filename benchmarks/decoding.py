@@ -37,12 +37,12 @@ from benchmarks.texts import draw_turns, make_words
 from benchmarks.training import define_sizes, make_config
 from chatbot.chatbot import Chatbot
 from chatbot.checkpoint import ModelDirectory
-from chatbot.config import Config, CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.corpus import read_pairs
 from chatbot.dataset import EncodingConfig, encode_corpus
 from chatbot.device import computing_in, prepare_device, resolve_precision
 from chatbot.flags import FLAGS, run, show
 from chatbot.model import Seq2Seq
+from chatbot.settings.config import Config, CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.startup import load_and_trace
 from chatbot.text import EOS, SPECIAL_TOKENS, Vocabulary
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from chatbot.chatbot import Chatbot
     from chatbot.reply import Reply
-    from chatbot.turns import Query
+    from chatbot.text import Query
 
 
 _GREEDY = {

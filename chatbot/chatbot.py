@@ -32,15 +32,23 @@ import tensorflow as tf
 from chatbot.averaging import track_for_replies
 from chatbot.branches import Branch
 from chatbot.checkpoint import ModelDirectory
-from chatbot.config import Config, SearchConfig
 from chatbot.device import computing_in, prepare_device, resolve_precision, taking_turns
 from chatbot.errors import ChatbotError
 from chatbot.model import Seq2Seq
 from chatbot.padding import pad_rows
 from chatbot.reply import Attention, ReadQuery, Reply, write_replies
 from chatbot.search import Hypotheses, TracedSearches, make_tree
-from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary
-from chatbot.turns import Query, check_query, join_turns, tokenize_turns
+from chatbot.settings.config import Config, SearchConfig
+from chatbot.text import (
+    EOS,
+    SPECIAL_TOKENS,
+    UNK,
+    Query,
+    Vocabulary,
+    check_query,
+    join_turns,
+    tokenize_turns,
+)
 
 __all__ = ["Attention", "Chatbot", "ReadQuery", "Reply"]
 

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from chatbot.checkpoint_store import CheckpointStore, PathLike, readable, unwritable
-from chatbot.config import FORMAT, Config
 from chatbot.errors import ChatbotError
+from chatbot.settings.config import FORMAT, Config
 from chatbot.system.files import copy_whole, hash_file, read_json, remove_remains, write_json
 from chatbot.text import Vocabulary
 

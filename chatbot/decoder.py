@@ -9,9 +9,9 @@ import tensorflow as tf
 import tensorflow_addons as tfa
 
 from chatbot.attention import make_mechanism, make_projection
-from chatbot.config import ModelConfig
 from chatbot.encoder import Encoded
 from chatbot.rnn import LSTMCellStack, draw_step_masks
+from chatbot.settings.config import ModelConfig
 from chatbot.teacher_forcing import AttentionWeights, DecoderWeights, force
 
 DROPOUT_STREAM = 1000

@@ -24,8 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chatbot.pair_hashes import hash_pair
-from chatbot.text import SPECIAL_TOKENS, UNK, Vocabulary
-from chatbot.turns import end_reply, join_turns
+from chatbot.text import SPECIAL_TOKENS, UNK, Vocabulary, end_reply, join_turns
 
 FORMAT = 4
 """Number of the files' format; raise it when the files or the rules of `text` or `turns` change."""

@@ -27,7 +27,7 @@ from chatbot.encoded_files import (
     write_meta,
 )
 from chatbot.errors import ChatbotError
-from chatbot.read_options import AUTO, ReadOptions
+from chatbot.settings.read_options import AUTO, ReadOptions
 from chatbot.text import SPECIAL_TOKENS, Vocabulary, tokenize
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}{unit} [{elapsed}<{remaining}, {rate_fmt}]"

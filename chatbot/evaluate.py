@@ -54,7 +54,6 @@ from pathlib import Path
 
 from absl import flags
 
-from chatbot.config import CorpusConfig, SearchConfig
 from chatbot.corpus import read_pairs
 from chatbot.errors import ChatbotError
 from chatbot.evaluation.searches import parse_searches
@@ -67,7 +66,8 @@ from chatbot.flags import (
     run,
     show,
 )
-from chatbot.read_options import ReadOptions
+from chatbot.settings.config import CorpusConfig, SearchConfig
+from chatbot.settings.read_options import ReadOptions
 from chatbot.system.notices import hush
 from chatbot.system.paths import find_in_project
 from chatbot.system.terminal import write_output

@@ -13,9 +13,9 @@ from typing import Any, NoReturn, cast
 
 from absl import flags, logging
 
-from chatbot.config import SECTIONS, Config
 from chatbot.errors import ChatbotError
-from chatbot.settings import Settings
+from chatbot.settings.config import SECTIONS, Config
+from chatbot.settings.fields import Settings
 from chatbot.system.notices import silence
 from chatbot.system.paths import local_path
 from chatbot.system.terminal import (

@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 from chatbot.audience import Audience
 from chatbot.checkpoint import ModelDirectory
-from chatbot.config import Config
 from chatbot.errors import ChatbotError
 from chatbot.lifecycle import train_directory
+from chatbot.settings.config import Config
 from chatbot.system.paths import local_path
 from chatbot.system.stopping import StopRequest
 

@@ -15,7 +15,6 @@ from chatbot.audience import Audience
 from chatbot.averaging import make_averages
 from chatbot.cache import keep_only
 from chatbot.checkpoint import ModelDirectory
-from chatbot.config import Config, SearchConfig, TrainingConfig
 from chatbot.corpus import read_pairs
 from chatbot.dataset import Corpora, EncodedCorpus, EncodingConfig, encode_corpus
 from chatbot.device import computing_in, has_gpu, prepare_device, resolve_precision
@@ -24,8 +23,9 @@ from chatbot.errors import ChatbotError
 from chatbot.first_look import show_first_pairs
 from chatbot.model import Seq2Seq
 from chatbot.origins import PATHS, are_same, enter_directory, fingerprint_corpora
-from chatbot.read_options import ReadOptions
 from chatbot.run import Run, draw_reports, explaining
+from chatbot.settings.config import Config, SearchConfig, TrainingConfig
+from chatbot.settings.read_options import ReadOptions
 from chatbot.system.stopping import Stopped, StopRequest
 from chatbot.training import Trainer
 

@@ -6,12 +6,12 @@ from random import Random
 
 import tensorflow as tf
 
-from chatbot.config import ModelConfig
 from chatbot.decoder import Decoder
 from chatbot.encoder import Encoded, Encoder
 from chatbot.losses import gather_real, project_losses, token_losses
 from chatbot.projection import Projection, TiedProjection
 from chatbot.rnn import draw_kept, draw_mask, draw_step_masks
+from chatbot.settings.config import ModelConfig
 from chatbot.text import EOS, GO, PAD, SEP, UNK
 
 EMBEDDING_STREAM = 2000

@@ -10,8 +10,8 @@ from typing import Any
 import tensorflow as tf
 
 from chatbot.averaging import Averages
-from chatbot.config import TrainingConfig
 from chatbot.model import Seq2Seq
+from chatbot.settings.config import TrainingConfig
 
 BATCH_SIGNATURE = (
     tf.TensorSpec([None, None], tf.int32),

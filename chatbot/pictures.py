@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chatbot.answering import Answer
     from chatbot.chatbot import Chatbot
     from chatbot.reply import Reply
-    from chatbot.turns import Query
+    from chatbot.text import Query
 
 _TITLE = 60  # columns of a text that stand in a title
 

@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chatbot.answering import Answer, answer
 from chatbot.branches import cut_tree, find_path
-from chatbot.config import PLAIN, SearchConfig
 from chatbot.errors import ChatbotError
 from chatbot.layout import Row, lay_out, note
 from chatbot.plots import draw_attention, draw_beam_tree, shade_attention, write_beam_tree
-from chatbot.settings import parse_value
+from chatbot.settings.config import PLAIN, SearchConfig
+from chatbot.settings.fields import parse_value
 from chatbot.system.paths import local_path
 from chatbot.system.terminal import make_visible
 
 if TYPE_CHECKING:
     from chatbot.chatbot import Chatbot
     from chatbot.pictures import Pictures
-    from chatbot.turns import Query
+    from chatbot.text import Query
 
 LONGEST_TURN = 1 << 17
 """Characters of a turn that are remembered; the model looks at no more."""

@@ -9,11 +9,11 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from chatbot.averaging import Averages
-from chatbot.config import TrainingConfig
 from chatbot.dataset import Batch, EncodedCorpus
 from chatbot.distribution import Distribution
 from chatbot.model import Seq2Seq
 from chatbot.optimization import BATCH_SIGNATURE, WeightUpdate, make_train_step
+from chatbot.settings.config import TrainingConfig
 from chatbot.shared_step import make_shared_losses, make_shared_step
 from chatbot.system.stopping import StopRequest
 

@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from chatbot.audience import Audience
 from chatbot.checkpoint import ModelDirectory
-from chatbot.config import Config
 from chatbot.distribution import Distribution
 from chatbot.errors import ChatbotError
 from chatbot.metrics import read_reports
 from chatbot.plots import draw_curves
+from chatbot.settings.config import Config
 from chatbot.system.stopping import StopRequest
 
 

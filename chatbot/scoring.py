@@ -11,8 +11,7 @@ import tensorflow as tf
 from chatbot.model import Seq2Seq
 from chatbot.optimization import BATCH_SIGNATURE
 from chatbot.padding import pad_rows
-from chatbot.text import UNK, Vocabulary, tokenize
-from chatbot.turns import Query, end_reply, join_turns, tokenize_turns
+from chatbot.text import UNK, Query, Vocabulary, end_reply, join_turns, tokenize, tokenize_turns
 
 BATCH = 64
 """Pairs that are scored together."""

@@ -14,10 +14,10 @@ from typing import Any
 import tensorflow as tf
 
 from chatbot.averaging import Averages
-from chatbot.config import TrainingConfig
 from chatbot.distribution import Distribution
 from chatbot.model import Seq2Seq
 from chatbot.optimization import BATCH_SIGNATURE, WeightUpdate, find_gradients
+from chatbot.settings.config import TrainingConfig
 
 REPLICA_STREAM = 4000
 """Where the replicas' dropout streams begin."""

@@ -13,7 +13,6 @@ from absl import logging
 from chatbot.audience import Audience
 from chatbot.averaging import Averages, track
 from chatbot.checkpoint import ModelDirectory
-from chatbot.config import Config, TrainingConfig
 from chatbot.dataset import BatchPlan, Corpora
 from chatbot.distribution import Distribution
 from chatbot.errors import ChatbotError
@@ -36,6 +35,7 @@ from chatbot.optimization import (
 from chatbot.pace import Pace, make_bar, write_above
 from chatbot.prefetching import prefetch
 from chatbot.replicas import Work, make_computation
+from chatbot.settings.config import Config, TrainingConfig
 from chatbot.system.stopping import StopRequest
 from chatbot.validation import Perplexities, Validation
 

@@ -12,9 +12,9 @@ import pytest
 import tensorflow as tf
 from oracles import Network, list_variables
 
-from chatbot.config import ModelConfig
 from chatbot.device import resolve_precision
 from chatbot.model import Seq2Seq
+from chatbot.settings.config import ModelConfig
 from chatbot.text import EOS
 
 # The same examples in every run; no time limit, for an operation is slow when first called.

@@ -15,8 +15,8 @@ import tensorflow as tf
 
 from chatbot.chatbot import Chatbot, ReadQuery, Reply
 from chatbot.checkpoint import ModelDirectory
-from chatbot.config import Config, CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.model import Seq2Seq
+from chatbot.settings.config import Config, CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.text import SPECIAL_TOKENS, Vocabulary
 
 ROOT = Path(__file__).parents[1]

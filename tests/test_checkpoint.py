@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 
 from chatbot.checkpoint import ModelDirectory
-from chatbot.config import Config, CorpusConfig, ModelConfig
 from chatbot.errors import ChatbotError
 from chatbot.model import Seq2Seq
+from chatbot.settings.config import Config, CorpusConfig, ModelConfig
 from chatbot.system.files import ASIDE
 from chatbot.text import SPECIAL_TOKENS, Vocabulary
 

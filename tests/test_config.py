@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbot.config import (
+from chatbot.errors import ChatbotError
+from chatbot.settings.config import (
     SECTIONS,
     Config,
     CorpusConfig,
@@ -18,7 +19,6 @@ from chatbot.config import (
     SearchConfig,
     TrainingConfig,
 )
-from chatbot.errors import ChatbotError
 
 ITEMS = {item.name: item for kind in SECTIONS.values() for item in fields(kind)}
 

@@ -16,8 +16,18 @@ from chatbot import encoded_files, encoding
 from chatbot.corpus import Pair, read_pairs
 from chatbot.dataset import EncodedCorpus
 from chatbot.encoding import EncodingConfig, is_held_out, write_encoded
-from chatbot.text import EOS, SEP, SPECIAL_TOKENS, UNK, Vocabulary, tokenize
-from chatbot.turns import SEPARATOR, end_reply, join_turns, tokenize_turns
+from chatbot.text import (
+    EOS,
+    SEP,
+    SEPARATOR,
+    SPECIAL_TOKENS,
+    UNK,
+    Vocabulary,
+    end_reply,
+    join_turns,
+    tokenize,
+    tokenize_turns,
+)
 
 DIALOGUES = (("a b", "c", "d d d d", "a"), ("e", "", "f", "g", "a"))
 # How often each word counts, sides cut to 3 tokens, ends of replies among them: d 6, a 3, c 2,

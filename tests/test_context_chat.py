@@ -12,13 +12,12 @@ from helpers_chat import PaperBot
 from trainings import tiny_settings, train, write_pairs
 
 from chatbot.chatbot import MAX_CHARACTERS, Chatbot, ReadQuery, Reply
-from chatbot.config import Config, CorpusConfig, TrainingConfig
 from chatbot.corpus import Pair, read_pairs
 from chatbot.evaluation.perplexity import measure_perplexity, score_pairs
 from chatbot.repl import LONGEST_TURN, Chat
 from chatbot.scoring import Scorer
-from chatbot.text import EOS, SEP, SPECIAL_TOKENS, UNK, Vocabulary
-from chatbot.turns import Query
+from chatbot.settings.config import Config, CorpusConfig, TrainingConfig
+from chatbot.text import EOS, SEP, SPECIAL_TOKENS, UNK, Query, Vocabulary
 
 WORDS = Vocabulary([*SPECIAL_TOKENS, "hello", "you", "are", "how", "?", "i"])
 

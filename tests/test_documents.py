@@ -21,12 +21,12 @@ from fakes import NEVER, TableModel
 from chatbot.attention import make_mechanism
 from chatbot.chatbot import Chatbot
 from chatbot.checkpoint import ModelDirectory
-from chatbot.config import Config, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.dataset import Batch, encode_corpus
 from chatbot.encoding import EncodingConfig
 from chatbot.model import Seq2Seq
 from chatbot.optimization import make_train_step
 from chatbot.search import BeamSearch, GreedySearch
+from chatbot.settings.config import Config, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.text import EOS, PAD, SPECIAL_TOKENS, Vocabulary
 
 ROOT = Path(__file__).parents[1]
@@ -37,7 +37,8 @@ FLAGS_PROGRAM = """
 import json, sys
 from dataclasses import asdict, dataclass
 from absl import flags
-from chatbot import config, settings
+from chatbot.settings import config
+from chatbot.settings import fields as settings
 from chatbot.flags import FLAGS, define_settings, settings_from_flags
 
 @dataclass(frozen=True)
@@ -336,7 +337,7 @@ def test_fault_data_is_unpickled() -> None:
 def test_fault_data_is_loaded_at_import_and_printed(tmp_path: Path) -> None:
     program = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
-        "import chatbot, chatbot.config, chatbot.corpus, chatbot.flags, chatbot.text; "
+        "import chatbot, chatbot.settings.config, chatbot.corpus, chatbot.flags, chatbot.text; "
         "assert 'tensorflow' not in sys.modules"
     )
     done = subprocess.run(

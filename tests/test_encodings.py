@@ -13,7 +13,7 @@ from chatbot.corpus import ReadReport, read_pairs
 from chatbot.corpus.encodings import settle_encoding
 from chatbot.corpus.sources import Source
 from chatbot.errors import ChatbotError
-from chatbot.read_options import ReadOptions
+from chatbot.settings.read_options import ReadOptions
 
 CHINESE = [("你好", "你好呀"), ("今天天气怎么样？", "很好。"), ("我不知道你在说什么", "没事了")]
 ENGLISH = [("hello", "hi there"), ("how are you?", "fine, thanks.")]

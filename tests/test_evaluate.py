@@ -13,7 +13,6 @@ import tensorflow as tf
 from conftest import make_config, make_model, make_pairs
 
 from chatbot.chatbot import Chatbot, Reply
-from chatbot.config import Config, CorpusConfig, SearchConfig, TrainingConfig
 from chatbot.corpus import Pair
 from chatbot.evaluation import windows
 from chatbot.evaluation.intervals import Dialogues, Estimate, find_interval
@@ -23,8 +22,8 @@ from chatbot.evaluation.replies import run_search, take_replies
 from chatbot.evaluation.searches import Search
 from chatbot.pair_hashes import hash_pair
 from chatbot.scoring import Scorer
-from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary, tokenize
-from chatbot.turns import Query
+from chatbot.settings.config import Config, CorpusConfig, SearchConfig, TrainingConfig
+from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Query, Vocabulary, tokenize
 
 WORDS = Vocabulary([*SPECIAL_TOKENS, "hello", "you", "are", "how", "?", "i"])
 PAIRS = [

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from chatbot.config import Config, ModelConfig, SearchConfig
 from chatbot.errors import ChatbotError
 from chatbot.evaluation import searches
 from chatbot.evaluation.searches import Search, list_searches, parse_searches
+from chatbot.settings.config import Config, ModelConfig, SearchConfig
 
 
 def test_settings_are_read_by_their_types() -> None:

@@ -9,8 +9,15 @@ from typing import Any
 
 import pytest
 
-from chatbot.config import PLAIN, SECTIONS, Config, CorpusConfig, SearchConfig, TrainingConfig
 from chatbot.errors import ChatbotError
+from chatbot.settings.config import (
+    PLAIN,
+    SECTIONS,
+    Config,
+    CorpusConfig,
+    SearchConfig,
+    TrainingConfig,
+)
 
 ROOT = Path(__file__).parents[1]
 NUMBERS = [

@@ -9,9 +9,9 @@ import tensorflow as tf
 from conftest import QUERIES, Pairs, make_model, make_pairs
 from oracles import list_variables
 
-from chatbot.config import TrainingConfig
 from chatbot.model import Seq2Seq
 from chatbot.optimization import count_steps, make_optimizer, make_train_step
+from chatbot.settings.config import TrainingConfig
 from chatbot.text import EOS
 
 UNCLIPPED = 1e9

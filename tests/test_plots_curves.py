@@ -13,11 +13,11 @@ from trainings import StopAfter, tiny_settings, write_pairs
 
 from chatbot import run
 from chatbot.audience import Audience
-from chatbot.config import Config
 from chatbot.distribution import Distribution
 from chatbot.lifecycle import train_directory
 from chatbot.metrics import read_reports
 from chatbot.plots import draw_curves
+from chatbot.settings.config import Config
 from chatbot.system.stopping import StopRequest
 
 Report = dict[str, Any]

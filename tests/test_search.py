@@ -20,7 +20,6 @@ from oracles import (
     search_with_beam,
 )
 
-from chatbot.config import ModelConfig, SearchConfig
 from chatbot.inference import GROUP, InferenceNetwork
 from chatbot.model import Seq2Seq
 from chatbot.search import (
@@ -33,6 +32,7 @@ from chatbot.search import (
     TracedSearches,
 )
 from chatbot.search.likeliest import find_best, find_likeliest, score_tokens
+from chatbot.settings.config import ModelConfig, SearchConfig
 from chatbot.text import EOS
 
 Reply = tuple[int, ...]

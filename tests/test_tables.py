@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chatbot.corpus import ReadReport, read_dialogues, read_pairs
 from chatbot.corpus.rows import read_rows
 from chatbot.errors import ChatbotError
-from chatbot.read_options import ReadOptions
+from chatbot.settings.read_options import ReadOptions
 
 # What Excel 365 saves as "Text (Tab delimited)", "Unicode Text", "CSV UTF-8", and as CSV where the
 # numbers have commas: a cell with quotes, one of two lines, one with the delimiter.

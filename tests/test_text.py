@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatbot import text as text_module
 from chatbot.errors import ChatbotError
 from chatbot.text import (
     EOS,
@@ -25,6 +24,7 @@ from chatbot.text import (
     join,
     normalise,
     tokenize,
+    tokens,
 )
 
 # Text as people write it: words, signs and ideographs much more often than chance would have them.
@@ -152,7 +152,7 @@ def test_tokenize_is_its_definition(text: str) -> None:
 @patient
 @given(st.text(st.characters(max_codepoint=127)))
 def test_the_fast_path_gives_what_the_plain_path_gives(text: str) -> None:
-    assert tokenize(text) == text_module._TOKEN.findall(normalise(text))
+    assert tokenize(text) == tokens._TOKEN.findall(normalise(text))
 
 
 @patient

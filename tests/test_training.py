@@ -20,10 +20,10 @@ from trainings import (
 )
 
 from chatbot.checkpoint import ModelDirectory
-from chatbot.config import TrainingConfig
 from chatbot.errors import ChatbotError
 from chatbot.metrics import append_report
 from chatbot.optimization import describe_jump, make_train_step, scheduled_learning_rate
+from chatbot.settings.config import TrainingConfig
 from chatbot.system.stopping import StopRequest
 from chatbot.text import join, tokenize
 from chatbot.training import Trainer

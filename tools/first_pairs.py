@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 
 from absl import flags
 
-from chatbot.config import CorpusConfig
 from chatbot.corpus import read_pairs
 from chatbot.flags import FLAGS, define_path, define_settings, run, show
-from chatbot.read_options import AS_FOUND, ReadOptions
+from chatbot.settings.config import CorpusConfig
+from chatbot.settings.read_options import AS_FOUND, ReadOptions
 from chatbot.system.paths import find_in_project
 from chatbot.system.terminal import write_output
 

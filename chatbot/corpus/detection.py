@@ -25,7 +25,7 @@ from chatbot.corpus.lines import read_lines
 from chatbot.corpus.report import Dialogue, ReadReport
 from chatbot.corpus.sources import Source, find_sources, is_zip
 from chatbot.errors import ChatbotError
-from chatbot.read_options import AS_FOUND, ReadOptions
+from chatbot.settings.read_options import AS_FOUND, ReadOptions
 from chatbot.system.paths import local_path
 
 

@@ -12,7 +12,7 @@ from typing import IO, NamedTuple
 from chatbot.corpus.report import ReadReport
 from chatbot.corpus.sources import Source, open_source
 from chatbot.errors import ChatbotError
-from chatbot.read_options import AUTO
+from chatbot.settings.read_options import AUTO
 
 UNDECODED = re.compile("\udc80")
 """Finds what stands in a text for bytes that are not in its encoding."""

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from chatbot.corpus.encodings import UNDECODED, name_encoding, open_text
 from chatbot.corpus.report import ReadReport
 from chatbot.corpus.sources import Source
-from chatbot.read_options import AUTO
+from chatbot.settings.read_options import AUTO
 
 MAX_LINE = 1 << 20
 """Characters; a longer line is dropped and counted."""

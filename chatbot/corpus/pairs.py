@@ -19,7 +19,7 @@ from chatbot.corpus.detection import (
 from chatbot.corpus.report import Dialogue, Pair, ReadReport
 from chatbot.corpus.sources import Source, check_file, open_source
 from chatbot.errors import ChatbotError
-from chatbot.read_options import AS_FOUND, ReadOptions
+from chatbot.settings.read_options import AS_FOUND, ReadOptions
 from chatbot.text import tokenize
 
 _ONCE_HASHED_WHOLE = 64 << 20  # bytes; of a larger file older versions hashed the time of change

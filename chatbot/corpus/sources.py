@@ -13,7 +13,7 @@ from typing import IO
 
 from chatbot.corpus.packed import DAMAGED, MAX_RATIO, SMALL, strip_suffix, unpack
 from chatbot.errors import ChatbotError
-from chatbot.read_options import AS_FOUND, ReadOptions
+from chatbot.settings.read_options import AS_FOUND, ReadOptions
 
 _ZIP_START = b"PK\x03\x04"
 _DAMAGED = (zipfile.BadZipFile, *DAMAGED)

@@ -17,8 +17,7 @@ from chatbot.evaluation.intervals import Dialogues, Estimate
 from chatbot.evaluation.searches import Search
 from chatbot.evaluation.statistics import estimate_commonest_share, estimate_distinct
 from chatbot.evaluation.windows import draw_windows
-from chatbot.text import tokenize
-from chatbot.turns import Query
+from chatbot.text import Query, tokenize
 
 Chosen = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
@@ -91,8 +90,8 @@ def run_search(bot: Chatbot, queries: Sequence[Query], search: Search, people: R
 def count_overlap(spelled: Sequence[str], expected: Sequence[str]) -> dict[str, Counts]:
     """Counts what BLEU and chrF are computed from, one reference a reply.
 
-    BLEU is over `chatbot.text`'s tokens on both sides, lower-cased by it, so that Chinese counts by
-    the ideograph and no other tokenizer comes in; chrF is over the same texts' characters.
+    BLEU is over the tokens of `chatbot.text` on both sides, in lower case, so that Chinese counts
+    by the ideograph and no other tokenizer comes in; chrF is over the same texts' characters.
 
     Args:
         spelled: The tokens of N replies, blanks between them.

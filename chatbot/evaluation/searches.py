@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from chatbot.config import PLAIN, Config, SearchConfig
 from chatbot.errors import ChatbotError
-from chatbot.settings import parse_value
+from chatbot.settings.config import PLAIN, Config, SearchConfig
+from chatbot.settings.fields import parse_value
 
 GREEDY = "greedy"
 OWN = "chat"

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from chatbot.joining import IDEOGRAPHS
+from chatbot.text.joining import IDEOGRAPHS
 
 OWN_FONT = "DejaVu Sans"
 """What matplotlib brings along."""

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from chatbot.config import SearchConfig
 from chatbot.inference import InferenceNetwork
 from chatbot.model import Seq2Seq
 from chatbot.search.beam import BeamSearch
@@ -21,6 +20,7 @@ from chatbot.search.recording import Candidates, RecordingSearch
 from chatbot.search.rescoring import WEIGHTS_SIGNATURE, Rescoring, Weights
 from chatbot.search.rules import RULES_SIGNATURE, Rules
 from chatbot.search.sampling import CHOICE_SIGNATURE, Choice, SamplingSearch, draw_numbers
+from chatbot.settings.config import SearchConfig
 
 QUERIES = (
     tf.TensorSpec([None, None], tf.int32, "query_ids"),

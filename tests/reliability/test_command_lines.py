@@ -12,8 +12,8 @@ import pytest
 from helpers_chat import ROOT, make_directory
 from trainings import digest_directory, tiny_settings, train, write_pairs
 
-from chatbot.config import SECTIONS, SearchConfig
 from chatbot.errors import ChatbotError
+from chatbot.settings.config import SECTIONS, SearchConfig
 from reliability.conftest import Tally
 from reliability.test_model_directories import run_program
 

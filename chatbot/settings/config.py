@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from chatbot.errors import ChatbotError
-from chatbot.search_config import PLAIN, SearchConfig
-from chatbot.sections import CorpusConfig, ModelConfig, TrainingConfig
-from chatbot.settings import Settings
+from chatbot.settings.fields import Settings
+from chatbot.settings.search import PLAIN, SearchConfig
+from chatbot.settings.sections import CorpusConfig, ModelConfig, TrainingConfig
 
 __all__ = [
     "FORMAT",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatbot.errors import ChatbotError
-from chatbot.settings import Settings, setting
+from chatbot.settings.fields import Settings, setting
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chatbot.read_options import AUTO, ReadOptions
-from chatbot.settings import Settings, setting
+from chatbot.settings.fields import Settings, setting
+from chatbot.settings.read_options import AUTO, ReadOptions
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Tokens do not say where blanks stood, so `join` guesses as a reader would: a sign leans on the word
 before it, on the word after it, on both or on neither. Whatever the guess, no two tokens are run
-together that `chatbot.text.tokenize` would not cut apart again.
+together that `chatbot.text.tokens.tokenize` would not cut apart again.
 """
 
 from __future__ import annotations

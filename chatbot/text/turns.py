@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatbot.text import EOS, SEP, SPECIAL_TOKENS, UNK, tokenize
+from chatbot.text.tokens import tokenize
+from chatbot.text.vocabulary import EOS, SEP, SPECIAL_TOKENS, UNK
 
 Query = str | Sequence[str]
 """A turn alone, or the turns of a dialogue, oldest first."""

@@ -1,0 +1,1 @@
+"""Every setting: its range, its help, the sections and the configuration that travels as JSON."""

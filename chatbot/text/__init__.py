@@ -1,0 +1,27 @@
+"""Text to tokens and back, tokens to numbers and back, turns to queries."""
+
+from __future__ import annotations
+
+from chatbot.text.joining import join
+from chatbot.text.tokens import normalise, tokenize
+from chatbot.text.turns import SEPARATOR, Query, check_query, end_reply, join_turns, tokenize_turns
+from chatbot.text.vocabulary import EOS, GO, PAD, SEP, SPECIAL_TOKENS, UNK, Vocabulary
+
+__all__ = [
+    "EOS",
+    "GO",
+    "PAD",
+    "SEP",
+    "SEPARATOR",
+    "SPECIAL_TOKENS",
+    "UNK",
+    "Query",
+    "Vocabulary",
+    "check_query",
+    "end_reply",
+    "join",
+    "join_turns",
+    "normalise",
+    "tokenize",
+    "tokenize_turns",
+]

@@ -39,9 +39,9 @@ from chatbot.chatbot import Chatbot
 from chatbot.checkpoint import ModelDirectory
 from chatbot.corpus import read_pairs
 from chatbot.dataset import EncodingConfig, encode_corpus
-from chatbot.device import computing_in, prepare_device, resolve_precision
 from chatbot.flags import FLAGS, run, show
-from chatbot.model import Seq2Seq
+from chatbot.network.device import computing_in, prepare_device, resolve_precision
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import Config, CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.startup import load_and_trace
 from chatbot.text import EOS, SPECIAL_TOKENS, Vocabulary

@@ -35,8 +35,8 @@ from benchmarks.training import define_flags as define_training_flags
 from benchmarks.training import make_config, measure
 from chatbot.corpus import read_pairs
 from chatbot.dataset import Batch, BatchPlan, EncodedCorpus, EncodingConfig, encode_corpus
-from chatbot.device import prepare_device
 from chatbot.flags import FLAGS, run, show
+from chatbot.network.device import prepare_device
 
 PURPOSE = (
     "Measures encoding, batches and memory, and compares batches with the training step. The "

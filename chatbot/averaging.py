@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from chatbot.model import Seq2Seq
+from chatbot.network.seq2seq import Seq2Seq
 
 EVERY = 4
 """Steps from one update of the averages to the next."""

@@ -32,10 +32,10 @@ import tensorflow as tf
 from chatbot.averaging import track_for_replies
 from chatbot.branches import Branch
 from chatbot.checkpoint import ModelDirectory
-from chatbot.device import computing_in, prepare_device, resolve_precision, taking_turns
 from chatbot.errors import ChatbotError
-from chatbot.model import Seq2Seq
-from chatbot.padding import pad_rows
+from chatbot.network.device import computing_in, prepare_device, resolve_precision, taking_turns
+from chatbot.network.padding import pad_rows
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.reply import Attention, ReadQuery, Reply, write_replies
 from chatbot.search import Hypotheses, TracedSearches, make_tree
 from chatbot.settings.config import Config, SearchConfig

@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from chatbot.averaging import Averages
-from chatbot.model import Seq2Seq
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import TrainingConfig
 
 BATCH_SIGNATURE = (

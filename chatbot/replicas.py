@@ -11,7 +11,7 @@ import tensorflow as tf
 from chatbot.averaging import Averages
 from chatbot.dataset import Batch, EncodedCorpus
 from chatbot.distribution import Distribution
-from chatbot.model import Seq2Seq
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.optimization import BATCH_SIGNATURE, WeightUpdate, make_train_step
 from chatbot.settings.config import TrainingConfig
 from chatbot.shared_step import make_shared_losses, make_shared_step

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from chatbot.model import Seq2Seq
+from chatbot.network.padding import pad_rows
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.optimization import BATCH_SIGNATURE
-from chatbot.padding import pad_rows
 from chatbot.text import UNK, Query, Vocabulary, end_reply, join_turns, tokenize, tokenize_turns
 
 BATCH = 64

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from chatbot.averaging import Averages
 from chatbot.distribution import Distribution
-from chatbot.model import Seq2Seq
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.optimization import BATCH_SIGNATURE, WeightUpdate, find_gradients
 from chatbot.settings.config import TrainingConfig
 

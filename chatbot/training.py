@@ -24,7 +24,7 @@ from chatbot.metrics import (
     restore_progress,
     to_perplexity,
 )
-from chatbot.model import Seq2Seq
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.optimization import (
     count_steps,
     create_slots,

@@ -12,8 +12,8 @@ import pytest
 import tensorflow as tf
 from oracles import Network, list_variables
 
-from chatbot.device import resolve_precision
-from chatbot.model import Seq2Seq
+from chatbot.network.device import resolve_precision
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import ModelConfig
 from chatbot.text import EOS
 

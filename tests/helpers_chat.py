@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from chatbot.chatbot import Chatbot, ReadQuery, Reply
 from chatbot.checkpoint import ModelDirectory
-from chatbot.model import Seq2Seq
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import Config, CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.text import SPECIAL_TOKENS, Vocabulary
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from conftest import U, randomise
 from oracles import softmax
 
-from chatbot.attention import make_mechanism
+from chatbot.network.attention import make_mechanism
 
 LENGTHS = [5, 2, 3]
 

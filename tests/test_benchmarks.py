@@ -18,8 +18,8 @@ from benchmarks.starting import read_until
 from benchmarks.texts import TURNS, draw_pairs, make_words
 from benchmarks.training import count_operations, draw_batches
 from chatbot.dataset import Batch
-from chatbot.device import resolve_precision
-from chatbot.model import Seq2Seq
+from chatbot.network.device import resolve_precision
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import TracedSearches
 from chatbot.settings.config import ModelConfig, SearchConfig
 from chatbot.text import EOS, PAD, SPECIAL_TOKENS, tokenize

@@ -342,8 +342,8 @@ def test_weights_that_are_not_numbers_are_one_line(fast: bool) -> None:
 def test_replies_are_computed_as_the_model_and_the_processor_allow(
     monkeypatch: pytest.MonkeyPatch, trained: str, processor: bool, expected: str
 ) -> None:
-    monkeypatch.setattr("chatbot.device.has_bfloat16", lambda: processor)
-    monkeypatch.setattr("chatbot.device.has_gpu", lambda: False)
+    monkeypatch.setattr("chatbot.network.device.has_bfloat16", lambda: processor)
+    monkeypatch.setattr("chatbot.network.device.has_gpu", lambda: False)
     chosen = []
     monkeypatch.setattr(
         "chatbot.chatbot.TracedSearches", lambda model, precision: chosen.append(precision)

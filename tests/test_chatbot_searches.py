@@ -7,7 +7,7 @@ from helpers_chat import CONFIG, WORDS, load_bot, make_model
 
 from chatbot.chatbot import Chatbot
 from chatbot.errors import ChatbotError
-from chatbot.model import Seq2Seq
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.text import Vocabulary
 
 QUERIES = ("hello", "你好", "hi, are you pip?", "", "zzz", "you are . . , hello hi pip you")

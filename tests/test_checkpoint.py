@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from chatbot.checkpoint import ModelDirectory
 from chatbot.errors import ChatbotError
-from chatbot.model import Seq2Seq
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import Config, CorpusConfig, ModelConfig
 from chatbot.system.files import ASIDE
 from chatbot.text import SPECIAL_TOKENS, Vocabulary

@@ -6,7 +6,7 @@ import tensorflow as tf
 from conftest import QUERIES, REPLIES, B, L, Pairs, T, U, W, pad
 from oracles import Network
 
-from chatbot.model import Seq2Seq
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.text import EOS, GO
 
 

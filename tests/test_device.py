@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from trainings import PAIRS, tiny_settings, train, write_pairs
 
-from chatbot import Chatbot, device
+from chatbot import Chatbot
 from chatbot.checkpoint import ModelDirectory
-from chatbot.device import has_bfloat16, resolve_precision
 from chatbot.errors import ChatbotError
+from chatbot.network import device
+from chatbot.network.device import has_bfloat16, resolve_precision
 
 REFUSAL = "no bfloat16 instructions .* take --precision=auto or --precision=float32"
 

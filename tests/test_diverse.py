@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from oracles import Network, search_in_groups, search_with_beam
 from test_search import assert_ranked, read_row
 
-from chatbot.inference import InferenceNetwork
-from chatbot.model import Seq2Seq
+from chatbot.network.inference import InferenceNetwork
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import DiverseSearch, FastSearch
 
 VOCAB_SIZE = 6

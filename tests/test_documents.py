@@ -18,12 +18,12 @@ import tensorflow as tf
 from conftest import QUERIES, U, V, W, make_config, make_pairs, pad
 from fakes import NEVER, TableModel
 
-from chatbot.attention import make_mechanism
 from chatbot.chatbot import Chatbot
 from chatbot.checkpoint import ModelDirectory
 from chatbot.dataset import Batch, encode_corpus
 from chatbot.encoding import EncodingConfig
-from chatbot.model import Seq2Seq
+from chatbot.network.attention import make_mechanism
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.optimization import make_train_step
 from chatbot.search import BeamSearch, GreedySearch
 from chatbot.settings.config import Config, ModelConfig, SearchConfig, TrainingConfig

@@ -6,7 +6,7 @@ import tensorflow as tf
 from conftest import QUERIES, B, L, Pairs, S, U, pad
 from oracles import Network
 
-from chatbot.model import Seq2Seq
+from chatbot.network.seq2seq import Seq2Seq
 
 
 @pytest.mark.usefixtures("either_loop")

@@ -12,7 +12,7 @@ from oracles import find_decoder_layers, list_variables
 from trainings import read_metrics, tiny_settings, train
 
 from chatbot.dataset import Batch, BatchPlan
-from chatbot.model import Seq2Seq
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.optimization import make_optimizer, make_train_step
 from chatbot.text import EOS, PAD, SPECIAL_TOKENS
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import log_softmax
 
-from chatbot.losses import gather_real, project_losses, token_losses
+from chatbot.network.losses import gather_real, project_losses, token_losses
 
 LENGTHS = [4, 2, 3]
 

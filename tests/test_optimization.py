@@ -9,7 +9,7 @@ import tensorflow as tf
 from conftest import QUERIES, Pairs, make_model, make_pairs
 from oracles import list_variables
 
-from chatbot.model import Seq2Seq
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.optimization import count_steps, make_optimizer, make_train_step
 from chatbot.settings.config import TrainingConfig
 from chatbot.text import EOS

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from chatbot.products import Product
+from chatbot.network.constant_product import Product
 
 
 @pytest.mark.parametrize("biased", [True, False])

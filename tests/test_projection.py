@@ -10,9 +10,9 @@ import tensorflow as tf
 from conftest import ATTENTIONS, QUERIES, REPLIES, SEEDS, B, E, Pairs, U, V, make_config, randomise
 from oracles import Network, list_variables, read_projection
 
-from chatbot.device import computing_in
-from chatbot.inference import InferenceNetwork
-from chatbot.model import Seq2Seq
+from chatbot.network.device import computing_in
+from chatbot.network.inference import InferenceNetwork
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import BeamSearch, FastSearch, GreedySearch
 
 SIZES = pytest.mark.parametrize("size", [E, U], ids=["narrowed", "as wide"])

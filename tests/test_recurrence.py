@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from conftest import B, E, S, U
 
-from chatbot.recurrence import Shapes, bias_gradient, run_lstm, run_steps
+from chatbot.network.steps import Shapes, bias_gradient, run_lstm, run_steps
 
 LENGTHS = [5, 1, 3]
 

@@ -11,10 +11,10 @@ import tensorflow as tf
 from conftest import QUERIES, REPLIES, B, E, L, Pairs, S, T, U, make_model
 from oracles import Masks, Network, list_variables
 
-from chatbot.decoder import DROPOUT_STREAM
-from chatbot.model import EMBEDDING_STREAM, OUTPUT_STREAM, Seq2Seq
+from chatbot.network.decoder import DROPOUT_STREAM
+from chatbot.network.rnn import draw_mask, draw_step_masks
+from chatbot.network.seq2seq import EMBEDDING_STREAM, OUTPUT_STREAM, Seq2Seq
 from chatbot.optimization import WeightUpdate, make_train_step
-from chatbot.rnn import draw_mask, draw_step_masks
 
 SEED = tf.constant([1, 20])
 RATES = {"dropout": 0.5, "embedding_dropout": 0.25, "output_dropout": 0.4}

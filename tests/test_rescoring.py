@@ -10,8 +10,8 @@ from fakes import TableModel, TableNetwork
 from oracles import Network, score_normalised
 from test_search import read_row
 
-from chatbot.inference import InferenceNetwork
-from chatbot.model import Seq2Seq
+from chatbot.network.inference import InferenceNetwork
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import FastSearch, ForcedPass, Hypotheses, Rescoring, Rules, Weights
 from chatbot.text import EOS, UNK
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from conftest import E, L, S, U, randomise
 from oracles import lstm_step, run_lstm
 
-from chatbot.rnn import LSTMCellStack, LSTMEncoderStack, draw_mask
+from chatbot.network.rnn import LSTMCellStack, LSTMEncoderStack, draw_mask
 
 LENGTHS = [5, 2, 3]
 SEED = tf.constant([3, 14])

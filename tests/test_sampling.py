@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from oracles import Network, score_reply, search_greedily, softmax
 from test_search import assert_ranked
 
-from chatbot.inference import GROUP, InferenceNetwork
-from chatbot.model import Seq2Seq
+from chatbot.network.inference import GROUP, InferenceNetwork
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import FREE, Choice, Rules, SamplingSearch, sampling
 from chatbot.search.rules import NO_WORDS
 from chatbot.search.sampling import draw, draw_numbers, invert

@@ -20,8 +20,8 @@ from oracles import (
     search_with_beam,
 )
 
-from chatbot.inference import GROUP, InferenceNetwork
-from chatbot.model import Seq2Seq
+from chatbot.network.inference import GROUP, InferenceNetwork
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import (
     FREE,
     BeamSearch,

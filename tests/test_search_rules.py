@@ -22,7 +22,7 @@ from oracles import (
 )
 from test_search import MakeSearch, make_library_search, make_own_search, read_row
 
-from chatbot.model import Seq2Seq
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import FREE, FastSearch, Rules
 from chatbot.search.rules import NO_WORDS, find_banned, forbid, share_allowed
 from chatbot.text import EOS, UNK

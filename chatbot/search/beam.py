@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_addons as tfa
 
-from chatbot.model import Seq2Seq
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search.hypotheses import Hypotheses, rank
 from chatbot.search.ruled_cell import RuledCell, close, pass_tokens
 from chatbot.search.rules import FREE, Rules

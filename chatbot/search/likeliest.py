@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from chatbot.inference import GROUP
+from chatbot.network.inference import GROUP
 from chatbot.search.rules import forbid, share_allowed
 from chatbot.text import EOS, SPECIAL_TOKENS
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from chatbot.inference import InferenceNetwork
-from chatbot.model import Seq2Seq
+from chatbot.network.inference import InferenceNetwork
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search.beam import BeamSearch
 from chatbot.search.diverse import DiverseSearch
 from chatbot.search.fast import FastSearch

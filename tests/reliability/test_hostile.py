@@ -29,7 +29,7 @@ from test_predict import Terminal
 from chatbot.chatbot import Chatbot
 from chatbot.checkpoint import ModelDirectory
 from chatbot.dataset import EncodingConfig, encode_corpus
-from chatbot.model import Seq2Seq
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.system.terminal import UNSAFE
 from chatbot.text import EOS, GO, PAD, SEP, SPECIAL_TOKENS, Vocabulary, tokenize
 from reliability.conftest import Tally

@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from chatbot.recurrence import Shapes, Tensors, multiply, weights_gradient
+from chatbot.network.steps import Shapes, Tensors, multiply, weights_gradient
 
 
 def make_padding(lengths: tf.Tensor, steps: Any) -> tf.Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from chatbot.recurrence import multiply
+from chatbot.network.steps import multiply
 
 SMALLEST = 1e-30
 """Probabilities above this have an exact logarithm in float32."""

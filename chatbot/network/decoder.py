@@ -8,11 +8,11 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_addons as tfa
 
-from chatbot.attention import make_mechanism, make_projection
-from chatbot.encoder import Encoded
-from chatbot.rnn import LSTMCellStack, draw_step_masks
+from chatbot.network.attention import make_mechanism, make_projection
+from chatbot.network.encoder import Encoded
+from chatbot.network.fast_decoder import AttentionWeights, DecoderWeights, force
+from chatbot.network.rnn import LSTMCellStack, draw_step_masks
 from chatbot.settings.config import ModelConfig
-from chatbot.teacher_forcing import AttentionWeights, DecoderWeights, force
 
 DROPOUT_STREAM = 1000
 """Dropout stream of the decoder's layers; the encoder's count up from 0."""

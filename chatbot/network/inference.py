@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from chatbot.attending import make_padding
-from chatbot.model import Seq2Seq
-from chatbot.products import Product
-from chatbot.recurrence import Shapes, Tensors, run_steps, take_last
-from chatbot.teacher_forcing import AttentionWeights
+from chatbot.network.constant_product import Product
+from chatbot.network.fast_attention import make_padding
+from chatbot.network.fast_decoder import AttentionWeights
+from chatbot.network.seq2seq import Seq2Seq
+from chatbot.network.steps import Shapes, Tensors, run_steps, take_last
 
 GROUP = 64
 """Logits come in whole groups of so many: a vocabulary is filled up with impossible tokens."""

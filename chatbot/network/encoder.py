@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from chatbot.rnn import LSTMEncoderStack, State
+from chatbot.network.rnn import LSTMEncoderStack, State
 
 
 class Encoded(NamedTuple):

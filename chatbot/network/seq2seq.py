@@ -6,11 +6,11 @@ from random import Random
 
 import tensorflow as tf
 
-from chatbot.decoder import Decoder
-from chatbot.encoder import Encoded, Encoder
-from chatbot.losses import gather_real, project_losses, token_losses
-from chatbot.projection import Projection, TiedProjection
-from chatbot.rnn import draw_kept, draw_mask, draw_step_masks
+from chatbot.network.decoder import Decoder
+from chatbot.network.encoder import Encoded, Encoder
+from chatbot.network.losses import gather_real, project_losses, token_losses
+from chatbot.network.projection import Projection, TiedProjection
+from chatbot.network.rnn import draw_kept, draw_mask, draw_step_masks
 from chatbot.settings.config import ModelConfig
 from chatbot.text import EOS, GO, PAD, SEP, UNK
 

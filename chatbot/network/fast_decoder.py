@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from chatbot.attending import Attention
-from chatbot.encoder import Encoded
-from chatbot.recurrence import (
+from chatbot.network.encoder import Encoded
+from chatbot.network.fast_attention import Attention
+from chatbot.network.steps import (
     RECORDS,
     Shapes,
     Tensors,

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from chatbot.recurrence import run_lstm
+from chatbot.network.steps import run_lstm
 
 State = tuple[list[tf.Tensor], ...]
 """One `[h, c]` list a layer, each `float [B, U]`."""

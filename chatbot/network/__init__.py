@@ -1,0 +1,1 @@
+"""The network: its variables, its loss and our own loops over them."""

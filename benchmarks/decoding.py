@@ -36,7 +36,6 @@ from benchmarks.starting import time_file, time_first_answer, time_prompt
 from benchmarks.texts import draw_turns, make_words
 from benchmarks.training import define_sizes, make_config
 from chatbot.chatbot import Chatbot
-from chatbot.checkpoint import ModelDirectory
 from chatbot.corpus import read_pairs
 from chatbot.dataset import EncodingConfig, encode_corpus
 from chatbot.flags import FLAGS, run, show
@@ -44,6 +43,7 @@ from chatbot.network.device import computing_in, prepare_device, resolve_precisi
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import Config, CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.startup import load_and_trace
+from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import EOS, SPECIAL_TOKENS, Vocabulary
 
 PURPOSE = "Measures how long replies take and compares it with the machine's product rate."

@@ -34,7 +34,13 @@ from benchmarks.texts import draw_pairs
 from benchmarks.training import define_flags as define_training_flags
 from benchmarks.training import make_config, measure
 from chatbot.corpus import read_pairs
-from chatbot.dataset import Batch, BatchPlan, EncodedCorpus, EncodingConfig, encode_corpus
+from chatbot.dataset import (
+    Batch,
+    BatchPlan,
+    EncodedCorpus,
+    EncodingConfig,
+    encode_corpus,
+)
 from chatbot.flags import FLAGS, run, show
 from chatbot.network.device import prepare_device
 

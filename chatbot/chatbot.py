@@ -30,8 +30,7 @@ from typing import Any
 import tensorflow as tf
 
 from chatbot.averaging import track_for_replies
-from chatbot.branches import Branch
-from chatbot.checkpoint import ModelDirectory
+from chatbot.beam_tree import Branch
 from chatbot.errors import ChatbotError
 from chatbot.network.device import computing_in, prepare_device, resolve_precision, taking_turns
 from chatbot.network.padding import pad_rows
@@ -39,6 +38,7 @@ from chatbot.network.seq2seq import Seq2Seq
 from chatbot.reply import Attention, ReadQuery, Reply, write_replies
 from chatbot.search import Hypotheses, TracedSearches, make_tree
 from chatbot.settings.config import Config, SearchConfig
+from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import (
     EOS,
     SPECIAL_TOKENS,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from chatbot.checkpoint import PAIRS, ModelDirectory
 from chatbot.corpus import fingerprint
 from chatbot.dataset import Corpora, EncodedCorpus
 from chatbot.errors import ChatbotError
 from chatbot.settings.config import Config
+from chatbot.storage.model_directory import PAIRS, ModelDirectory
 from chatbot.system.files import hash_file
 
 CORPUS, VALIDATION_CORPUS = "corpus", "validation_corpus"

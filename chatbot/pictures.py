@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chatbot.branches import cut_tree, find_path
+from chatbot.beam_tree import cut_tree, find_path
 from chatbot.errors import ChatbotError
 from chatbot.plots import draw_attention, draw_beam_tree
 from chatbot.plots.labels import shorten

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chatbot.answering import Answer, answer
-from chatbot.branches import cut_tree, find_path
+from chatbot.beam_tree import cut_tree, find_path
 from chatbot.errors import ChatbotError
 from chatbot.layout import Row, lay_out, note
 from chatbot.plots import draw_attention, draw_beam_tree, shade_attention, write_beam_tree

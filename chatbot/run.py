@@ -9,12 +9,12 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from chatbot.audience import Audience
-from chatbot.checkpoint import ModelDirectory
 from chatbot.distribution import Distribution
 from chatbot.errors import ChatbotError
-from chatbot.metrics import read_reports
 from chatbot.plots import draw_curves
 from chatbot.settings.config import Config
+from chatbot.storage.model_directory import ModelDirectory
+from chatbot.storage.reports import read_reports
 from chatbot.system.stopping import StopRequest
 
 

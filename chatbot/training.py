@@ -12,18 +12,10 @@ from absl import logging
 
 from chatbot.audience import Audience
 from chatbot.averaging import Averages, track
-from chatbot.checkpoint import ModelDirectory
 from chatbot.dataset import BatchPlan, Corpora
+from chatbot.dataset.prefetch import prefetch
 from chatbot.distribution import Distribution
 from chatbot.errors import ChatbotError
-from chatbot.metrics import (
-    Progress,
-    append_report,
-    cut_reports,
-    open_events,
-    restore_progress,
-    to_perplexity,
-)
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.optimization import (
     count_steps,
@@ -33,9 +25,17 @@ from chatbot.optimization import (
     scheduled_learning_rate,
 )
 from chatbot.pace import Pace, make_bar, write_above
-from chatbot.prefetching import prefetch
 from chatbot.replicas import Work, make_computation
 from chatbot.settings.config import Config, TrainingConfig
+from chatbot.storage.model_directory import ModelDirectory
+from chatbot.storage.reports import (
+    Progress,
+    append_report,
+    cut_reports,
+    open_events,
+    restore_progress,
+    to_perplexity,
+)
 from chatbot.system.stopping import StopRequest
 from chatbot.validation import Perplexities, Validation
 

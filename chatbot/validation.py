@@ -10,8 +10,8 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from chatbot.dataset import EncodedCorpus, EvaluationPlan
-from chatbot.metrics import to_perplexity
 from chatbot.replicas import Computation
+from chatbot.storage.reports import to_perplexity
 from chatbot.system.stopping import StopRequest
 
 LEAST_UNSEEN = 0.01

@@ -14,9 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from chatbot.chatbot import Chatbot, ReadQuery, Reply
-from chatbot.checkpoint import ModelDirectory
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import Config, CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
+from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import SPECIAL_TOKENS, Vocabulary
 
 ROOT = Path(__file__).parents[1]

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from chatbot import encoded_files as files
-from chatbot.dataset import EncodedCorpus, EncodingConfig, encode_corpus
+from chatbot.dataset import EncodedCorpus, EncodingConfig, encode_corpus, files
 from chatbot.text import Vocabulary
 
 SETTINGS = EncodingConfig(max_length=6, min_count=1)

@@ -22,9 +22,9 @@ from trainings import (
 
 from chatbot.averaging import Averages, make_averages
 from chatbot.chatbot import Chatbot
-from chatbot.checkpoint import ModelDirectory
 from chatbot.optimization import WeightUpdate, make_optimizer, make_train_step
 from chatbot.scoring import Scorer
+from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import EOS
 
 EVERYTHING = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chatbot.cache import find_or_build
+from chatbot.dataset.cache import find_or_build
 from chatbot.errors import ChatbotError
 
 

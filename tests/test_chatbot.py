@@ -17,8 +17,8 @@ from trainings import train
 
 import chatbot
 from chatbot.chatbot import MAX_CHARACTERS, Chatbot, Reply
-from chatbot.checkpoint import ModelDirectory
 from chatbot.errors import ChatbotError
+from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import EOS, UNK, Vocabulary, tokenize
 
 QUERIES = ("hello", "你好", "hi, are you pip?", "", "zzz", "you are . . , hello hi pip you")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from chatbot.checkpoint import ModelDirectory
 from chatbot.errors import ChatbotError
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import Config, CorpusConfig, ModelConfig
+from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.files import ASIDE
 from chatbot.text import SPECIAL_TOKENS, Vocabulary
 
@@ -240,7 +240,7 @@ def test_an_unwritable_place_is_one_line_and_keeps_the_last_checkpoint(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("chatbot.checkpoint_store.flush_to_disk", fail)
+    monkeypatch.setattr("chatbot.storage.checkpoints.flush_to_disk", fail)
     with pytest.raises(ChatbotError, match="No space left on device"):
         directory.save(track(2), "ckpt", 2, {})
     monkeypatch.undo()

@@ -12,10 +12,11 @@ from hypothesis import assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from chatbot import encoded_files, encoding
 from chatbot.corpus import Pair, read_pairs
 from chatbot.dataset import EncodedCorpus
-from chatbot.encoding import EncodingConfig, is_held_out, write_encoded
+from chatbot.dataset import encode as encoding
+from chatbot.dataset import files as encoded_files
+from chatbot.dataset.encode import EncodingConfig, is_held_out, write_encoded
 from chatbot.text import (
     EOS,
     SEP,

@@ -13,10 +13,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from small_corpora import SETTINGS, encode, list_keys, write_corpus
 
-from chatbot import dataset
 from chatbot.dataset import Corpora, EncodedCorpus
+from chatbot.dataset import encoded_corpus as dataset
+from chatbot.dataset.prefetch import prefetch
 from chatbot.errors import ChatbotError
-from chatbot.prefetching import prefetch
 from chatbot.text import PAD, SPECIAL_TOKENS, Vocabulary
 
 

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from small_corpora import SETTINGS, digest_files, encode, list_keys, write_corpus
 
-from chatbot import dataset, encoding
 from chatbot.corpus import fingerprint
 from chatbot.dataset import EncodedCorpus
+from chatbot.dataset import encode as encoding
+from chatbot.dataset import encoded_corpus as dataset
 from chatbot.errors import ChatbotError
 
 ROOT = Path(__file__).parents[1]
@@ -105,7 +106,9 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
 
 DIE = """
 import os, signal, sys
-from chatbot import dataset, encoded_files, encoding
+from chatbot.dataset import encoded_corpus as dataset
+from chatbot.dataset import files as encoded_files
+from chatbot.dataset import encode as encoding
 from chatbot.text import Vocabulary
 
 moment, source, cache = sys.argv[1:]
@@ -183,7 +186,8 @@ def test_killed_while_a_damaged_cache_is_replaced(source: Path, tmp_path: Path) 
 
 WAIT = """
 import fcntl, sys, time
-from chatbot import dataset, encoding
+from chatbot.dataset import encoded_corpus as dataset
+from chatbot.dataset import encode as encoding
 
 role, source, cache = sys.argv[1:]
 pairs, flock = encoding.read_pairs, fcntl.flock

@@ -6,10 +6,10 @@ import pytest
 from trainings import PAIRS, tiny_settings, train, write_pairs
 
 from chatbot import Chatbot
-from chatbot.checkpoint import ModelDirectory
 from chatbot.errors import ChatbotError
 from chatbot.network import device
 from chatbot.network.device import has_bfloat16, resolve_precision
+from chatbot.storage.model_directory import ModelDirectory
 
 REFUSAL = "no bfloat16 instructions .* take --precision=auto or --precision=float32"
 

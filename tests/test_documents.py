@@ -19,14 +19,14 @@ from conftest import QUERIES, U, V, W, make_config, make_pairs, pad
 from fakes import NEVER, TableModel
 
 from chatbot.chatbot import Chatbot
-from chatbot.checkpoint import ModelDirectory
 from chatbot.dataset import Batch, encode_corpus
-from chatbot.encoding import EncodingConfig
+from chatbot.dataset.encode import EncodingConfig
 from chatbot.network.attention import make_mechanism
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.optimization import make_train_step
 from chatbot.search import BeamSearch, GreedySearch
 from chatbot.settings.config import Config, ModelConfig, SearchConfig, TrainingConfig
+from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import EOS, PAD, SPECIAL_TOKENS, Vocabulary
 
 ROOT = Path(__file__).parents[1]

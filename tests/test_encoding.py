@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from chatbot import corpus, encoded_files, encoding
+from chatbot import corpus
 from chatbot.corpus import Pair
 from chatbot.dataset import EncodedCorpus
-from chatbot.encoding import EncodingConfig, is_held_out, write_encoded
+from chatbot.dataset import encode as encoding
+from chatbot.dataset import files as encoded_files
+from chatbot.dataset.encode import EncodingConfig, is_held_out, write_encoded
 from chatbot.errors import ChatbotError
 from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Vocabulary, tokenize
 

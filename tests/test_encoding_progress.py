@@ -10,9 +10,9 @@ import pytest
 from corpus_samples import NAMES, WHOLE, Files, write
 from tqdm import tqdm
 
-from chatbot import encoding
 from chatbot.corpus import ReadReport, read_pairs
-from chatbot.encoding import EncodingConfig, write_encoded
+from chatbot.dataset import encode as encoding
+from chatbot.dataset.encode import EncodingConfig, write_encoded
 
 LINES = 12_000
 BUFFER = 16_384  # bytes that readers may be ahead of the pairs they have given

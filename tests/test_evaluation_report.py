@@ -20,7 +20,7 @@ from chatbot.evaluation.tables import (
     list_examples,
     list_tables,
 )
-from chatbot.metrics import read_reports
+from chatbot.storage.reports import read_reports
 
 HOSTILE = '<script>alert("x")</script> & \x1b[2J\u202e\ud800 <img src=http://example.org/a>'
 EMPTY = {"meta", "img", "circle", "polyline", "line"}

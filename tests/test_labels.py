@@ -10,7 +10,7 @@ import pytest
 from chatbot.corpus import ReadReport, read_pairs
 from chatbot.corpus.labels import find_label
 from chatbot.dataset import EncodingConfig, encode_corpus
-from chatbot.first_look import show_first_pairs
+from chatbot.plots.first_pairs import show_first_pairs
 from chatbot.system.terminal import count_columns
 
 RANDOM = random.Random(3)

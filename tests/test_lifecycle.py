@@ -8,9 +8,9 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from trainings import PAIRS, digest_directory, read_metrics, tiny_settings, train, write_pairs
 
-from chatbot.checkpoint import ModelDirectory
 from chatbot.errors import ChatbotError
 from chatbot.lifecycle import train_directory
+from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.stopping import StopRequest
 from chatbot.training import Trainer
 
@@ -181,7 +181,7 @@ def test_one_corpus_is_encoded_once_for_all_directories_beside_one_another(
     for name in ("notes", key[:-1]):
         (other / "encoded" / name).mkdir()
     with monkeypatch.context() as patched:
-        patched.setattr("chatbot.dataset.write_encoded", None)
+        patched.setattr("chatbot.dataset.encoded_corpus.write_encoded", None)
         assert train_directory(str(other), {**settings, "rnn_size": 4}, stop=stop) == 0
         with pytest.raises(TypeError):
             train_directory(str(elsewhere), settings, stop=stop)

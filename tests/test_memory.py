@@ -16,7 +16,7 @@ import json, sys, time
 from pathlib import Path
 from benchmarks.memory import read_anonymous_memory
 from chatbot.dataset import BatchPlan, EncodedCorpus, EvaluationPlan
-from chatbot.prefetching import prefetch
+from chatbot.dataset.prefetch import prefetch
 
 begin = time.perf_counter()
 corpus = EncodedCorpus(Path(sys.argv[1]), "train", 65)

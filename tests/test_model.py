@@ -31,13 +31,13 @@ from conftest import (
 )
 from oracles import Masks, Network, list_variables
 
-from chatbot.checkpoint import ModelDirectory
 from chatbot.network.decoder import DROPOUT_STREAM
 from chatbot.network.device import computing_in
 from chatbot.network.rnn import draw_mask
 from chatbot.network.seq2seq import EMBEDDING_STREAM, Seq2Seq
 from chatbot.search import BeamSearch
 from chatbot.settings.config import Config
+from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import EOS, GO, PAD, SEP, SPECIAL_TOKENS, UNK, Vocabulary
 
 DROPOUT_SEED = tf.constant([1, 20])

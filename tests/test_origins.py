@@ -12,14 +12,14 @@ import pytest
 from trainings import PAIRS, write_pairs
 
 from chatbot.audience import Audience
-from chatbot.checkpoint import PAIRS as PAIRS_HASH
-from chatbot.checkpoint import ModelDirectory
 from chatbot.corpus import fingerprint
 from chatbot.distribution import Distribution
 from chatbot.errors import ChatbotError
 from chatbot.lifecycle import open_corpora, settle_config
 from chatbot.origins import enter_directory, fingerprint_corpora
 from chatbot.run import Run
+from chatbot.storage.model_directory import PAIRS as PAIRS_HASH
+from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.stopping import StopRequest
 
 

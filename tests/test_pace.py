@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from trainings import PAIRS, tiny_settings, train, write_pairs
 
-from chatbot.metrics import Progress, restore_progress
 from chatbot.pace import LEFT_OUT, Pace, make_bar
 from chatbot.replicas import OneDevice
+from chatbot.storage.reports import Progress, restore_progress
 from chatbot.text import tokenize
 from chatbot.training import Trainer
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from trainings import PAIRS, tiny_settings, train, write_pairs
 
-from chatbot import pair_hashes
-from chatbot.checkpoint import ModelDirectory
 from chatbot.corpus import read_pairs
-from chatbot.encoding import EncodingConfig, is_held_out, write_encoded
+from chatbot.dataset import pair_hashes
+from chatbot.dataset.encode import EncodingConfig, is_held_out, write_encoded
+from chatbot.dataset.pair_hashes import find_known, hash_pair
 from chatbot.errors import ChatbotError
-from chatbot.pair_hashes import find_known, hash_pair
+from chatbot.storage.model_directory import ModelDirectory
 
 
 def as_number(text: str) -> int:

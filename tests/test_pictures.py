@@ -10,7 +10,7 @@ import pytest
 from helpers_chat import CONFIG, WORDS, load_bot, make_directory, make_model, run_predict
 
 from chatbot.answering import answer
-from chatbot.branches import Branch, find_path
+from chatbot.beam_tree import Branch, find_path
 from chatbot.chatbot import Chatbot, Reply
 from chatbot.errors import ChatbotError
 from chatbot.pictures import Pictures

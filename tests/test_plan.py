@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from chatbot import plan
-from chatbot.plan import WINDOW_BATCHES, BatchPlan, EvaluationPlan
+from chatbot.dataset import batch_plan as plan
+from chatbot.dataset.batch_plan import WINDOW_BATCHES, BatchPlan, EvaluationPlan
 
 Lengths = npt.NDArray[np.int32]
 

@@ -15,9 +15,9 @@ from chatbot import run
 from chatbot.audience import Audience
 from chatbot.distribution import Distribution
 from chatbot.lifecycle import train_directory
-from chatbot.metrics import read_reports
 from chatbot.plots import draw_curves
 from chatbot.settings.config import Config
+from chatbot.storage.reports import read_reports
 from chatbot.system.stopping import StopRequest
 
 Report = dict[str, Any]

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatbot.plots import shade_attention
+from chatbot.plots.attention_text import ASCII_SHADES
 from chatbot.plots.labels import shorten, write_label
-from chatbot.plots.shading import ASCII_SHADES
 from chatbot.system.terminal import count_columns, make_visible
 
 HOSTILE = ["\x1b[2J", "\u202eevil", "a\u200bb", "e" + "\u0301" * 500, "$x^2$", "\n", "w" * 300, ""]

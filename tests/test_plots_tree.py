@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbot.branches import Branch, cut_tree, format_probability, list_nodes
+from chatbot.beam_tree import Branch, cut_tree, format_probability, list_nodes
 from chatbot.errors import ChatbotError
 from chatbot.plots import draw_beam_tree, write_beam_tree
-from chatbot.plots.layout import place_rows, space_out
+from chatbot.plots.tree_rows import place_rows, space_out
 from chatbot.system.paths import PROJECT
 from tools.draw_examples import PROBABILITIES, WORDS, draw_examples, search_table
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from trainings import read_until, tiny_settings, train, write_pairs
 
-from chatbot.checkpoint import ModelDirectory
+from chatbot.storage.model_directory import ModelDirectory
 
 ROOT = Path(__file__).parents[1]
 

@@ -19,11 +19,11 @@ from trainings import (
     write_pairs,
 )
 
-from chatbot.checkpoint import ModelDirectory
 from chatbot.errors import ChatbotError
-from chatbot.metrics import append_report
 from chatbot.optimization import describe_jump, make_train_step, scheduled_learning_rate
 from chatbot.settings.config import TrainingConfig
+from chatbot.storage.model_directory import ModelDirectory
+from chatbot.storage.reports import append_report
 from chatbot.system.stopping import StopRequest
 from chatbot.text import join, tokenize
 from chatbot.training import Trainer

@@ -12,8 +12,8 @@ from unittest import mock
 import numpy as np
 import tensorflow as tf
 
-from chatbot.checkpoint import ModelDirectory
 from chatbot.lifecycle import train_directory
+from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.stopping import StopRequest
 from chatbot.training import Trainer
 

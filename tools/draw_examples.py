@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from chatbot.branches import Branch
+from chatbot.beam_tree import Branch
 from chatbot.flags import FLAGS, define_path, run, show
 from chatbot.plots import draw_beam_tree
 from chatbot.system.paths import find_in_project

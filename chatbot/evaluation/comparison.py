@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from chatbot.chatbot import Chatbot
-from chatbot.checkpoint import ModelDirectory
 from chatbot.corpus import Pair
 from chatbot.errors import ChatbotError
 from chatbot.evaluation.differences import subtract_models
@@ -23,7 +22,8 @@ from chatbot.evaluation.tables import (
     list_tables,
     make_line,
 )
-from chatbot.metrics import read_reports
+from chatbot.storage.model_directory import ModelDirectory
+from chatbot.storage.reports import read_reports
 from chatbot.system.files import write_json
 
 __all__ = [

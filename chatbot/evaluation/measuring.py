@@ -11,11 +11,11 @@ import numpy as np
 
 from chatbot.chatbot import Chatbot
 from chatbot.corpus import Pair
+from chatbot.dataset.pair_hashes import HASH_TYPE, find_known, hash_pair
 from chatbot.evaluation.material import Material
 from chatbot.evaluation.perplexity import score_pairs
 from chatbot.evaluation.replies import Chosen, list_signatures, run_search, spell, take_replies
 from chatbot.evaluation.searches import PEOPLE, Search, list_searches, name_beam
-from chatbot.pair_hashes import HASH_TYPE, find_known, hash_pair
 from chatbot.settings.config import SearchConfig
 from chatbot.text import SEPARATOR, tokenize
 

@@ -12,8 +12,8 @@ from chatbot.chatbot import Chatbot
 from chatbot.corpus import Pair
 from chatbot.evaluation.intervals import Dialogues, Estimate, find_interval
 from chatbot.evaluation.windows import draw_windows
-from chatbot.metrics import to_perplexity
 from chatbot.scoring import Scorer
+from chatbot.storage.reports import to_perplexity
 from chatbot.text import UNK, tokenize
 
 

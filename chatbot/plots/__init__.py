@@ -5,12 +5,12 @@ matplotlib is imported when the first picture is drawn; text does without it.
 
 from __future__ import annotations
 
-from chatbot.branches import Branch
+from chatbot.beam_tree import Branch
 from chatbot.plots.attention import draw_attention
+from chatbot.plots.attention_text import shade_attention
 from chatbot.plots.beam_tree import draw_beam_tree
+from chatbot.plots.beam_tree_text import write_beam_tree
 from chatbot.plots.curves import draw_curves
-from chatbot.plots.outline import write_beam_tree
-from chatbot.plots.shading import shade_attention
 
 __all__ = [
     "Branch",

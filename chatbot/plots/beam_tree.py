@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chatbot.branches import Branch, Node, format_probability, list_nodes
+from chatbot.beam_tree import Branch, Node, format_probability, list_nodes
 from chatbot.plots.canvas import BLUE, GREEN, GREY, INK, draw_picture
 from chatbot.plots.labels import shorten, write_label
-from chatbot.plots.layout import place_rows
+from chatbot.plots.tree_rows import place_rows
 from chatbot.system.terminal import count_columns
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from chatbot.branches import Branch
+from chatbot.beam_tree import Branch
 from chatbot.search.fast import Continuations, FastSearch, keep_best
 from chatbot.text import EOS
 

@@ -32,7 +32,7 @@ class Countdown:
 
 
 def die_while_encoding(countdown: Countdown) -> None:
-    encoding: Any = importlib.import_module("chatbot.encoding")
+    encoding: Any = importlib.import_module("chatbot.dataset.encode")
     read = encoding.read_pairs
 
     def read_and_die(*arguments: Any) -> Iterator[Any]:

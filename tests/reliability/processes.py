@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from chatbot.checkpoint import ModelDirectory
+from chatbot.storage.model_directory import ModelDirectory
 from reliability.conftest import LOST, Tally
 
 ROOT = Path(__file__).parents[2]

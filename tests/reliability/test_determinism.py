@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from small_corpora import write_corpus
 
-from chatbot.checkpoint import ModelDirectory
+from chatbot.storage.model_directory import ModelDirectory
 from reliability.conftest import Tally
 from reliability.processes import (
     assert_same_tensors,

@@ -13,7 +13,7 @@ import pytest
 from small_corpora import write_corpus
 from trainings import digest_directory
 
-from chatbot.checkpoint import ModelDirectory
+from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.files import hash_file
 from reliability.conftest import Tally
 from reliability.processes import (

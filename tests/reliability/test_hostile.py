@@ -27,9 +27,9 @@ from hypothesis import strategies as st
 from test_predict import Terminal
 
 from chatbot.chatbot import Chatbot
-from chatbot.checkpoint import ModelDirectory
 from chatbot.dataset import EncodingConfig, encode_corpus
 from chatbot.network.seq2seq import Seq2Seq
+from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.terminal import UNSAFE
 from chatbot.text import EOS, GO, PAD, SEP, SPECIAL_TOKENS, Vocabulary, tokenize
 from reliability.conftest import Tally

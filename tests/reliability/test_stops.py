@@ -15,7 +15,7 @@ import pytest
 from small_corpora import write_corpus
 from trainings import read_until
 
-from chatbot.checkpoint import ModelDirectory
+from chatbot.storage.model_directory import ModelDirectory
 from reliability.conftest import Tally
 from reliability.processes import (
     assert_same_training,

@@ -1,4 +1,4 @@
-"""Batches of an encoded corpus, and plans of which pairs make a batch.
+"""An encoded corpus and its batches.
 
 A corpus is encoded once into memory-mapped files; batches are planned from lengths alone. So memory
 does not grow with the corpus, and each batch depends on (seed, epoch, step) and nothing else.
@@ -18,25 +18,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from chatbot import encoded_files as files
-from chatbot.cache import find_or_build, link_from
 from chatbot.corpus import fingerprint
-from chatbot.encoding import EncodingConfig, write_encoded
+from chatbot.dataset import files
+from chatbot.dataset.cache import find_or_build, link_from
+from chatbot.dataset.encode import EncodingConfig, write_encoded
+from chatbot.dataset.pair_hashes import HASH_TYPE, find_known
 from chatbot.errors import ChatbotError
-from chatbot.pair_hashes import HASH_TYPE, find_known
-from chatbot.plan import BatchPlan, EvaluationPlan
 from chatbot.system.paths import local_path
 from chatbot.text import EOS, PAD, Vocabulary, join
-
-__all__ = [
-    "Batch",
-    "BatchPlan",
-    "Corpora",
-    "EncodedCorpus",
-    "EncodingConfig",
-    "EvaluationPlan",
-    "encode_corpus",
-]
 
 _QUOTED = 3  # pairs
 _QUOTED_LENGTH = 40  # characters of each of their texts

@@ -14,8 +14,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from chatbot.checkpoint_store import unwritable
 from chatbot.errors import ChatbotError
+from chatbot.storage.checkpoints import unwritable
 from chatbot.system.files import plain_path, replace_text
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from tqdm import tqdm
 
 from chatbot.corpus import Pair, ReadReport, read_pairs
-from chatbot.encoded_files import (
+from chatbot.dataset.files import (
     TRAIN,
     VALIDATION,
     VOCABULARY_FILE,

@@ -22,9 +22,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chatbot.checkpoint_store import CheckpointStore, PathLike, readable, unwritable
 from chatbot.errors import ChatbotError
 from chatbot.settings.config import FORMAT, Config
+from chatbot.storage.checkpoints import CheckpointStore, PathLike, readable, unwritable
 from chatbot.system.files import copy_whole, hash_file, read_json, remove_remains, write_json
 from chatbot.text import Vocabulary
 

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from chatbot.pair_hashes import hash_pair
+from chatbot.dataset.pair_hashes import hash_pair
 from chatbot.text import SPECIAL_TOKENS, UNK, Vocabulary, end_reply, join_turns
 
 FORMAT = 4

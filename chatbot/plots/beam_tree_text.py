@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatbot.branches import Branch, Node, format_probability, list_nodes
+from chatbot.beam_tree import Branch, Node, format_probability, list_nodes
 from chatbot.plots.labels import write_label
 
 _LABEL = 24  # columns

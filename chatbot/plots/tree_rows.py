@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from chatbot.branches import Node
+from chatbot.beam_tree import Node
 
 
 def place_rows(nodes: Sequence[Node]) -> NDArray[np.float64]:

@@ -29,14 +29,15 @@ from typing import Any
 
 import tensorflow as tf
 
+from chatbot.addons import make_search
 from chatbot.averaging import track_for_replies
 from chatbot.beam_tree import Branch
 from chatbot.errors import ChatbotError
 from chatbot.network.device import computing_in, prepare_device, resolve_precision, taking_turns
 from chatbot.network.padding import pad_rows
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.reply import Attention, ReadQuery, Reply, write_replies
-from chatbot.search import Hypotheses, TracedSearches, make_tree
+from chatbot.reply import Attention, ReadQuery, Reply
+from chatbot.search import Hypotheses, SearchGraphs, make_tree, write_replies
 from chatbot.settings.config import Config, SearchConfig
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import (
@@ -86,7 +87,9 @@ class Chatbot:
         self.device = device
         self.vocabulary = vocabulary
         self.model = model
-        self._searches = TracedSearches(model, _choose_precision(config.training.precision))
+        self._searches = SearchGraphs(
+            model, _choose_precision(config.training.precision), make_search
+        )
         # Two threads must not make graphs at once, nor give the attention its memory while they do.
         self._lock = threading.Lock()
 

@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
-
-from chatbot.errors import ChatbotError
-from chatbot.search import Hypotheses
-from chatbot.text import join
-
-LIKELY = -1e30
-"""A hypothesis with a log probability below this is an empty place in the beam."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,35 +54,3 @@ class Attention(NamedTuple):
     query_tokens: list[str]
     reply_tokens: list[str]
     weights: Any
-
-
-def write_replies(
-    found: Hypotheses, decode: Callable[[Sequence[int]], list[str]]
-) -> list[list[Reply]]:
-    """Writes what a search has found as replies.
-
-    Args:
-        found: The hypotheses of each query, the best score first, as arrays.
-        decode: Returns the tokens of ids.
-
-    Returns:
-        For each query at least one reply, no two of them the same text.
-
-    Raises:
-        ChatbotError: There is none for a query.
-    """
-    answers = []
-    for row in zip(*found[:4]):
-        ranked: dict[str, Reply] = {}
-        for ids, length, log_prob, score in zip(*row):
-            if log_prob > LIKELY:
-                tokens = decode(ids[:length])
-                made = Reply(join(tokens), float(log_prob), float(score), tuple(tokens))
-                ranked.setdefault(made.text, made)
-        if not ranked:
-            raise ChatbotError(
-                "there is no reply: either --min_reply_length and --no_repeat_ngram leave "
-                "none, or the model's weights are not numbers and it must be trained again"
-            )
-        answers.append(list(ranked.values()))
-    return answers

@@ -17,10 +17,11 @@ from benchmarks.memory import read_anonymous_memory
 from benchmarks.starting import read_until
 from benchmarks.texts import TURNS, draw_pairs, make_words
 from benchmarks.training import count_operations, draw_batches
+from chatbot.addons import make_search
 from chatbot.dataset import Batch
 from chatbot.network.device import resolve_precision
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.search import TracedSearches
+from chatbot.search import SearchGraphs
 from chatbot.settings.config import ModelConfig, SearchConfig
 from chatbot.text import EOS, PAD, SPECIAL_TOKENS, tokenize
 
@@ -220,7 +221,9 @@ def test_an_endless_model_takes_every_step() -> None:
     queries, lengths = tf.constant([[5, 6, 7], [8, 9, 0]]), tf.constant([3, 2])
     for beam_size in (1, 4):
         asked = SearchConfig(beam_size=beam_size, max_reply_length=10)
-        found = TracedSearches(model, resolve_precision("auto")).search(queries, lengths, asked)
+        found = SearchGraphs(model, resolve_precision("auto"), make_search).search(
+            queries, lengths, asked
+        )
         assert np.all(found.lengths.numpy() == 10)
 
 

@@ -346,7 +346,7 @@ def test_replies_are_computed_as_the_model_and_the_processor_allow(
     monkeypatch.setattr("chatbot.network.device.has_gpu", lambda: False)
     chosen = []
     monkeypatch.setattr(
-        "chatbot.chatbot.TracedSearches", lambda model, precision: chosen.append(precision)
+        "chatbot.chatbot.SearchGraphs", lambda model, precision, _: chosen.append(precision)
     )
     Chatbot(CONFIG.replace({"precision": trained}), Vocabulary(WORDS), make_model())
     assert chosen == [expected]

@@ -14,7 +14,7 @@ from test_search import assert_ranked, read_row
 
 from chatbot.network.inference import InferenceNetwork
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.search import DiverseSearch, FastSearch
+from chatbot.search import BeamSearch, DiverseSearch
 
 VOCAB_SIZE = 6
 TABLE_QUERIES = (tf.constant([[0], [1]]), tf.constant([1, 1]))
@@ -50,7 +50,7 @@ def test_groups_equal_a_search_by_hand(
 @pytest.mark.parametrize("attention", ["bahdanau", "luong", "none"])
 def test_one_group_is_the_plain_beam(find_model: Any, pairs: Pairs, attention: str) -> None:
     network = InferenceNetwork(find_model(attention))
-    plain = FastSearch(network)(*pairs[:2], 6, 1.0, 4)
+    plain = BeamSearch(network)(*pairs[:2], 6, 1.0, 4)
     found = DiverseSearch(network, 1, 5.0)(*pairs[:2], 6, 1.0, 4)
     np.testing.assert_array_equal(found.ids, plain.ids)
     np.testing.assert_allclose(found.log_probs, plain.log_probs, atol=1e-5)
@@ -59,7 +59,7 @@ def test_one_group_is_the_plain_beam(find_model: Any, pairs: Pairs, attention: s
 def test_strong_groups_begin_with_different_words(model: Seq2Seq, pairs: Pairs) -> None:
     search = DiverseSearch(InferenceNetwork(model), 4, 100.0)
     found = search(*pairs[:2], 6, 0.0, 4)
-    plain = FastSearch(InferenceNetwork(model))(*pairs[:2], 6, 0.0, 4)
+    plain = BeamSearch(InferenceNetwork(model))(*pairs[:2], 6, 0.0, 4)
     counts = []
     for replies in (found, plain):
         lengths, ids = replies.lengths.numpy(), replies.ids.numpy()
@@ -85,4 +85,4 @@ def test_without_strength_the_groups_are_beams_of_their_own(model: Seq2Seq, pair
         expected = search_with_beam(Network(model).stepper(query), 5, 2)
         mine = [tuple(i[:n].tolist()) for i, n in zip(found.ids[row].numpy(), found.lengths[row])]
         assert sorted(mine) == sorted([*expected] * 3)
-    assert read_row(FastSearch(InferenceNetwork(model))(*pairs[:2], 5, 1.0, 2), 0)
+    assert read_row(BeamSearch(InferenceNetwork(model))(*pairs[:2], 5, 1.0, 2), 0)

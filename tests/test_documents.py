@@ -18,13 +18,13 @@ import tensorflow as tf
 from conftest import QUERIES, U, V, W, make_config, make_pairs, pad
 from fakes import NEVER, TableModel
 
+from chatbot.addons import AddonsBeamSearch, AddonsGreedySearch
 from chatbot.chatbot import Chatbot
 from chatbot.dataset import Batch, encode_corpus
 from chatbot.dataset.encode import EncodingConfig
 from chatbot.network.attention import make_mechanism
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.optimization import make_train_step
-from chatbot.search import BeamSearch, GreedySearch
 from chatbot.settings.config import Config, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import EOS, PAD, SPECIAL_TOKENS, Vocabulary
@@ -101,10 +101,10 @@ def test_example_of_beam_search_beats_greedy(graph: bool) -> None:
         texts = [" ".join(WORDS.decode(ids[:2])) for ids in found.ids[0].numpy()]
         return texts, np.exp(found.log_probs[0])
 
-    texts, probabilities = search(BeamSearch(model, 2))
+    texts, probabilities = search(AddonsBeamSearch(model, 2))
     assert texts == ["i am", "am chinese"]
     np.testing.assert_allclose(probabilities, [0.24, 0.20], rtol=1e-5)
-    texts, probabilities = search(GreedySearch(model))
+    texts, probabilities = search(AddonsGreedySearch(model))
     assert texts == ["am chinese"]
     np.testing.assert_allclose(probabilities, [0.20], rtol=1e-5)
 
@@ -252,8 +252,8 @@ def test_fault_beam_runs_on_untiled_state(model: Seq2Seq) -> None:
     rows = {int(x.shape[0]) for x in tf.nest.flatten(start) if x.shape.rank}
     assert rows == {len(QUERIES) * W}
     # Each query's hypotheses are its own: swapping the others leaves them alone.
-    found = BeamSearch(model, W)(*queries, 4, 1.0)
-    swapped = BeamSearch(model, W)(*pad(QUERIES[::-1]), 4, 1.0)
+    found = AddonsBeamSearch(model, W)(*queries, 4, 1.0)
+    swapped = AddonsBeamSearch(model, W)(*pad(QUERIES[::-1]), 4, 1.0)
     np.testing.assert_array_equal(found.ids[1], swapped.ids[1])
     np.testing.assert_array_equal(found.ids[0], swapped.ids[2])
 
@@ -300,7 +300,7 @@ def test_fault_ids_behind_a_beams_end_raise_key_error() -> None:
     table[0, :, :, [5, 6, 7]] = 0.01
     table[0, :, :, EOS] = 0.97
     model: Any = TableModel(np.log(table))
-    found = BeamSearch(model, 4)(tf.constant([[0]]), tf.constant([1]), 6, 1.0)
+    found = AddonsBeamSearch(model, 4)(tf.constant([[0]]), tf.constant([1]), 6, 1.0)
     assert found.lengths[0, 0] == 0
     assert np.all((found.ids >= 0) & (found.ids < V))
     for ids, length in zip(found.ids[0].numpy(), found.lengths[0].numpy()):

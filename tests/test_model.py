@@ -31,11 +31,11 @@ from conftest import (
 )
 from oracles import Masks, Network, list_variables
 
+from chatbot.addons import AddonsBeamSearch
 from chatbot.network.decoder import DROPOUT_STREAM
 from chatbot.network.device import computing_in
 from chatbot.network.rnn import draw_mask
 from chatbot.network.seq2seq import EMBEDDING_STREAM, Seq2Seq
-from chatbot.search import BeamSearch
 from chatbot.settings.config import Config
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import EOS, GO, PAD, SEP, SPECIAL_TOKENS, UNK, Vocabulary
@@ -247,5 +247,7 @@ def test_saved_and_restored_model_has_the_same_losses_and_replies(
     assert checkpoint.step == 7
     again.restore(tf.train.Checkpoint(model=restored), checkpoint, whole=True)
     np.testing.assert_array_equal(restored.token_log_losses(*pairs), model.token_log_losses(*pairs))
-    for mine, other in zip(*(BeamSearch(x, 2)(*pairs[:2], 4, 1.0) for x in (model, restored))):
+    for mine, other in zip(
+        *(AddonsBeamSearch(x, 2)(*pairs[:2], 4, 1.0) for x in (model, restored))
+    ):
         np.testing.assert_array_equal(mine, other)

@@ -10,10 +10,11 @@ import tensorflow as tf
 from conftest import ATTENTIONS, QUERIES, REPLIES, SEEDS, B, E, Pairs, U, V, make_config, randomise
 from oracles import Network, list_variables, read_projection
 
+from chatbot.addons import AddonsBeamSearch, AddonsGreedySearch
 from chatbot.network.device import computing_in
 from chatbot.network.inference import InferenceNetwork
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.search import BeamSearch, FastSearch, GreedySearch
+from chatbot.search import BeamSearch
 
 SIZES = pytest.mark.parametrize("size", [E, U], ids=["narrowed", "as wide"])
 DROPOUT_SEED = tf.constant([1, 20])
@@ -81,10 +82,10 @@ def test_gradients_of_both_uses_of_the_word_vectors_add_up(
 
 
 def list_searches(model: Seq2Seq) -> list[Callable[..., Any]]:
-    own: Any = FastSearch(InferenceNetwork(model))
+    own: Any = BeamSearch(InferenceNetwork(model))
     return [
-        GreedySearch(model),
-        BeamSearch(model, 3),
+        AddonsGreedySearch(model),
+        AddonsBeamSearch(model, 3),
         lambda *arguments: own(*arguments, 1),
         lambda *arguments: own(*arguments, 3),
     ]

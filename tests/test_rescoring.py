@@ -12,14 +12,14 @@ from test_search import read_row
 
 from chatbot.network.inference import InferenceNetwork
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.search import FastSearch, ForcedPass, Hypotheses, Rescoring, Rules, Weights
+from chatbot.search import BeamSearch, ForcedPass, Hypotheses, Rescoring, Rules, Weights
 from chatbot.text import EOS, UNK
 
 W = 4
 
 
 def find_some(model: Seq2Seq, pairs: Pairs) -> Hypotheses:
-    return FastSearch(InferenceNetwork(model))(*pairs[:2], 6, 1.0, W, Rules(0, 0, True))
+    return BeamSearch(InferenceNetwork(model))(*pairs[:2], 6, 1.0, W, Rules(0, 0, True))
 
 
 def list_replies(found: Hypotheses, row: int) -> list[list[int]]:
@@ -114,7 +114,7 @@ def test_mmi_by_hand_lets_a_specific_reply_win() -> None:
     model: Any = TableModel(np.log(table))
     network = TableNetwork(model)
     queries = (tf.constant([[0]]), tf.constant([1]))
-    found = FastSearch(network)(*queries, 1, 0.0, 2)
+    found = BeamSearch(network)(*queries, 1, 0.0, 2)
     assert list(read_row(found, 0)) == [(5,), (6,)]
     scored = Rescoring(network)(*queries, found, Weights(0.0, 0.0, 1.0, 1))
     assert list(read_row(scored, 0)) == [(6,), (5,)]
@@ -128,7 +128,7 @@ def test_mmi_by_hand_lets_a_specific_reply_win() -> None:
 def test_places_without_a_reply_stay_last(find_model: Any, pairs: Pairs) -> None:
     model = find_model("luong")
     network = InferenceNetwork(model)
-    found = FastSearch(network)(*pairs[:2], 1, 1.0, 40)
+    found = BeamSearch(network)(*pairs[:2], 1, 1.0, 40)
     missing = np.isneginf(found.log_probs.numpy())
     assert missing.any()
     scored = Rescoring(network)(*pairs[:2], found, Weights(1.0, 0.5, 0.5, 2))

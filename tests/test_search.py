@@ -20,16 +20,15 @@ from oracles import (
     search_with_beam,
 )
 
+from chatbot.addons import AddonsBeamSearch, AddonsGreedySearch, make_search
 from chatbot.network.inference import GROUP, InferenceNetwork
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import (
     FREE,
     BeamSearch,
-    FastSearch,
-    GreedySearch,
     Hypotheses,
     Rules,
-    TracedSearches,
+    SearchGraphs,
 )
 from chatbot.search.likeliest import find_best, find_likeliest, score_tokens
 from chatbot.settings.config import ModelConfig, SearchConfig
@@ -40,13 +39,15 @@ MakeSearch = Callable[..., Any]
 
 
 def make_library_search(model: Any, beam_size: int | None = None, rules: Rules = FREE) -> Any:
-    search: Any = GreedySearch(model) if beam_size is None else BeamSearch(model, beam_size)
+    search: Any = (
+        AddonsGreedySearch(model) if beam_size is None else AddonsBeamSearch(model, beam_size)
+    )
     return lambda *arguments: search(*arguments, rules)
 
 
 def make_own_search(model: Any, beam_size: int | None = None, rules: Rules = FREE) -> Any:
     own = TableNetwork(model) if isinstance(model, TableModel) else InferenceNetwork(model)
-    search: Any = FastSearch(own)
+    search: Any = BeamSearch(own)
     return lambda *arguments: search(*arguments, beam_size or 1, rules)
 
 
@@ -121,7 +122,7 @@ def test_greedy_stops_at_its_end_tokens_however_long_a_reply_may_be(
 def test_beam_of_width_one_equals_greedy(
     make_search: MakeSearch, model: Seq2Seq, pairs: Pairs, max_reply_length: int
 ) -> None:
-    greedy = GreedySearch(model)(*pairs[:2], max_reply_length, 1.0)
+    greedy = AddonsGreedySearch(model)(*pairs[:2], max_reply_length, 1.0)
     beam = make_search(model, 1)(*pairs[:2], max_reply_length, 1.0)
     np.testing.assert_array_equal(beam.lengths, greedy.lengths)
     for row in range(B):
@@ -268,7 +269,7 @@ def test_bfloat16_products_find_the_replies_that_float32_finds(
     found = []
     for precision in ("float32", "bfloat16"):
         asked = SearchConfig(beam_size=beam_size, max_reply_length=6, ban_unk=False)
-        found.append(TracedSearches(model, precision).search(*queries, asked))
+        found.append(SearchGraphs(model, precision, make_search).search(*queries, asked))
     exact, coarse = ([read_row(x, row) for row in range(40)] for x in found)
     same = [next(iter(one)) == next(iter(other)) for one, other in zip(exact, coarse)]
     assert np.mean(same) >= 0.9

@@ -23,7 +23,7 @@ from oracles import (
 from test_search import MakeSearch, make_library_search, make_own_search, read_row
 
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.search import FREE, FastSearch, Rules
+from chatbot.search import FREE, BeamSearch, Rules
 from chatbot.search.rules import NO_WORDS, find_banned, forbid, share_allowed
 from chatbot.text import EOS, UNK
 
@@ -176,7 +176,7 @@ def test_a_token_that_has_nearly_all_probability_may_be_banned() -> None:
     table[..., 5] = -59.0
     table[..., EOS] = -58.0
     model: Any = TableModel(table)
-    search = FastSearch(TableNetwork(model))
+    search = BeamSearch(TableNetwork(model))
     found = search(tf.constant([[0]]), tf.constant([1]), 2, 0.0, 1, Rules(1, 0, True))
     assert list(read_row(found, 0)) == [(5,)]
     assert float(found.log_probs[0, 0]) == pytest.approx(-59.0 - 58.0, abs=1e-3)

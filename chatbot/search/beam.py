@@ -1,36 +1,63 @@
-"""Beam search: the W likeliest beginnings, step by step."""
+"""Greedy and beam search in one plain loop."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
-import tensorflow_addons as tfa
 
-from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search.hypotheses import Hypotheses, rank
-from chatbot.search.ruled_cell import RuledCell, close, pass_tokens
-from chatbot.search.rules import FREE, Rules
+from chatbot.search.likeliest import find_likeliest
+from chatbot.search.rules import FREE, Rules, find_repeats, make_masks
 from chatbot.text import EOS, GO
 
 
-class BeamSearch:
-    """`BeamSearchDecoder` over the decoder's tiled state.
+class Beam(NamedTuple):
+    """The hypotheses of all queries after T steps.
 
-    The beam itself goes by log probability among what the rules allow; the finished hypotheses are
-    then scored once, with their end tokens counted, and sorted.
+    Attributes:
+        ids: `int32 [B, W, 1 + T]`, the start token and what they have said.
+        finished: `bool [B, W]`, which have their end tokens.
+        log_probs: `float32 [B, W]`, in nats, among what the rules allow; -inf where there is no
+            such hypothesis.
+        shares: `float32 [B, W]`, the model's log probability less that.
+        state: `float32 [B * W, X]`, the decoder's.
     """
 
-    def __init__(self, model: Seq2Seq, beam_size: int) -> None:
+    ids: tf.Tensor
+    finished: tf.Tensor
+    log_probs: tf.Tensor
+    shares: tf.Tensor
+    state: tf.Tensor
+
+
+class Continuations(NamedTuple):
+    """The likeliest ways to go on with each hypothesis.
+
+    Attributes:
+        log_probs: `float32 [B, W, K]`, the whole hypotheses'.
+        tokens: `int32 [B, W, K]`.
+    """
+
+    log_probs: tf.Tensor
+    tokens: tf.Tensor
+
+
+class BeamSearch:
+    """Beam search over an `InferenceNetwork`; a width of 1 is greedy search.
+
+    The beam goes by log probability among what the rules allow; the finished hypotheses are then
+    scored once, with their end tokens counted, and sorted.
+    """
+
+    def __init__(self, network: Any) -> None:
         """Makes the search.
 
         Args:
-            model: The network.
-            beam_size: Hypotheses kept at each step, W.
+            network: An `InferenceNetwork`, which takes the steps.
         """
-        self._model = model
-        self._beam_size = beam_size
+        self._network = network
 
     def __call__(
         self,
@@ -38,6 +65,7 @@ class BeamSearch:
         query_lengths: tf.Tensor,
         max_reply_length: Any,
         penalty: Any,
+        beam_size: Any,
         rules: Rules = FREE,
     ) -> Hypotheses:
         """Replies to a batch of queries; call it inside a traced function.
@@ -48,52 +76,106 @@ class BeamSearch:
             max_reply_length: `int32 []`, most tokens in a reply, its end token not counted; a
                 longer one is cut and closed with the end token.
             penalty: `float32 []`, exponent of the length penalty in the scores.
+            beam_size: `int32 []`, hypotheses kept at each step, W.
             rules: What replies have to keep to.
 
         Returns:
-            `beam_size` hypotheses a query.
+            W hypotheses a query.
         """
-        model, width = self._model, self._beam_size
-        queries = tf.shape(query_lengths)[0]
-        cell = RuledCell(model, rules)
-        start = model.decoder.start(model.encode(query_ids, query_lengths), width)
-        outputs, state, _ = tfa.seq2seq.dynamic_decode(
-            StepwiseBeam(cell, width, embedding_fn=pass_tokens),
-            maximum_iterations=max_reply_length,
-            decoder_init_input=None,
-            decoder_init_kwargs={
-                "start_tokens": tf.fill([queries], GO),
-                "end_token": EOS,
-                "initial_state": cell.begin(start, queries * width, max_reply_length),
-            },
+        attended, state = self._network.start(query_ids, query_lengths)
+        masks = make_masks(rules, self._network.width)
+        first = self._begin(state, [tf.size(query_lengths), beam_size])
+
+        def goes_on(time: tf.Tensor, beam: Beam) -> tf.Tensor:
+            ended = tf.logical_or(beam.finished, beam.log_probs == -math.inf)
+            return tf.logical_and(time <= max_reply_length, tf.reduce_any(tf.logical_not(ended)))
+
+        def body(time: tf.Tensor, beam: Beam) -> Any:
+            mask = tf.where(time < rules.min_reply_length, masks.early, masks.late)
+            last = time >= max_reply_length
+            return time + 1, self._advance(beam, attended, last, mask, rules.no_repeat_ngram)
+
+        plane = tf.TensorShape([None, None])
+        space = plane.concatenate([None])
+        shapes = Beam(space, plane, plane, plane, tf.TensorShape([None, state.shape[-1]]))
+        loop = (tf.constant(0), first)
+        _, beam = tf.while_loop(goes_on, body, loop, (tf.TensorShape([]), shapes))
+        return rank(beam.ids[:, :, 1:], beam.log_probs, penalty, beam.shares)
+
+    def _begin(self, state: tf.Tensor, shape: list[Any]) -> Beam:
+        """Makes beams `[B, W]` whose first hypothesis has said nothing; the others do not exist."""
+        exists = tf.where(self._find_first(shape[1]), 0.0, -math.inf)
+        return Beam(
+            tf.fill([*shape, 1], GO),
+            tf.fill(shape, False),
+            exists + tf.zeros(shape),
+            tf.zeros(shape),
+            tf.repeat(state, shape[1], axis=0),
         )
-        ids = tf.transpose(outputs.predicted_ids, [0, 2, 1])
-        closing, shares = close(cell, _merge(state.cell_state), tf.reshape(ids[:, :, -1], [-1]))
-        log_probs = state.log_probs + tf.reshape(closing, [queries, width])
-        # Where replies are fewer than places, the library continues ended ones at float32's least.
-        log_probs = tf.where(log_probs > tf.float32.min / 2, log_probs, -math.inf)
-        return rank(ids, log_probs, penalty, tf.reshape(shares, [queries, width]))
+
+    def _find_first(self, beam_size: Any) -> tf.Tensor:
+        """Tells from which places of the beam the search sets out, `bool [W]`."""
+        return tf.range(beam_size) == 0
+
+    def _advance(
+        self, beam: Beam, attended: Any, is_last: tf.Tensor, mask: tf.Tensor, ngram: Any
+    ) -> Beam:
+        """Takes one step."""
+        merged = tf.reshape(beam.ids, [-1, tf.shape(beam.ids)[2]])
+        outputs, state = self._network.advance(merged[:, -1], attended, beam.state)[:2]
+        repeats = find_repeats(merged[:, 1:], ngram, self._network.nothing)
+        found, shares = self._continue(outputs, (mask, repeats), beam, is_last)
+        ids, parents, log_probs = self._choose(found)
+        rows = tf.range(tf.size(ids), delta=tf.shape(ids)[1])[:, tf.newaxis] + parents
+        state = tf.gather(state, tf.reshape(rows, [-1]))
+        said, finished, shares = (
+            tf.gather(x, parents, batch_dims=1) for x in (beam.ids, beam.finished, shares)
+        )
+        said = tf.concat([said, ids[:, :, tf.newaxis]], axis=2)
+        return Beam(said, tf.logical_or(finished, ids == EOS), log_probs, shares, state)
+
+    def _continue(
+        self, outputs: tf.Tensor, banned: tuple[Any, Any], beam: Beam, is_last: tf.Tensor
+    ) -> tuple[Continuations, tf.Tensor]:
+        """Returns the likeliest continuations, and the beam's shares after this step."""
+        queries, beam_size = tf.unstack(tf.shape(beam.finished))
+        count = tf.minimum(self._count_continuations(beam_size), self._network.vocab_size)
+        found = find_likeliest(self._network, outputs, *banned, count)
+        shape = [queries, beam_size, count]
+        end = tf.where(beam.finished, 0.0, tf.reshape(found.end, shape[:2]))[:, :, tf.newaxis]
+        end = tf.pad(end, [[0, 0], [0, 0], [0, count - 1]], constant_values=-math.inf)
+        only_end = tf.logical_or(beam.finished, is_last)[:, :, tf.newaxis]
+        tokens = tf.where(only_end, EOS, tf.reshape(found.tokens, shape))
+        log_probs = tf.where(only_end, end, tf.reshape(found.log_probs, shape))
+        shares = tf.where(beam.finished, 0.0, tf.reshape(found.share, shape[:2]))
+        total = beam.log_probs[:, :, tf.newaxis] + log_probs
+        return Continuations(total, tokens), beam.shares + shares
+
+    def _count_continuations(self, beam_size: tf.Tensor) -> tf.Tensor:
+        """Tells how many continuations of one hypothesis may be among the chosen ones."""
+        return beam_size
+
+    def _choose(self, found: Continuations) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Keeps the W likeliest: their tokens, parents and log probabilities `[B, W]`."""
+        return keep_best(found.log_probs, found, tf.shape(found.tokens)[1])
 
 
-def _merge(state: Any) -> Any:
-    """Makes rows `[B * W, ...]` of a state `[B, W, ...]`."""
+def keep_best(
+    scores: tf.Tensor, found: Continuations, count: Any
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Chooses among the continuations of all hypotheses of a query.
 
-    def merge(whole: tf.Tensor) -> tf.Tensor:
-        flat = tf.reshape(whole, tf.concat([[-1], tf.shape(whole)[2:]], 0))
-        flat.set_shape([None, *whole.shape[2:]])
-        return flat
+    Args:
+        scores: `float32 [B, W, K]`, what to choose by.
+        found: The continuations.
+        count: `int32 []`, how many to choose, N, at most W * K.
 
-    return tf.nest.map_structure(merge, state)
-
-
-class StepwiseBeam(tfa.seq2seq.BeamSearchDecoder):
-    """tfa's beam search, able to start inside a graph.
-
-    Keras' attribute tracking wraps what `initialize` stores and then fails on it with current
-    typing_extensions; nothing stored there needs tracking.
+    Returns:
+        The chosen ones' tokens `int32 [B, N]`, the places of those they continue `int32 [B, N]`
+        and their log probabilities `float32 [B, N]`, the greatest score first.
     """
-
-    @tf.__internal__.tracking.no_automatic_dependency_tracking
-    def initialize(self, *args: Any, **kwargs: Any) -> Any:
-        """Starts the search as the library does."""
-        return super().initialize(*args, **kwargs)
+    _, beam_size, continuations = tf.unstack(tf.shape(found.tokens))
+    flat = [-1, beam_size * continuations]
+    _, places = tf.math.top_k(tf.reshape(scores, flat), count)
+    log_probs, ids = (tf.gather(tf.reshape(x, flat), places, batch_dims=1) for x in found)
+    return ids, places // continuations, log_probs

@@ -6,11 +6,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from chatbot.search.fast import Continuations, FastSearch, keep_best
+from chatbot.search.beam import BeamSearch, Continuations, keep_best
 from chatbot.text import EOS
 
 
-class DiverseSearch(FastSearch):
+class DiverseSearch(BeamSearch):
     """The search of Vijayakumar et al. 2016, "Diverse Beam Search", with Hamming diversity.
 
     At each step the groups choose one after the other. A continuation loses `strength` for each

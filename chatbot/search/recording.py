@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from chatbot.beam_tree import Branch
-from chatbot.search.fast import Continuations, FastSearch, keep_best
+from chatbot.search.beam import BeamSearch, Continuations, keep_best
 from chatbot.text import EOS
 
 
@@ -31,7 +31,7 @@ class Candidates(NamedTuple):
     kept: int
 
 
-class RecordingSearch(FastSearch):
+class RecordingSearch(BeamSearch):
     """The plain beam over one query, step by step, with as many dropped hypotheses as kept ones.
 
     Call it outside of graphs.
@@ -50,7 +50,7 @@ class RecordingSearch(FastSearch):
         self.steps: list[Candidates] = []
 
     def __call__(self, *arguments: Any) -> Any:
-        """Searches as `FastSearch` does."""
+        """Searches as `BeamSearch` does."""
         self.steps = []
         return super().__call__(*arguments)
 

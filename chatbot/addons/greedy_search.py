@@ -7,14 +7,14 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_addons as tfa
 
+from chatbot.addons.ruled_cell import RuledCell, close, pass_tokens
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search.hypotheses import Hypotheses, rank
-from chatbot.search.ruled_cell import RuledCell, close, pass_tokens
 from chatbot.search.rules import FREE, Rules
 from chatbot.text import EOS, GO
 
 
-class GreedySearch:
+class AddonsGreedySearch:
     """`GreedyEmbeddingSampler` in a `BasicDecoder`."""
 
     def __init__(self, model: Seq2Seq) -> None:

@@ -12,9 +12,7 @@ from chatbot.network.inference import InferenceNetwork
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search.beam import BeamSearch
 from chatbot.search.diverse import DiverseSearch
-from chatbot.search.fast import FastSearch
 from chatbot.search.forced import Forced, ForcedPass
-from chatbot.search.greedy import GreedySearch
 from chatbot.search.hypotheses import Hypotheses
 from chatbot.search.recording import Candidates, RecordingSearch
 from chatbot.search.rescoring import WEIGHTS_SIGNATURE, Rescoring, Weights
@@ -43,7 +41,7 @@ WIDEST = 16
 a wider one would take as much time and memory as all logits."""
 
 
-class TracedSearches:
+class SearchGraphs:
     """Makes graphs that serve batches of every shape, each when it is first needed.
 
     Where the model computes fast, one graph over the weights as they are then serves greedy search
@@ -52,14 +50,19 @@ class TracedSearches:
     the weights as they are when its graph is made. Only one thread at a time may use it.
     """
 
-    def __init__(self, model: Seq2Seq, precision: str) -> None:
+    def __init__(
+        self, model: Seq2Seq, precision: str, make_search: Callable[[Seq2Seq, int], Any]
+    ) -> None:
         """Makes no graph yet.
 
         Args:
             model: The network.
             precision: Type of the products in our own loops.
+            make_search: Makes the search of a width where the model does not compute fast; see
+                `chatbot.addons`.
         """
         self._model = model
+        self._make_search = make_search
         self._precision = precision
         self._networks: dict[str, InferenceNetwork] = {}
         self._graphs: dict[Any, Any] = {}
@@ -149,10 +152,10 @@ class TracedSearches:
         """Returns what a graph is made of, and its signature."""
         limits, rules = (*QUERIES, *LIMITS), RULES_SIGNATURE
         if kind.startswith("library"):
-            return self._make_library_search(int(kind.split()[1])).__call__, (*limits, rules)
+            return self._make_search(self._model, int(kind.split()[1])).__call__, (*limits, rules)
         network = self._lay_out(precision)
         made: dict[str, tuple[Callable[..., Any], Any]] = {
-            "beam": (FastSearch(network).__call__, (*limits, WIDTH, rules)),
+            "beam": (BeamSearch(network).__call__, (*limits, WIDTH, rules)),
             "diverse": (
                 lambda *given: DiverseSearch(network, *given[-2:])(*given[:-2]),
                 (*limits, WIDTH, rules, *GROUPS),
@@ -165,9 +168,6 @@ class TracedSearches:
             "forced": (ForcedPass(network).__call__, (*QUERIES, *REPLIES)),
         }
         return made[kind]
-
-    def _make_library_search(self, beam_size: int) -> Any:
-        return GreedySearch(self._model) if beam_size == 1 else BeamSearch(self._model, beam_size)
 
     def _lay_out(self, precision: str) -> InferenceNetwork:
         if precision not in self._networks:

@@ -13,11 +13,11 @@ import tensorflow as tf
 from benchmarks.machine import describe_products, measure_products, report, time_calls
 from benchmarks.training import define_flags, draw_batches, make_config
 from chatbot.dataset import Batch
-from chatbot.flags import FLAGS, run
 from chatbot.network.device import computing_in, has_gpu, prepare_device, resolve_precision
 from chatbot.network.losses import gather_real
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.optimization import make_optimizer, make_train_step
+from chatbot.programs.flags import FLAGS, run
+from chatbot.training.step import make_optimizer, make_train_step
 
 PURPOSE = "Measures the parts of a training step, each alone."
 

@@ -35,14 +35,14 @@ from benchmarks.machine import describe_products, measure_products, report, time
 from benchmarks.starting import time_file, time_first_answer, time_prompt
 from benchmarks.texts import draw_turns, make_words
 from benchmarks.training import define_sizes, make_config
-from chatbot.chatbot import Chatbot
+from chatbot.bot import Chatbot
+from chatbot.chat.loading import load_and_trace
 from chatbot.corpus import read_pairs
 from chatbot.dataset import EncodingConfig, encode_corpus
-from chatbot.flags import FLAGS, run, show
 from chatbot.network.device import computing_in, prepare_device, resolve_precision
 from chatbot.network.seq2seq import Seq2Seq
+from chatbot.programs.flags import FLAGS, run, show
 from chatbot.settings.config import Config, CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
-from chatbot.startup import load_and_trace
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import EOS, SPECIAL_TOKENS, Vocabulary
 

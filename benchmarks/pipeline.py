@@ -41,8 +41,8 @@ from chatbot.dataset import (
     EncodingConfig,
     encode_corpus,
 )
-from chatbot.flags import FLAGS, run, show
 from chatbot.network.device import prepare_device
+from chatbot.programs.flags import FLAGS, run, show
 
 PURPOSE = (
     "Measures encoding, batches and memory, and compares batches with the training step. The "

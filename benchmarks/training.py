@@ -32,12 +32,12 @@ from absl import flags
 
 from benchmarks.machine import describe_products, measure_products, report
 from chatbot.dataset import Batch, BatchPlan, EncodingConfig, encode_corpus
-from chatbot.flags import FLAGS, define_path, run, show
 from chatbot.network.device import computing_in, has_gpu, prepare_device, resolve_precision
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.optimization import make_optimizer, make_train_step
+from chatbot.programs.flags import FLAGS, define_path, run, show
 from chatbot.settings.config import ModelConfig
 from chatbot.text import EOS, SPECIAL_TOKENS
+from chatbot.training.step import make_optimizer, make_train_step
 
 PURPOSE = "Measures the training step and compares it with the machine's product rate."
 

@@ -19,15 +19,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chatbot.chatbot import Chatbot, Reply
-    from chatbot.learning import Training, train
+    from chatbot.bot import Chatbot, Reply
+    from chatbot.training.interface import Training, train
 
 __version__ = "1.0.0"
 __all__ = ["Chatbot", "Reply", "Training", "__version__", "train"]
 
 _MODULES = {
-    **dict.fromkeys(("Chatbot", "Reply"), "chatbot.chatbot"),
-    **dict.fromkeys(("Training", "train"), "chatbot.learning"),
+    **dict.fromkeys(("Chatbot", "Reply"), "chatbot.bot"),
+    **dict.fromkeys(("Training", "train"), "chatbot.training.interface"),
 }
 
 

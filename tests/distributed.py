@@ -59,7 +59,7 @@ def watch_writing(directory: Path, written: list[str]) -> None:
 
 def signal_before(step: int, number: int) -> None:
     """Makes this process send itself a signal before it takes a step."""
-    from chatbot.training import Trainer
+    from chatbot.training.trainer import Trainer
 
     advance = Trainer._advance
 
@@ -73,7 +73,7 @@ def signal_before(step: int, number: int) -> None:
 
 def try_bad_step() -> dict[str, Any]:
     """Puts a step whose numbers are not finite before the first, and says what came of it."""
-    from chatbot.replicas import make_computation
+    from chatbot.training.computation import make_computation
 
     seen: dict[str, Any] = {}
 
@@ -100,7 +100,7 @@ def try_bad_step() -> dict[str, Any]:
         computation.advance = spoil_once
         return computation
 
-    pytest.MonkeyPatch().setattr("chatbot.training.make_computation", make_and_spoil)
+    pytest.MonkeyPatch().setattr("chatbot.training.trainer.make_computation", make_and_spoil)
     return seen
 
 

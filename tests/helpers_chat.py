@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from chatbot.chatbot import Chatbot, ReadQuery, Reply
+from chatbot.bot import Chatbot, ReadQuery, Reply
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import Config, CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.storage.model_directory import ModelDirectory

@@ -20,12 +20,12 @@ from trainings import (
     write_pairs,
 )
 
-from chatbot.averaging import Averages, make_averages
-from chatbot.chatbot import Chatbot
-from chatbot.optimization import WeightUpdate, make_optimizer, make_train_step
-from chatbot.scoring import Scorer
+from chatbot.bot import Chatbot
+from chatbot.evaluation.scoring import Scorer
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import EOS
+from chatbot.training.averages import Averages, make_averages
+from chatbot.training.step import WeightUpdate, make_optimizer, make_train_step
 
 EVERYTHING = {
     "tie_embeddings": True,

@@ -16,7 +16,7 @@ from helpers_chat import CONFIG, WORDS, load_bot, make_directory, make_hostile_l
 from trainings import train
 
 import chatbot
-from chatbot.chatbot import MAX_CHARACTERS, Chatbot, Reply
+from chatbot.bot import MAX_CHARACTERS, Chatbot, Reply
 from chatbot.errors import ChatbotError
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import EOS, UNK, Vocabulary, tokenize
@@ -346,7 +346,7 @@ def test_replies_are_computed_as_the_model_and_the_processor_allow(
     monkeypatch.setattr("chatbot.network.device.has_gpu", lambda: False)
     chosen = []
     monkeypatch.setattr(
-        "chatbot.chatbot.SearchGraphs", lambda model, precision, _: chosen.append(precision)
+        "chatbot.bot.SearchGraphs", lambda model, precision, _: chosen.append(precision)
     )
     Chatbot(CONFIG.replace({"precision": trained}), Vocabulary(WORDS), make_model())
     assert chosen == [expected]

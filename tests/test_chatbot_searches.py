@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from helpers_chat import CONFIG, WORDS, load_bot, make_model
 
-from chatbot.chatbot import Chatbot
+from chatbot.bot import Chatbot
 from chatbot.errors import ChatbotError
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.text import Vocabulary

@@ -11,11 +11,11 @@ from conftest import make_config, make_model, make_pairs
 from helpers_chat import PaperBot
 from trainings import tiny_settings, train, write_pairs
 
-from chatbot.chatbot import MAX_CHARACTERS, Chatbot, ReadQuery, Reply
+from chatbot.bot import MAX_CHARACTERS, Chatbot, ReadQuery, Reply
+from chatbot.chat.conversation import LONGEST_TURN, Chat
 from chatbot.corpus import Pair, read_pairs
 from chatbot.evaluation.perplexity import measure_perplexity, score_pairs
-from chatbot.repl import LONGEST_TURN, Chat
-from chatbot.scoring import Scorer
+from chatbot.evaluation.scoring import Scorer
 from chatbot.settings.config import Config, CorpusConfig, TrainingConfig
 from chatbot.text import EOS, SEP, SPECIAL_TOKENS, UNK, Query, Vocabulary
 

@@ -13,11 +13,11 @@ import tensorflow as tf
 from distributed import make_configs, start
 from trainings import PAIRS, read_metrics, read_weights, tiny_settings, train, write_pairs
 
-from chatbot.cluster import Cluster, read_cluster
-from chatbot.distribution import Distribution, choose_distribution
 from chatbot.errors import ChatbotError
-from chatbot.shared_step import make_dropout_seed
 from chatbot.storage.model_directory import ModelDirectory
+from chatbot.training.cluster import Cluster, read_cluster
+from chatbot.training.distribution import Distribution, choose_distribution
+from chatbot.training.shared_step import make_dropout_seed
 
 STEPS = 10
 TWO = {"worker": ["one:1", "two:2"]}

@@ -19,15 +19,15 @@ from conftest import QUERIES, U, V, W, make_config, make_pairs, pad
 from fakes import NEVER, TableModel
 
 from chatbot.addons import AddonsBeamSearch, AddonsGreedySearch
-from chatbot.chatbot import Chatbot
+from chatbot.bot import Chatbot
 from chatbot.dataset import Batch, encode_corpus
 from chatbot.dataset.encode import EncodingConfig
 from chatbot.network.attention import make_mechanism
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.optimization import make_train_step
 from chatbot.settings.config import Config, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import EOS, PAD, SPECIAL_TOKENS, Vocabulary
+from chatbot.training.step import make_train_step
 
 ROOT = Path(__file__).parents[1]
 WORDS = Vocabulary([*SPECIAL_TOKENS, "i", "am", "chinese"])
@@ -39,7 +39,7 @@ from dataclasses import asdict, dataclass
 from absl import flags
 from chatbot.settings import config
 from chatbot.settings import fields as settings
-from chatbot.flags import FLAGS, define_settings, settings_from_flags
+from chatbot.programs.flags import FLAGS, define_settings, settings_from_flags
 
 @dataclass(frozen=True)
 class Example(settings.Settings):
@@ -337,7 +337,8 @@ def test_fault_data_is_unpickled() -> None:
 def test_fault_data_is_loaded_at_import_and_printed(tmp_path: Path) -> None:
     program = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
-        "import chatbot, chatbot.settings.config, chatbot.corpus, chatbot.flags, chatbot.text; "
+        "import chatbot, chatbot.settings.config, chatbot.corpus, chatbot.text; "
+        "import chatbot.programs.flags; "
         "assert 'tensorflow' not in sys.modules"
     )
     done = subprocess.run(

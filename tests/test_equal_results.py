@@ -13,8 +13,8 @@ from trainings import read_metrics, tiny_settings, train
 
 from chatbot.dataset import Batch, BatchPlan
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.optimization import make_optimizer, make_train_step
 from chatbot.text import EOS, PAD, SPECIAL_TOKENS
+from chatbot.training.step import make_optimizer, make_train_step
 
 ROOT = Path(__file__).parents[1]
 STEPS, PAIRS, WORDS, RATE = 20, 9, 37, 1e-3

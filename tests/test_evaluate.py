@@ -12,16 +12,16 @@ import pytest
 import tensorflow as tf
 from conftest import make_config, make_model, make_pairs
 
-from chatbot.chatbot import Chatbot, Reply
+from chatbot.bot import Chatbot, Reply
 from chatbot.corpus import Pair
 from chatbot.dataset.pair_hashes import hash_pair
 from chatbot.evaluation import windows
+from chatbot.evaluation.figures import evaluate, find_seen
 from chatbot.evaluation.intervals import Dialogues, Estimate, find_interval
-from chatbot.evaluation.measuring import evaluate, find_seen
 from chatbot.evaluation.perplexity import measure_perplexity, score_pairs
 from chatbot.evaluation.replies import run_search, take_replies
+from chatbot.evaluation.scoring import Scorer
 from chatbot.evaluation.searches import Search
-from chatbot.scoring import Scorer
 from chatbot.settings.config import Config, CorpusConfig, SearchConfig, TrainingConfig
 from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Query, Vocabulary, tokenize
 

@@ -12,8 +12,8 @@ import pytest
 from trainings import PAIRS as LEARNED
 from trainings import tiny_settings, train, write_pairs
 
-import chatbot.evaluate as program
-from chatbot.chatbot import Chatbot
+import chatbot.programs.evaluate as program
+from chatbot.bot import Chatbot
 from chatbot.corpus import Pair
 from chatbot.errors import ChatbotError
 from chatbot.evaluation.comparison import evaluate_directories
@@ -46,7 +46,11 @@ def give_flags(place: Path, **flags: Any) -> SimpleNamespace:
 
 
 def test_the_program_measures_compares_and_writes(trained: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "chatbot.evaluate", f"--model_dir={trained / 'model'}"]
+    command = [
+        sys.executable,
+        "evaluate.py",
+        f"--model_dir={trained / 'model'}",
+    ]
     command += [f"--corpus={trained / 'asked.tsv'}", "--corpus_format=tsv", "--beam_size=2"]
     command += ["--search=wide:beam_size=4", "--search=beam_size=1,max_reply_length=1"]
     command += [f"--json_file={tmp_path / 'figures.json'}", f"--report={tmp_path / 'page'}"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chatbot.chatbot import Chatbot
+from chatbot.bot import Chatbot
 from chatbot.corpus import Pair
 from chatbot.evaluation import comparison
 from chatbot.evaluation.differences import subtract_models

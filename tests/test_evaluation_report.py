@@ -11,7 +11,7 @@ import pytest
 from chatbot.corpus import Pair
 from chatbot.errors import ChatbotError
 from chatbot.evaluation.drawing import draw_lines
-from chatbot.evaluation.measuring import Evaluation
+from chatbot.evaluation.figures import Evaluation
 from chatbot.evaluation.report import SAMPLED, make_page, write_report
 from chatbot.evaluation.tables import (
     Table,

@@ -51,9 +51,9 @@ def test_every_number_out_of_range_is_refused_before_any_work(tmp_path: Path) ->
     # One process for all would stop at the first; the validators are asked one by one instead.
     program = """
 import sys
-import train
+from chatbot.programs import train
 from chatbot.errors import ChatbotError
-from chatbot.flags import FLAGS, parse
+from chatbot.programs.flags import FLAGS, parse
 train.define_flags()
 for assignment in sys.stdin.read().split():
     name, _, value = assignment.partition("=")
@@ -113,14 +113,15 @@ def test_help_shows_every_flag_and_ends_well(program: str) -> None:
 
 
 def test_alias_of_the_number_of_epochs() -> None:
-    program = "import train; train.define_flags(); f = train.FLAGS; f(['', '--numEpochs=7'])"
-    done = run("-c", f"{program}; print(f.num_epochs)")
+    program = "from chatbot.programs import train; train.define_flags(); f = train.FLAGS; "
+    done = run("-c", f"{program} f(['', '--numEpochs=7']); print(f.num_epochs)")
     assert done.stdout == "7\n", done.stderr
 
 
 def read_flag_file(name: str) -> dict[str, Any]:
     program = (
-        "import json, train; from chatbot.flags import given_settings; train.define_flags(); "
+        "import json; from chatbot.programs import train; "
+        "from chatbot.programs.flags import given_settings; train.define_flags(); "
         f"train.FLAGS(['', '--flagfile=data/{name}']); print(json.dumps(given_settings()))"
     )
     done = run("-c", program)

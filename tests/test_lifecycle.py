@@ -9,10 +9,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from trainings import PAIRS, digest_directory, read_metrics, tiny_settings, train, write_pairs
 
 from chatbot.errors import ChatbotError
-from chatbot.lifecycle import train_directory
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.stopping import StopRequest
-from chatbot.training import Trainer
+from chatbot.training.run import train_directory
+from chatbot.training.trainer import Trainer
 
 
 @pytest.fixture(scope="module")

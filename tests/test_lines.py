@@ -15,11 +15,12 @@ from helpers_chat import PaperBot, load_bot, make_directory, make_hostile_lines,
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from chatbot import lines, startup
-from chatbot.answering import Answer
-from chatbot.chatbot import Chatbot, Reply
+from chatbot.bot import Chatbot, Reply
+from chatbot.chat import bulk as lines
+from chatbot.chat import loading as startup
+from chatbot.chat.answer import Answer
+from chatbot.chat.bulk import answer_lines, answer_windows, write_answer
 from chatbot.errors import ChatbotError
-from chatbot.lines import answer_lines, answer_windows, write_answer
 from chatbot.system import lines as streams
 from chatbot.system.lines import LineReader, open_lines
 from chatbot.system.terminal import UNSAFE

@@ -10,9 +10,9 @@ from conftest import QUERIES, Pairs, make_model, make_pairs
 from oracles import list_variables
 
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.optimization import count_steps, make_optimizer, make_train_step
 from chatbot.settings.config import TrainingConfig
 from chatbot.text import EOS
+from chatbot.training.step import count_steps, make_optimizer, make_train_step
 
 UNCLIPPED = 1e9
 

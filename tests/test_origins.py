@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from trainings import PAIRS, write_pairs
 
-from chatbot.audience import Audience
 from chatbot.corpus import fingerprint
-from chatbot.distribution import Distribution
 from chatbot.errors import ChatbotError
-from chatbot.lifecycle import open_corpora, settle_config
-from chatbot.origins import enter_directory, fingerprint_corpora
-from chatbot.run import Run
 from chatbot.storage.model_directory import PAIRS as PAIRS_HASH
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.stopping import StopRequest
+from chatbot.training.audience import Audience
+from chatbot.training.distribution import Distribution
+from chatbot.training.job import Run
+from chatbot.training.origins import enter_directory, fingerprint_corpora
+from chatbot.training.run import open_corpora, settle_config
 
 
 @pytest.fixture

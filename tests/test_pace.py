@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from trainings import PAIRS, tiny_settings, train, write_pairs
 
-from chatbot.pace import LEFT_OUT, Pace, make_bar
-from chatbot.replicas import OneDevice
-from chatbot.storage.reports import Progress, restore_progress
 from chatbot.text import tokenize
-from chatbot.training import Trainer
+from chatbot.training.computation import OneDevice
+from chatbot.training.pace import LEFT_OUT, Pace, make_bar
+from chatbot.training.progress import Progress, restore_progress
+from chatbot.training.trainer import Trainer
 
 
 class Clock:
@@ -30,7 +30,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr("chatbot.pace.time", made)
+    monkeypatch.setattr("chatbot.training.pace.time", made)
     return made
 
 
@@ -99,7 +99,7 @@ def test_a_report_counts_waiting_for_data_and_no_validation(
             clock.now += 1.0
             yield item
 
-    monkeypatch.setattr("chatbot.training.prefetch", wait)
+    monkeypatch.setattr("chatbot.training.trainer.prefetch", wait)
     monkeypatch.setattr(OneDevice, "advance", turned(2.0, OneDevice.advance))
     monkeypatch.setattr(Trainer, "measure", turned(500.0, Trainer.measure))
     monkeypatch.setattr(Trainer, "_save", turned(100.0, Trainer._save))

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbot.chatbot import Chatbot
+from chatbot.bot import Chatbot
+from chatbot.chat.conversation import _split_path
 from chatbot.corpus import read_pairs
 from chatbot.errors import ChatbotError
-from chatbot.repl import _split_path
 from chatbot.settings.config import CorpusConfig
 from chatbot.system.paths import PROJECT, default_model_dir, find_in_project, local_path
 

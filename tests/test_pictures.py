@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from helpers_chat import CONFIG, WORDS, load_bot, make_directory, make_model, run_predict
 
-from chatbot.answering import answer
 from chatbot.beam_tree import Branch, find_path
-from chatbot.chatbot import Chatbot, Reply
+from chatbot.bot import Chatbot, Reply
+from chatbot.chat.answer import answer
+from chatbot.chat.pictures import Pictures
 from chatbot.errors import ChatbotError
-from chatbot.pictures import Pictures
 from chatbot.text import SPECIAL_TOKENS, Vocabulary
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -104,7 +104,7 @@ def test_a_missing_font_is_said_once(
     def draw(path: str, *_: object) -> str:
         return f"{path} shows code points"
 
-    monkeypatch.setattr("chatbot.pictures.draw_attention", draw)
+    monkeypatch.setattr("chatbot.chat.pictures.draw_attention", draw)
     found = answer(bot, ["你好"])[0]
     pictures = Pictures(str(tmp_path))
     assert pictures.draw(bot, "你好", found) == [f"{tmp_path}/0001-greedy.png shows code points"]

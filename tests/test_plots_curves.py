@@ -11,14 +11,14 @@ from xml.etree import ElementTree
 import pytest
 from trainings import StopAfter, tiny_settings, write_pairs
 
-from chatbot import run
-from chatbot.audience import Audience
-from chatbot.distribution import Distribution
-from chatbot.lifecycle import train_directory
 from chatbot.plots import draw_curves
 from chatbot.settings.config import Config
 from chatbot.storage.reports import read_reports
 from chatbot.system.stopping import StopRequest
+from chatbot.training import job as run
+from chatbot.training.audience import Audience
+from chatbot.training.distribution import Distribution
+from chatbot.training.run import train_directory
 
 Report = dict[str, Any]
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from helpers_chat import ROOT, make_directory, make_hostile_lines, read_line, run_predict
 
-from chatbot.chatbot import Chatbot
-from chatbot.repl import Chat
+from chatbot.bot import Chatbot
+from chatbot.chat.conversation import Chat
 from chatbot.system.terminal import UNSAFE
 
 TRACEBACK = b"Traceback"
@@ -39,7 +39,7 @@ def test_help_names_the_formula_and_loads_nothing() -> None:
         assert flag in text
     loaded = done.stderr.splitlines()
     assert all(line.startswith(b"import time:") for line in loaded)
-    assert any(line.endswith(b" chatbot.flags") for line in loaded)
+    assert any(line.endswith(b" chatbot.programs.flags") for line in loaded)
     assert not any(b"tensorflow" in line for line in loaded)
 
 

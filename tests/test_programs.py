@@ -15,10 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trainings import write_pairs
 
-from chatbot import flags
 from chatbot.errors import ChatbotError
+from chatbot.programs import flags
 
-PROGRAMS = ("train", "predict", "chatbot.evaluate", "tools.first_pairs", "tools.draw_examples")
+PROGRAMS = (
+    "chatbot.programs.train",
+    "chatbot.programs.predict",
+    "chatbot.programs.evaluate",
+    "tools.first_pairs",
+    "tools.draw_examples",
+)
 NAMES = (
     "beam_search plain use_attention rnn_size dropout attention corpus model_dir search flagfile "
     "undefok verbosity logger_levels help"
@@ -52,7 +58,7 @@ def test_no_command_line_is_a_traceback(program: str) -> None:
 
 
 def test_no_flag_file_is_a_traceback(tmp_path: Path) -> None:
-    flags._define_anew(find_definitions("predict"))
+    flags._define_anew(find_definitions("chatbot.programs.predict"))
     file = tmp_path / "odd.flags"
 
     @given(st.lists(arguments | st.text(max_size=9), max_size=4), st.binary(max_size=9))
@@ -84,14 +90,14 @@ import os, runpy, sys, types
 sys.path.insert(0, {root!r})
 import chatbot.system.notices
 chatbot.system.notices.hush = lambda: None
-lifecycle = types.ModuleType("chatbot.lifecycle")
+lifecycle = types.ModuleType("chatbot.training.run")
 def train_directory(model_dir, given, cache_dir, stop):
     print(model_dir, given["corpus"], given.get("rnn_size", "-"))
     if given.get("rnn_size") == 7:
         raise KeyboardInterrupt
     return 0
 lifecycle.train_directory = train_directory
-sys.modules["chatbot.lifecycle"] = lifecycle
+sys.modules["chatbot.training.run"] = lifecycle
 def run(program, *arguments):
     sys.argv = [program, *arguments]
     try:
@@ -124,8 +130,8 @@ def test_programs_run_again_in_one_process_and_keep_nothing(tmp_path: Path) -> N
         "run('train.py', '--corpus=a.tsv')",
         "run('predict.py', '--plain', '--nothing')",
         f"run('predict.py', '--model_dir={tmp_path}', '--beam_size=0')",
-        "run('chatbot.evaluate', '--search=a=b', '--search=c')",
-        "run('chatbot.evaluate', '--search=d')",
+        "run('evaluate.py', '--search=a=b', '--search=c')",
+        "run('evaluate.py', '--search=d')",
         "run('train.py', '--corpus=a.tsv', '--nobeam_search=1')",
     )
     assert [line.partition(";")[0] for line in said.splitlines()] == [
@@ -137,8 +143,8 @@ def test_programs_run_again_in_one_process_and_keep_nothing(tmp_path: Path) -> N
         "stopped",
         "predict.py: Unknown command line flag 'nothing'",
         "predict.py: flag --beam_size=0: 0 is not an integer in the range [1, 1000]",
-        "chatbot.evaluate: --search=a=b: 'a=b' is no setting of a search",
-        "chatbot.evaluate: --search=d: 'd' is no setting of a search",
+        "evaluate.py: --search=a=b: 'a=b' is no setting of a search",
+        "evaluate.py: --search=d: 'd' is no setting of a search",
         "train.py: --nobeam_search=1 does not take an argument",
     ]
 
@@ -217,7 +223,7 @@ def test_help_that_nobody_can_read_ends_quietly_or_in_one_line(program: str) -> 
 TALKATIVE = """
 import logging as python_logging, os, sys, warnings
 from absl import logging
-from chatbot.flags import run
+from chatbot.programs.flags import run
 from chatbot.system.notices import hush
 from tqdm import tqdm
 def main(_):

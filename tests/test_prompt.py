@@ -16,12 +16,19 @@ from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from chatbot import prompt
-from chatbot.chatbot import Chatbot
+from chatbot.bot import Chatbot
+from chatbot.chat import prompt
+from chatbot.chat.conversation import Chat
+from chatbot.chat.prompt import (
+    HISTORY_LENGTH,
+    LineHistory,
+    Loading,
+    find_history,
+    make_session,
+    talk,
+)
+from chatbot.chat.rows import Row
 from chatbot.errors import ChatbotError
-from chatbot.layout import Row
-from chatbot.prompt import HISTORY_LENGTH, LineHistory, Loading, find_history, make_session, talk
-from chatbot.repl import Chat
 
 PARTS = (
     "\x1b[ \x1b[3 M m < 1 ; 2 R ~ \x1b \x1bO \x1b[200~ \x1b[201~ a é 你 \x00 \x05 \x07 \x08 \x0b "

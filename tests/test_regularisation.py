@@ -14,7 +14,7 @@ from oracles import Masks, Network, list_variables
 from chatbot.network.decoder import DROPOUT_STREAM
 from chatbot.network.rnn import draw_mask, draw_step_masks
 from chatbot.network.seq2seq import EMBEDDING_STREAM, OUTPUT_STREAM, Seq2Seq
-from chatbot.optimization import WeightUpdate, make_train_step
+from chatbot.training.step import WeightUpdate, make_train_step
 
 SEED = tf.constant([1, 20])
 RATES = {"dropout": 0.5, "embedding_dropout": 0.25, "output_dropout": 0.4}

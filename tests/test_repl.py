@@ -11,12 +11,13 @@ from helpers_chat import CONFIG, PaperBot, load_bot, make_hostile_lines
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from chatbot import layout, pipe
-from chatbot.chatbot import Chatbot, Reply
+from chatbot.bot import Chatbot, Reply
+from chatbot.chat import pipe
+from chatbot.chat import rows as layout
+from chatbot.chat.conversation import COMMANDS, Chat
+from chatbot.chat.pipe import answer_each
+from chatbot.chat.rows import lay_out
 from chatbot.errors import ChatbotError
-from chatbot.layout import lay_out
-from chatbot.pipe import answer_each
-from chatbot.repl import COMMANDS, Chat
 from chatbot.system.lines import LineReader
 from chatbot.system.terminal import UNSAFE, count_columns
 

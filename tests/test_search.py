@@ -20,7 +20,7 @@ from oracles import (
     search_with_beam,
 )
 
-from chatbot.addons import AddonsBeamSearch, AddonsGreedySearch, make_search
+from chatbot import addons
 from chatbot.network.inference import GROUP, InferenceNetwork
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import (
@@ -40,7 +40,9 @@ MakeSearch = Callable[..., Any]
 
 def make_library_search(model: Any, beam_size: int | None = None, rules: Rules = FREE) -> Any:
     search: Any = (
-        AddonsGreedySearch(model) if beam_size is None else AddonsBeamSearch(model, beam_size)
+        addons.AddonsGreedySearch(model)
+        if beam_size is None
+        else addons.AddonsBeamSearch(model, beam_size)
     )
     return lambda *arguments: search(*arguments, rules)
 
@@ -122,7 +124,7 @@ def test_greedy_stops_at_its_end_tokens_however_long_a_reply_may_be(
 def test_beam_of_width_one_equals_greedy(
     make_search: MakeSearch, model: Seq2Seq, pairs: Pairs, max_reply_length: int
 ) -> None:
-    greedy = AddonsGreedySearch(model)(*pairs[:2], max_reply_length, 1.0)
+    greedy = addons.AddonsGreedySearch(model)(*pairs[:2], max_reply_length, 1.0)
     beam = make_search(model, 1)(*pairs[:2], max_reply_length, 1.0)
     np.testing.assert_array_equal(beam.lengths, greedy.lengths)
     for row in range(B):
@@ -269,7 +271,7 @@ def test_bfloat16_products_find_the_replies_that_float32_finds(
     found = []
     for precision in ("float32", "bfloat16"):
         asked = SearchConfig(beam_size=beam_size, max_reply_length=6, ban_unk=False)
-        found.append(SearchGraphs(model, precision, make_search).search(*queries, asked))
+        found.append(SearchGraphs(model, precision, addons.make_search).search(*queries, asked))
     exact, coarse = ([read_row(x, row) for row in range(40)] for x in found)
     same = [next(iter(one)) == next(iter(other)) for one, other in zip(exact, coarse)]
     assert np.mean(same) >= 0.9

@@ -20,13 +20,13 @@ from trainings import (
 )
 
 from chatbot.errors import ChatbotError
-from chatbot.optimization import describe_jump, make_train_step, scheduled_learning_rate
 from chatbot.settings.config import TrainingConfig
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.storage.reports import append_report
 from chatbot.system.stopping import StopRequest
 from chatbot.text import join, tokenize
-from chatbot.training import Trainer
+from chatbot.training.step import describe_jump, make_train_step, scheduled_learning_rate
+from chatbot.training.trainer import Trainer
 
 REPORT = {"step", "epoch", "loss", "perplexity", "gradient_norm", "learning_rate"}
 
@@ -209,7 +209,8 @@ class BadSteps:
 
 def spoil(monkeypatch: pytest.MonkeyPatch, bad: set[int]) -> None:
     monkeypatch.setattr(
-        "chatbot.replicas.make_train_step", lambda *a: BadSteps(make_train_step(*a), bad)
+        "chatbot.training.computation.make_train_step",
+        lambda *a: BadSteps(make_train_step(*a), bad),
     )
 
 
@@ -295,7 +296,7 @@ def test_a_report_that_cannot_be_written_is_written_later(
         append_report(path, report)
 
     with monkeypatch.context() as patch:
-        patch.setattr("chatbot.training.append_report", fail)
+        patch.setattr("chatbot.training.trainer.append_report", fail)
         with pytest.raises(ChatbotError, match="No space left on device; mend that"):
             train(tmp_path / "parts", **settings)
     assert train(tmp_path / "parts", **settings) == 0

@@ -9,9 +9,9 @@ import pytest
 from small_corpora import encode
 from trainings import PAIRS, read_metrics, tiny_settings, train, write_pairs
 
-from chatbot.chatbot import Chatbot
+from chatbot.bot import Chatbot
 from chatbot.corpus import read_pairs
-from chatbot.evaluation.measuring import find_seen
+from chatbot.evaluation.figures import find_seen
 from chatbot.evaluation.perplexity import measure_perplexity, score_pairs
 from chatbot.storage.model_directory import ModelDirectory
 

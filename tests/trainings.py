@@ -12,10 +12,10 @@ from unittest import mock
 import numpy as np
 import tensorflow as tf
 
-from chatbot.lifecycle import train_directory
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.stopping import StopRequest
-from chatbot.training import Trainer
+from chatbot.training.run import train_directory
+from chatbot.training.trainer import Trainer
 
 PAIRS = [
     ("hello", "hi there"),
@@ -57,7 +57,7 @@ def tiny_settings(corpus: Path, **changes: Any) -> dict[str, Any]:
 
 def train(directory: Path, **settings: Any) -> int:
     """Trains without drawing the curves, which takes a fifth of the time of so small a training."""
-    with mock.patch("chatbot.run.draw_curves"):
+    with mock.patch("chatbot.training.job.draw_curves"):
         return train_directory(str(directory), settings, str(directory.parent / "encoded"))
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from chatbot.beam_tree import Branch
-from chatbot.flags import FLAGS, define_path, run, show
 from chatbot.plots import draw_beam_tree
+from chatbot.programs.flags import FLAGS, define_path, run, show
 from chatbot.system.paths import find_in_project
 
 PURPOSE = "Draws the worked example of beam search, of width 2."

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from absl import flags
 
 from chatbot.corpus import read_pairs
-from chatbot.flags import FLAGS, define_path, define_settings, run, show
+from chatbot.programs.flags import FLAGS, define_path, define_settings, run, show
 from chatbot.settings.config import CorpusConfig
 from chatbot.settings.read_options import AS_FOUND, ReadOptions
 from chatbot.system.paths import find_in_project

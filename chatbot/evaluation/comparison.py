@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chatbot.chatbot import Chatbot
+from chatbot.bot import Chatbot
 from chatbot.corpus import Pair
 from chatbot.errors import ChatbotError
 from chatbot.evaluation.differences import subtract_models
+from chatbot.evaluation.figures import Evaluation, evaluate, find_seen
 from chatbot.evaluation.material import Material
-from chatbot.evaluation.measuring import Evaluation, evaluate, find_seen
 from chatbot.evaluation.report import write_report
 from chatbot.evaluation.searches import Search, list_searches
 from chatbot.evaluation.tables import (
@@ -120,7 +120,7 @@ def format_examples(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) ->
 
 
 def write_figures(path: Path, evaluations: Sequence[Evaluation]) -> None:
-    """Writes the figures as JSON, as `chatbot.evaluate` describes it.
+    """Writes the figures as JSON, as `chatbot.programs.evaluate` describes it.
 
     Args:
         path: The file.

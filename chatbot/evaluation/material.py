@@ -38,7 +38,7 @@ HIGHEST = {
 """The greatest values that figures can have."""
 COMPARED = ("bleu", "chrf", "distinct_1", "distinct_2", "mean_length", "commonest_share")
 """The figures whose differences say something, whichever model or search they are of."""
-_ROUNDING = 0.02  # nats; see `chatbot.chatbot` on precision
+_ROUNDING = 0.02  # nats; see `chatbot.bot` on precision
 
 
 class Material(NamedTuple):

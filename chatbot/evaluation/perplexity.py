@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from chatbot.chatbot import Chatbot
+from chatbot.bot import Chatbot
 from chatbot.corpus import Pair
 from chatbot.evaluation.intervals import Dialogues, Estimate, find_interval
+from chatbot.evaluation.scoring import Scorer
 from chatbot.evaluation.windows import draw_windows
-from chatbot.scoring import Scorer
-from chatbot.storage.reports import to_perplexity
+from chatbot.network.losses import to_perplexity
 from chatbot.text import UNK, tokenize
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
-from chatbot.chatbot import Chatbot
+from chatbot.bot import Chatbot
 from chatbot.evaluation.intervals import Dialogues, Estimate
 from chatbot.evaluation.searches import Search
 from chatbot.evaluation.statistics import estimate_commonest_share, estimate_distinct

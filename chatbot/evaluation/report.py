@@ -12,7 +12,7 @@ from typing import Any
 from chatbot.corpus import Pair
 from chatbot.errors import ChatbotError
 from chatbot.evaluation.drawing import draw_lines
-from chatbot.evaluation.measuring import Evaluation
+from chatbot.evaluation.figures import Evaluation
 from chatbot.evaluation.searches import PEOPLE
 from chatbot.evaluation.tables import SURENESS, Table, list_examples, list_tables, make_line
 from chatbot.system.files import replace_text

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from chatbot.corpus import Pair
-from chatbot.evaluation.measuring import UNSEEN, Evaluation
+from chatbot.evaluation.figures import UNSEEN, Evaluation
 from chatbot.evaluation.searches import GREEDY, PEOPLE
 from chatbot.system.terminal import count_columns, make_visible, pad_columns
 

@@ -8,6 +8,7 @@ the smoothed loss; the losses themselves stay what they are without it, for they
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import tensorflow as tf
@@ -148,3 +149,8 @@ def _project(
         return tf.cast(by_outputs, dtype), by_kernel, by_bias, None
 
     return losses, gradient
+
+
+def to_perplexity(loss: float) -> float:
+    """Returns e to a mean loss in nats, at most e to the 700, which JSON can still hold."""
+    return math.exp(min(loss, 700.0))

@@ -44,7 +44,7 @@ def die_while_encoding(countdown: Countdown) -> None:
 
 
 def die_while_measuring(countdown: Countdown) -> None:
-    replicas: Any = importlib.import_module("chatbot.replicas")
+    replicas: Any = importlib.import_module("chatbot.training.computation")
     measure = replicas.OneDevice.sum_losses
 
     def measure_and_die(*arguments: Any) -> Any:

@@ -42,7 +42,7 @@ NUMBERS = [
 PROGRAM = """
 import contextlib, io, sys
 import {module} as program
-from chatbot.flags import run
+from chatbot.programs.flags import run
 for assignment in sys.stdin.read().split():
     sys.argv = ["{module}.py", "--" + assignment]
     complaint = io.StringIO()

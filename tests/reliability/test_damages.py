@@ -15,10 +15,10 @@ import tensorflow as tf
 from helpers_chat import run_predict
 from trainings import assert_same_weights, tiny_settings, train, write_pairs
 
-from chatbot import replicas
-from chatbot.chatbot import Chatbot
+from chatbot.bot import Chatbot
 from chatbot.errors import ChatbotError
-from chatbot.training import Trainer
+from chatbot.training import computation as replicas
+from chatbot.training.trainer import Trainer
 from reliability.conftest import Tally
 
 ROW = "damaged checkpoints"

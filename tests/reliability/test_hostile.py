@@ -26,7 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_predict import Terminal
 
-from chatbot.chatbot import Chatbot
+from chatbot.bot import Chatbot
 from chatbot.dataset import EncodingConfig, encode_corpus
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.storage.model_directory import ModelDirectory

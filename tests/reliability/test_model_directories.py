@@ -15,9 +15,9 @@ import pytest
 from helpers_chat import ROOT
 from trainings import digest_directory, tiny_settings, train, write_pairs
 
-from chatbot import replicas
-from chatbot.chatbot import Chatbot
+from chatbot.bot import Chatbot
 from chatbot.errors import ChatbotError
+from chatbot.training import computation as replicas
 from reliability.conftest import Tally
 
 ROW = "model directories"

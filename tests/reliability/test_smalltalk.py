@@ -30,7 +30,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     place = tmp_path_factory.mktemp("smalltalk")
     model, target = f"--model_dir={place / 'model'}", place / "figures.json"
     run("train.py", "--flagfile=data/smalltalk.flags", model)
-    run("-m", "chatbot.evaluate", model, "--corpus=data/smalltalk", f"--json_file={target}")
+    run("evaluate.py", model, "--corpus=data/smalltalk", f"--json_file={target}")
     found: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
     return found
 

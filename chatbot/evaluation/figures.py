@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chatbot.chatbot import Chatbot
+from chatbot.bot import Chatbot
 from chatbot.corpus import Pair
 from chatbot.dataset.pair_hashes import HASH_TYPE, find_known, hash_pair
 from chatbot.evaluation.material import Material
@@ -68,7 +68,8 @@ def evaluate(
         seen: `bool [N]`, the pairs that the model has learned from, or None where nobody knows.
 
     Returns:
-        {figure: value} as `chatbot.evaluate` describes it, and what the figures are made from.
+        {figure: value} as `chatbot.programs.evaluate` describes it, and what the figures are made
+        from.
 
     Raises:
         ChatbotError: A search does not fit the model's own settings.

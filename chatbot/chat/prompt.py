@@ -18,14 +18,14 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.styles import Style
 
-from chatbot.layout import Row, note
-from chatbot.repl import Chat
-from chatbot.startup import load_and_trace
+from chatbot.chat.conversation import Chat
+from chatbot.chat.loading import load_and_trace
+from chatbot.chat.rows import Row, note
 from chatbot.system.terminal import make_visible
 
 if TYPE_CHECKING:
-    from chatbot.chatbot import Chatbot
-    from chatbot.pictures import Pictures
+    from chatbot.bot import Chatbot
+    from chatbot.chat.pictures import Pictures
 
 STYLE = Style.from_dict(
     {
@@ -119,7 +119,7 @@ def find_history() -> Path:
 def chat_on_terminal(
     model_dir: str, settings: Mapping[str, Any] | None = None, pictures: Pictures | None = None
 ) -> int:
-    """Chats on a terminal; see `chatbot.pipe.chat_through_pipe`.
+    """Chats on a terminal; see `chatbot.chat.pipe.chat_through_pipe`.
 
     The prompt appears at once, and the model is loaded and traced behind it.
     """

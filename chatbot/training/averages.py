@@ -78,32 +78,3 @@ class Averages:
 def make_averages(model: Seq2Seq, decay: float) -> Averages | None:
     """Makes averages, or None where the decay is 0; arguments as for `Averages`."""
     return Averages(model, decay) if decay > 0 else None
-
-
-def track(model: Seq2Seq, averages: Averages | None, **others: Any) -> tf.train.Checkpoint:
-    """Names what a checkpoint holds.
-
-    Args:
-        model: The network that is trained.
-        averages: What follows its weights, or None.
-        **others: What else it holds.
-
-    Returns:
-        What is saved and restored.
-    """
-    if averages is not None:
-        others["averages"] = averages.model
-    return tf.train.Checkpoint(model=model, **others)
-
-
-def track_for_replies(model: Seq2Seq, decay: float) -> tf.train.Checkpoint:
-    """Names what of a checkpoint a network that replies is restored from.
-
-    Args:
-        model: The network.
-        decay: That of the training, whose averages are meant if it is not 0.
-
-    Returns:
-        What is restored.
-    """
-    return tf.train.Checkpoint(**{"averages" if decay > 0 else "model": model})

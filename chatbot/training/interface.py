@@ -18,13 +18,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chatbot.audience import Audience
 from chatbot.errors import ChatbotError
-from chatbot.lifecycle import train_directory
 from chatbot.settings.config import Config
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.paths import local_path
 from chatbot.system.stopping import StopRequest
+from chatbot.training.audience import Audience
+from chatbot.training.run import train_directory
 
 
 class Training(NamedTuple):

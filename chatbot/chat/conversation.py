@@ -3,8 +3,8 @@
 A model that was trained with `--context_turns=N` is asked the last N turns: what was typed, and
 what was answered (the best reply of the beam or of the samples, without them the greedy one).
 
-On a terminal `chatbot.prompt` asks for the lines, else they come through `chatbot.pipe`. For the
-time and memory that a line may take see `chatbot.chatbot`.
+On a terminal `prompt` asks for the lines, else they come through `pipe`. For the time and memory
+that a line may take see `chatbot.bot`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chatbot.answering import Answer, answer
 from chatbot.beam_tree import cut_tree, find_path
+from chatbot.chat.answer import Answer, answer
+from chatbot.chat.rows import Row, lay_out, note
 from chatbot.errors import ChatbotError
-from chatbot.layout import Row, lay_out, note
 from chatbot.plots import draw_attention, draw_beam_tree, shade_attention, write_beam_tree
 from chatbot.settings.config import PLAIN, SearchConfig
 from chatbot.settings.fields import parse_value
@@ -26,8 +26,8 @@ from chatbot.system.paths import local_path
 from chatbot.system.terminal import make_visible
 
 if TYPE_CHECKING:
-    from chatbot.chatbot import Chatbot
-    from chatbot.pictures import Pictures
+    from chatbot.bot import Chatbot
+    from chatbot.chat.pictures import Pictures
     from chatbot.text import Query
 
 LONGEST_TURN = 1 << 17

@@ -10,34 +10,30 @@ from typing import Any
 
 from absl import logging
 
-from chatbot.audience import Audience
-from chatbot.averaging import Averages, track
 from chatbot.dataset import BatchPlan, Corpora
 from chatbot.dataset.prefetch import prefetch
-from chatbot.distribution import Distribution
 from chatbot.errors import ChatbotError
+from chatbot.network.losses import to_perplexity
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.optimization import (
+from chatbot.settings.config import Config, TrainingConfig
+from chatbot.storage.model_directory import ModelDirectory
+from chatbot.storage.reports import append_report, cut_reports, open_events
+from chatbot.storage.tracking import track
+from chatbot.system.stopping import StopRequest
+from chatbot.training.audience import Audience
+from chatbot.training.averages import Averages
+from chatbot.training.computation import Work, make_computation
+from chatbot.training.distribution import Distribution
+from chatbot.training.pace import Pace, make_bar, write_above
+from chatbot.training.progress import Progress, restore_progress
+from chatbot.training.step import (
     count_steps,
     create_slots,
     describe_jump,
     make_optimizer,
     scheduled_learning_rate,
 )
-from chatbot.pace import Pace, make_bar, write_above
-from chatbot.replicas import Work, make_computation
-from chatbot.settings.config import Config, TrainingConfig
-from chatbot.storage.model_directory import ModelDirectory
-from chatbot.storage.reports import (
-    Progress,
-    append_report,
-    cut_reports,
-    open_events,
-    restore_progress,
-    to_perplexity,
-)
-from chatbot.system.stopping import StopRequest
-from chatbot.validation import Perplexities, Validation
+from chatbot.training.validation import Perplexities, Validation
 
 
 class Trainer:
@@ -89,7 +85,8 @@ class Trainer:
         with distribution.scope():
             optimizer = make_optimizer(precision)
             create_slots(optimizer, model)
-        self._tracked = track(model, averages, optimizer=optimizer)
+        others = None if averages is None else averages.model
+        self._tracked = track(model, others, optimizer=optimizer)
         self._computation = make_computation(model, optimizer, self._config, distribution, averages)
         self.total_steps = count_steps(self._config, self._plan.steps_per_epoch)
         self.step = 0

@@ -15,8 +15,8 @@ from chatbot.plots.labels import shorten
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from chatbot.answering import Answer
-    from chatbot.chatbot import Chatbot
+    from chatbot.bot import Chatbot
+    from chatbot.chat.answer import Answer
     from chatbot.reply import Reply
     from chatbot.text import Query
 

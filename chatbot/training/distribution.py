@@ -16,9 +16,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from chatbot.cluster import CONFIG_EXAMPLE, Cluster, read_cluster
 from chatbot.errors import ChatbotError
 from chatbot.system.stopping import restore_handlers, set_handlers
+from chatbot.training.cluster import CONFIG_EXAMPLE, Cluster, read_cluster
 
 _TASK = re.compile(r"/job:(chief|worker)/(?:replica:\d+/)?task:(\d+)")
 _GONE = (

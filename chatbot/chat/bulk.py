@@ -9,7 +9,7 @@ batches of similar length and its answers written at once, so that memory does n
 number of lines. **The bound**: a window is at most 512 lines and, except for its last line, 1 MB.
 It costs at most 64 times its bytes (control characters among emoji, all escaped; 4 times is usual)
 besides the search. A line of more than 16 MB is refused. For what a query costs see
-`chatbot.chatbot`.
+`chatbot.bot`.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from chatbot.answering import Answer, answer
+from chatbot.chat.answer import Answer, answer
+from chatbot.chat.loading import load_and_trace
 from chatbot.errors import ChatbotError
-from chatbot.startup import load_and_trace
 from chatbot.system.lines import MAX_LINE, LineReader, open_lines, replace_file
 from chatbot.system.terminal import UNSAFE, write_bytes
 
 if TYPE_CHECKING:
-    from chatbot.chatbot import Chatbot
-    from chatbot.pictures import Pictures
+    from chatbot.bot import Chatbot
+    from chatbot.chat.pictures import Pictures
 
 
 def answer_lines(

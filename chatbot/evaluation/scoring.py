@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from chatbot.network.padding import pad_rows
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.optimization import BATCH_SIGNATURE
 from chatbot.text import UNK, Query, Vocabulary, end_reply, join_turns, tokenize, tokenize_turns
+from chatbot.training.step import BATCH_SIGNATURE
 
 BATCH = 64
 """Pairs that are scored together."""

@@ -1,4 +1,4 @@
-"""Measures models on a corpus: python -m chatbot.evaluate --model_dir=DIRECTORY --corpus=FILE.
+"""Measures models on a corpus: python evaluate.py --model_dir=DIRECTORY --corpus=FILE.
 
 With `--json_file` the figures are written as one JSON object. Of one model its top level has
 
@@ -57,13 +57,12 @@ from absl import flags
 from chatbot.corpus import read_pairs
 from chatbot.errors import ChatbotError
 from chatbot.evaluation.searches import parse_searches
-from chatbot.flags import (
+from chatbot.programs.flags import (
     FLAGS,
     define_path,
     define_paths,
     define_settings,
     given_settings,
-    run,
     show,
 )
 from chatbot.settings.config import CorpusConfig, SearchConfig
@@ -83,7 +82,7 @@ PURPOSE = (
 
 
 def define_flags() -> None:
-    """Defines the flags of `python -m chatbot.evaluate`."""
+    """Defines the flags of evaluate.py."""
     define_paths(
         "model_dir",
         [find_in_project("model/smalltalk")],
@@ -153,7 +152,3 @@ def _check_outputs(json_file: str, report: str) -> None:
         raise ChatbotError(f"{json_file} cannot be written (it is a directory); name a file in it")
     if os.path.exists(report) and not os.path.isdir(report):
         raise ChatbotError(f"--report={report} is not a directory; name another one")
-
-
-if __name__ == "__main__":
-    run(main, PURPOSE, define_flags)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from chatbot.chatbot import Chatbot
+    from chatbot.bot import Chatbot
     from chatbot.reply import Reply
     from chatbot.text import Query
 

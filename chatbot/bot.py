@@ -30,7 +30,6 @@ from typing import Any
 import tensorflow as tf
 
 from chatbot.addons import make_search
-from chatbot.averaging import track_for_replies
 from chatbot.beam_tree import Branch
 from chatbot.errors import ChatbotError
 from chatbot.network.device import computing_in, prepare_device, resolve_precision, taking_turns
@@ -40,6 +39,7 @@ from chatbot.reply import Attention, ReadQuery, Reply
 from chatbot.search import Hypotheses, SearchGraphs, make_tree, write_replies
 from chatbot.settings.config import Config, SearchConfig
 from chatbot.storage.model_directory import ModelDirectory
+from chatbot.storage.tracking import track_for_replies
 from chatbot.text import (
     EOS,
     SPECIAL_TOKENS,

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from chatbot.dataset import EncodedCorpus, EvaluationPlan
-from chatbot.replicas import Computation
-from chatbot.storage.reports import to_perplexity
+from chatbot.network.losses import to_perplexity
 from chatbot.system.stopping import StopRequest
+from chatbot.training.computation import Computation
 
 LEAST_UNSEEN = 0.01
 """Share of the pairs below which the unseen ones are too few to tell anything."""

@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from chatbot.averaging import Averages
 from chatbot.dataset import Batch, EncodedCorpus
-from chatbot.distribution import Distribution
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.optimization import BATCH_SIGNATURE, WeightUpdate, make_train_step
 from chatbot.settings.config import TrainingConfig
-from chatbot.shared_step import make_shared_losses, make_shared_step
 from chatbot.system.stopping import StopRequest
+from chatbot.training.averages import Averages
+from chatbot.training.distribution import Distribution
+from chatbot.training.shared_step import make_shared_losses, make_shared_step
+from chatbot.training.step import BATCH_SIGNATURE, WeightUpdate, make_train_step
 
 
 class Work(NamedTuple):

@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from chatbot.audience import Audience
-from chatbot.distribution import Distribution
 from chatbot.errors import ChatbotError
 from chatbot.plots import draw_curves
 from chatbot.settings.config import Config
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.storage.reports import read_reports
 from chatbot.system.stopping import StopRequest
+from chatbot.training.audience import Audience
+from chatbot.training.distribution import Distribution
 
 
 class Run(NamedTuple):

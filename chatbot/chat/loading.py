@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chatbot.chatbot import Chatbot
+    from chatbot.bot import Chatbot
 
 
 def load_and_trace(model_dir: str, settings: Mapping[str, Any] | None = None) -> Chatbot:
@@ -29,7 +29,7 @@ def load_and_trace(model_dir: str, settings: Mapping[str, Any] | None = None) ->
     # second now, and another at the end.
     gc.disable()
     try:
-        from chatbot.chatbot import Chatbot
+        from chatbot.bot import Chatbot
 
         _leave_graphs_alone()
         bot = Chatbot.load(model_dir, settings)

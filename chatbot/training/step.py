@@ -9,9 +9,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from chatbot.averaging import Averages
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import TrainingConfig
+from chatbot.training.averages import Averages
 
 BATCH_SIGNATURE = (
     tf.TensorSpec([None, None], tf.int32),

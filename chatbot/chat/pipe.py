@@ -9,13 +9,13 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from chatbot.repl import Chat
-from chatbot.startup import load_and_trace
+from chatbot.chat.conversation import Chat
+from chatbot.chat.loading import load_and_trace
 from chatbot.system.lines import LineReader
 from chatbot.system.terminal import is_terminal, make_visible, write_output
 
 if TYPE_CHECKING:
-    from chatbot.pictures import Pictures
+    from chatbot.chat.pictures import Pictures
 
 
 def chat_through_pipe(

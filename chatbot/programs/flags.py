@@ -220,8 +220,11 @@ def describe(purpose: str) -> str:
     """
     width = min(100, shutil.get_terminal_size().columns)
     module = getattr(sys.modules["__main__"], "__spec__", None)  # None of a script
-    command = f"-m {module.name}" if module else _program()
-    lines = [*textwrap.wrap(purpose, width), "", f"usage: python {command} [--flag=value ...]"]
+    if module is not None and module.name != "chatbot.__main__":
+        command = f"python -m {module.name}"
+    else:
+        command = f"python {_program()}" if _program().endswith(".py") else _program()
+    lines = [*textwrap.wrap(purpose, width), "", f"usage: {command} [--flag=value ...]"]
     for heading, names in _SHOWN.items():
         lines += ["", f"{heading}:"]
         for name in names:

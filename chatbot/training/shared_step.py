@@ -13,11 +13,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from chatbot.averaging import Averages
-from chatbot.distribution import Distribution
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.optimization import BATCH_SIGNATURE, WeightUpdate, find_gradients
 from chatbot.settings.config import TrainingConfig
+from chatbot.training.averages import Averages
+from chatbot.training.distribution import Distribution
+from chatbot.training.step import BATCH_SIGNATURE, WeightUpdate, find_gradients
 
 REPLICA_STREAM = 4000
 """Where the replicas' dropout streams begin."""

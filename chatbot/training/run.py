@@ -11,23 +11,23 @@ from typing import Any
 
 import tensorflow as tf
 
-from chatbot.audience import Audience
-from chatbot.averaging import make_averages
 from chatbot.corpus import read_pairs
 from chatbot.dataset import Corpora, EncodedCorpus, EncodingConfig, encode_corpus
 from chatbot.dataset.cache import keep_only
-from chatbot.distribution import Distribution, join_others
 from chatbot.errors import ChatbotError
 from chatbot.network.device import computing_in, has_gpu, prepare_device, resolve_precision
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.origins import PATHS, are_same, enter_directory, fingerprint_corpora
 from chatbot.plots.first_pairs import show_first_pairs
-from chatbot.run import Run, draw_reports, explaining
 from chatbot.settings.config import Config, SearchConfig, TrainingConfig
 from chatbot.settings.read_options import ReadOptions
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.stopping import Stopped, StopRequest
-from chatbot.training import Trainer
+from chatbot.training.audience import Audience
+from chatbot.training.averages import make_averages
+from chatbot.training.distribution import Distribution, join_others
+from chatbot.training.job import Run, draw_reports, explaining
+from chatbot.training.origins import PATHS, are_same, enter_directory, fingerprint_corpora
+from chatbot.training.trainer import Trainer
 
 CHANGEABLE = {
     "num_epochs",

@@ -1,0 +1,1 @@
+"""The chat: on a terminal, through a pipe, or all lines of a file at once."""

@@ -1,0 +1,23 @@
+"""The programs: what they are called, their flags, and how each is run."""
+
+from __future__ import annotations
+
+import importlib
+from typing import NoReturn
+
+from chatbot.programs import flags
+
+PROGRAMS = ("train", "predict", "evaluate")
+
+
+def run_program(name: str) -> NoReturn:
+    """Runs a program with the command line in `sys.argv`.
+
+    Args:
+        name: One of `PROGRAMS`.
+
+    Raises:
+        SystemExit: Always, with the exit status.
+    """
+    program = importlib.import_module(f"chatbot.programs.{name}")
+    flags.run(program.main, program.PURPOSE, program.define_flags)

@@ -1,0 +1,98 @@
+"""Talks as a trained chatbot: python predict.py --model_dir=DIRECTORY."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from absl import flags
+
+from chatbot.errors import ChatbotError
+from chatbot.programs.flags import FLAGS, define_path, define_settings, given_settings, show
+from chatbot.settings.config import PLAIN, SearchConfig
+from chatbot.system.notices import hush
+from chatbot.system.paths import find_in_project
+from chatbot.system.terminal import is_terminal
+
+BUNDLED = "model/smalltalk"
+SEARCH = "The search; what is not given here is the model directory's"
+PURPOSE = (
+    "Shows the greedy reply and the beam's best replies to every line, each with its log_prob, the "
+    "model's log probability of the reply and its end token, and the score that the beam's replies "
+    "are sorted by: log_prob / ((5 + tokens) / 6) ** length_penalty, where tokens counts the end "
+    "token and log_prob is taken among what the rules below allow. Reads from the terminal or a "
+    "pipe; with --input or --output it answers in JSON."
+)
+
+
+def define_flags() -> None:
+    """Defines the flags of predict.py."""
+    define_path("model_dir", find_in_project(BUNDLED), "Directory that train.py has made.")
+    define_path(
+        "input",
+        "",
+        "File whose lines are the queries, or - for standard input. The answers are JSON, one "
+        "object a line and a line for each: query, greedy (reply, log_prob), and beam, or with "
+        "--sample sample (reply, log_prob, score). Every line is a query of its own; only the chat "
+        "remembers the turns before it.",
+    )
+    define_path(
+        "output",
+        "",
+        "File for the answers in JSON, written whole or not at all; - is standard output.",
+    )
+    define_path(
+        "attention_dir", "", "Directory for a picture of each answer's attention, greedy and best."
+    )
+    define_path(
+        "beam_tree_dir",
+        "",
+        "Directory for a picture of what the beam kept and dropped for each line.",
+    )
+    flags.DEFINE_boolean(
+        "plain",
+        False,
+        "The tutorial's greedy search and beam, whatever the model directory's search is; settings "
+        "that are given beside it still count.",
+    )
+    show("Who talks, and to whom", "model_dir", "input", "output", "attention_dir", "beam_tree_dir")
+    show(SEARCH, "plain")
+    define_settings(SEARCH, SearchConfig)
+    flags.DEFINE_alias("seed", "sampling_seed")
+
+
+def main(_: Sequence[str]) -> int:
+    """Chats, or answers the lines of a file.
+
+    Returns:
+        The exit status.
+    """
+    if not FLAGS["model_dir"].present and not os.path.isdir(FLAGS.model_dir):
+        raise ChatbotError(
+            f"{FLAGS.model_dir} does not exist yet; train it in a minute or two with python "
+            "train.py, or name another with --model_dir"
+        )
+    hush()
+    given = {**(PLAIN if FLAGS.plain else {}), **given_settings(SearchConfig)}
+    pictures = _make_pictures(FLAGS.attention_dir, FLAGS.beam_tree_dir)
+    if FLAGS.input or FLAGS.output:
+        from chatbot.chat.bulk import answer_lines
+
+        source, target = FLAGS.input or "-", FLAGS.output or "-"
+        return answer_lines(source, target, FLAGS.model_dir, given, pictures)
+    if is_terminal(0) and is_terminal(1):
+        from chatbot.chat.prompt import (
+            chat_on_terminal as chat,  # not for --help: these take a moment
+        )
+    else:
+        from chatbot.chat.pipe import chat_through_pipe as chat
+    return chat(FLAGS.model_dir, given, pictures)
+
+
+def _make_pictures(attention_dir: str, beam_tree_dir: str) -> Any:
+    if not (attention_dir or beam_tree_dir):
+        return None
+    from chatbot.chat.pictures import Pictures
+
+    return Pictures(attention_dir, beam_tree_dir)

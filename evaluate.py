@@ -1,0 +1,8 @@
+"""Measures models on a corpus: python evaluate.py --model_dir=DIRECTORY --corpus=FILE."""
+
+from __future__ import annotations
+
+from chatbot.programs import run_program
+
+if __name__ == "__main__":
+    run_program("evaluate")

@@ -43,8 +43,9 @@ test: lint ## run lint, then the whole test suite with branch coverage
 
 # What a processor without bfloat16 instructions computes; the variable is TensorFlow's, read when it is loaded.
 test-without-bfloat16: $(DEVELOPMENT) ## run the tests of training and search as on a processor without bfloat16
-	@ONEDNN_MAX_CPU_ISA=AVX2 $(VENV_PYTHON) $(PYTEST) tests/test_device.py tests/test_products.py tests/test_model.py \
-		tests/test_search.py tests/test_chatbot.py tests/test_averaging.py tests/test_training.py
+	@ONEDNN_MAX_CPU_ISA=AVX2 $(VENV_PYTHON) $(PYTEST) tests/network/test_device.py tests/network/test_seq2seq.py \
+		tests/network/test_constant_product.py tests/search/test_search.py tests/test_bot.py \
+		tests/training/test_averages.py tests/training/test_trainer.py
 
 test-reliability: $(DEVELOPMENT) ## kill, damage, starve and insult it, and count what survives
 	@$(VENV_PYTHON) $(PYTEST) tests/reliability

@@ -10,12 +10,12 @@ import hypothesis
 import numpy as np
 import pytest
 import tensorflow as tf
-from oracles import Network, list_variables
 
 from chatbot.network.device import resolve_precision
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import ModelConfig
 from chatbot.text import EOS
+from tests.oracles import Network, list_variables
 
 # The same examples in every run; no time limit, for an operation is slow when first called.
 hypothesis.settings.register_profile("chatbot", deadline=None, derandomize=True, database=None)

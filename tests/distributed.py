@@ -117,9 +117,9 @@ def main(directory: Path, settings: dict[str, Any], manner: dict[str, Any]) -> i
 
     hush()
     import tensorflow as tf
-    from trainings import train
 
     from chatbot.errors import ChatbotError
+    from tests.trainings import train
 
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     processors = [tf.config.LogicalDeviceConfiguration()] * manner.get("processors", 1)

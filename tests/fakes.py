@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from oracles import Stepper
+
+from tests.oracles import Stepper
 
 NEVER = 1e-12
 """Stands for a probability of 0, whose logarithm the library cannot add up."""

@@ -15,8 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import QUERIES, U, V, W, make_config, make_pairs, pad
-from fakes import NEVER, TableModel
 
 from chatbot.addons import AddonsBeamSearch, AddonsGreedySearch
 from chatbot.bot import Chatbot
@@ -28,6 +26,8 @@ from chatbot.settings.config import Config, ModelConfig, SearchConfig, TrainingC
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import EOS, PAD, SPECIAL_TOKENS, Vocabulary
 from chatbot.training.step import make_train_step
+from tests.conftest import QUERIES, U, V, W, make_config, make_pairs, pad
+from tests.fakes import NEVER, TableModel
 
 ROOT = Path(__file__).parents[1]
 WORDS = Vocabulary([*SPECIAL_TOKENS, "i", "am", "chinese"])

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers_chat import ROOT
 
 from chatbot.corpus import read_pairs
+from tests.helpers_chat import ROOT
 
 SMALLTALK = ROOT / "data" / "smalltalk"
 

@@ -67,7 +67,7 @@ def is_saving() -> bool:
     while frame.f_back is not None:
         frame = frame.f_back
         code = frame.f_code
-        if code.co_name == "save" and code.co_filename.endswith("checkpoint_store.py"):
+        if code.co_name == "save" and code.co_filename.endswith("checkpoints.py"):
             return True
     return False
 

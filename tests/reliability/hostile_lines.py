@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import random
 
-from helpers_chat import make_hostile_lines
-
 from chatbot.text import SPECIAL_TOKENS
+from tests.helpers_chat import make_hostile_lines
 
 MEGABYTE = 1 << 20
 ESCAPES = (

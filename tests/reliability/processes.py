@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from chatbot.storage.model_directory import ModelDirectory
-from reliability.conftest import LOST, Tally
+from tests.reliability.conftest import LOST, Tally
 
 ROOT = Path(__file__).parents[2]
 DYING = Path(__file__).with_name("dying.py")

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers_chat import ROOT, make_directory
-from trainings import digest_directory, tiny_settings, train, write_pairs
 
 from chatbot.errors import ChatbotError
 from chatbot.settings.config import SECTIONS, SearchConfig
-from reliability.conftest import Tally
-from reliability.test_model_directories import run_program
+from tests.helpers_chat import ROOT, make_directory
+from tests.reliability.conftest import Tally
+from tests.reliability.test_model_directories import run_program
+from tests.trainings import digest_directory, tiny_settings, train, write_pairs
 
 FLAGS = "flags out of range"
 

@@ -17,7 +17,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from corpus_samples import (
+
+from chatbot.corpus import ReadReport, read_pairs
+from chatbot.errors import ChatbotError
+from tests.corpus.test_malformed import pack
+from tests.corpus.test_malformed_formats import COUNTED, REFUSED_YAML
+from tests.corpus_samples import (
     BY_LINE,
     NAMES,
     WHOLE,
@@ -28,14 +33,9 @@ from corpus_samples import (
     read,
     write,
 )
-from helpers_chat import ROOT
-from test_corpus_malformed import pack
-from test_corpus_malformed_formats import COUNTED, REFUSED_YAML
-from trainings import tiny_settings
-
-from chatbot.corpus import ReadReport, read_pairs
-from chatbot.errors import ChatbotError
-from reliability.conftest import Tally
+from tests.helpers_chat import ROOT
+from tests.reliability.conftest import Tally
+from tests.trainings import tiny_settings
 
 ROW = "malformed corpora"
 HARMLESS, LEFT_OUT, REFUSED = "harmless", "left out and counted", "refused"

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers_chat import run_predict
-from trainings import assert_same_weights, tiny_settings, train, write_pairs
 
 from chatbot.bot import Chatbot
 from chatbot.errors import ChatbotError
 from chatbot.training import computation as replicas
 from chatbot.training.trainer import Trainer
-from reliability.conftest import Tally
+from tests.helpers_chat import run_predict
+from tests.reliability.conftest import Tally
+from tests.trainings import assert_same_weights, tiny_settings, train, write_pairs
 
 ROW = "damaged checkpoints"
 INDEX, DATA = ".index", ".data-00000-of-00001"

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_corpora import write_corpus
 
 from chatbot.storage.model_directory import ModelDirectory
-from reliability.conftest import Tally
-from reliability.processes import (
+from tests.reliability.conftest import Tally
+from tests.reliability.processes import (
     assert_same_tensors,
     finish,
     read_tensors,
     start_training,
     training_flags,
 )
+from tests.small_corpora import write_corpus
 
 
 def train(model_dir: Path, flags: list[str], tally: Tally) -> dict[str, Any]:

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from small_corpora import write_corpus
-from trainings import digest_directory
 
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.files import hash_file
-from reliability.conftest import Tally
-from reliability.processes import (
+from tests.reliability.conftest import Tally
+from tests.reliability.processes import (
     ROOT,
     assert_same_training,
     finish,
     start_training,
     training_flags,
 )
+from tests.small_corpora import write_corpus
+from tests.trainings import digest_directory
 
 LIMITED = """
 import resource, runpy, sys

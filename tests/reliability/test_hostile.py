@@ -21,10 +21,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers_chat import CONFIG, ROOT, read_line, run_predict
 from hypothesis import given
 from hypothesis import strategies as st
-from test_predict import Terminal
 
 from chatbot.bot import Chatbot
 from chatbot.dataset import EncodingConfig, encode_corpus
@@ -32,8 +30,10 @@ from chatbot.network.seq2seq import Seq2Seq
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.terminal import UNSAFE
 from chatbot.text import EOS, GO, PAD, SEP, SPECIAL_TOKENS, Vocabulary, tokenize
-from reliability.conftest import Tally
-from reliability.hostile_lines import ESCAPES, list_hostile_lines, list_special_lines
+from tests.helpers_chat import CONFIG, ROOT, read_line, run_predict
+from tests.programs.test_predict import Terminal
+from tests.reliability.conftest import Tally
+from tests.reliability.hostile_lines import ESCAPES, list_hostile_lines, list_special_lines
 
 ROW = "hostile lines"
 MEMORY = 256 << 20  # bytes

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from small_corpora import write_corpus
-from trainings import read_until
 
-from reliability.conftest import Tally
-from reliability.processes import (
+from tests.reliability.conftest import Tally
+from tests.reliability.processes import (
     DYING,
     assert_same_training,
     finish,
@@ -22,6 +20,8 @@ from reliability.processes import (
     training_flags,
     wait_until,
 )
+from tests.small_corpora import write_corpus
+from tests.trainings import read_until
 
 TRAININGS, KILLS = 5, 4
 PLACES = {"encoding": 3, "checkpoint": 4, "writing": 3, "validation": 4, "start": 2, "step": 4}

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers_chat import ROOT
-from trainings import digest_directory, tiny_settings, train, write_pairs
 
 from chatbot.bot import Chatbot
 from chatbot.errors import ChatbotError
 from chatbot.training import computation as replicas
-from reliability.conftest import Tally
+from tests.helpers_chat import ROOT
+from tests.reliability.conftest import Tally
+from tests.trainings import digest_directory, tiny_settings, train, write_pairs
 
 ROW = "model directories"
 Change = Callable[[Path], object]

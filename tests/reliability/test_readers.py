@@ -6,16 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from small_corpora import write_corpus
-
-from reliability.conftest import Tally
-from reliability.processes import (
+from tests.reliability.conftest import Tally
+from tests.reliability.processes import (
     ROOT,
     assert_same_training,
     finish,
     start_training,
     training_flags,
 )
+from tests.small_corpora import write_corpus
 
 ENDS = ("2>&-", "2>/dev/full", ">&- 2>&- <&-", "2>&1 | head -c 1500")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reliability.processes import ROOT
+from tests.reliability.processes import ROOT
 
 
 def run(*command: str) -> None:

@@ -12,18 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from small_corpora import write_corpus
-from trainings import read_until
 
 from chatbot.storage.model_directory import ModelDirectory
-from reliability.conftest import Tally
-from reliability.processes import (
+from tests.reliability.conftest import Tally
+from tests.reliability.processes import (
     assert_same_training,
     finish,
     start_training,
     training_flags,
     wait_until,
 )
+from tests.small_corpora import write_corpus
+from tests.trainings import read_until
 
 LIMIT = 10.0
 """Seconds of its processors in which a training has to end; those of a clock depend on the load."""

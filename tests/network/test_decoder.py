@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from chatbot.network.seq2seq import Seq2Seq
+from chatbot.text import EOS, GO
+from tests.conftest import QUERIES, REPLIES, B, L, Pairs, T, U, W, pad
+from tests.oracles import Network
+
+
+def run_teacher_forced(model: Seq2Seq, pairs: Pairs) -> tf.Tensor:
+    starts = tf.fill([len(pairs.reply_ids), 1], GO)
+    inputs = model.embed(tf.concat([starts, pairs.reply_ids[:, :-1]], axis=1))
+    encoded = model.encode(pairs.query_ids, pairs.query_lengths)
+    return model.decoder.teacher_forced(encoded, inputs, pairs.reply_lengths)
+
+
+@pytest.mark.usefixtures("either_loop")
+def test_teacher_forced_outputs_equal_the_oracle(
+    model: Seq2Seq, network: Network, pairs: Pairs
+) -> None:
+    outputs = run_teacher_forced(model, pairs)
+    assert outputs.shape == [B, T, U]
+    for row, (query, reply) in enumerate(zip(QUERIES, REPLIES)):
+        expected, logits = network.decode(query, reply)
+        np.testing.assert_allclose(outputs[row, : len(reply)], expected, atol=1e-5)
+        projected = model.projection(outputs[row, : len(reply)])
+        np.testing.assert_allclose(projected, logits, atol=5e-5)
+
+
+@pytest.mark.parametrize("time", range(1, T))
+@pytest.mark.usefixtures("either_loop")
+def test_a_token_changes_what_follows_it_and_nothing_before(
+    model: Seq2Seq, pairs: Pairs, time: int
+) -> None:
+    reply = list(REPLIES[0])
+    reply[time - 1] = 4  # the input of step `time`
+    changed_ids, _ = pad([reply, *REPLIES[1:]])
+    before = run_teacher_forced(model, pairs)
+    after = run_teacher_forced(model, pairs._replace(reply_ids=changed_ids))
+    np.testing.assert_array_equal(before[0, :time], after[0, :time])
+    assert np.abs(before[0, time] - after[0, time]).max() > 1e-3
+    np.testing.assert_array_equal(before[1:], after[1:])
+
+
+def test_decoder_starts_from_the_encoders_last_state(model: Seq2Seq, pairs: Pairs) -> None:
+    encoded = model.encode(pairs.query_ids, pairs.query_lengths)
+    start = model.decoder.start(encoded)
+    if model.config.use_attention:
+        assert np.all(start.attention == 0)
+        start = start.cell_state
+    for mine, expected in zip(tf.nest.flatten(start), tf.nest.flatten(encoded.state)):
+        np.testing.assert_array_equal(mine, expected)
+
+
+def test_start_repeats_each_querys_state_for_its_whole_beam(model: Seq2Seq, pairs: Pairs) -> None:
+    encoded = model.encode(pairs.query_ids, pairs.query_lengths)
+    start = model.decoder.start(encoded, beam_size=W)
+    cell_state = start.cell_state if model.config.use_attention else start
+    assert len(tf.nest.flatten(cell_state)) == 2 * L
+    for mine, expected in zip(tf.nest.flatten(cell_state), tf.nest.flatten(encoded.state)):
+        np.testing.assert_array_equal(mine, np.repeat(expected, W, axis=0))
+
+
+def test_a_tiled_step_gives_each_beam_what_the_query_gives_untiled(
+    model: Seq2Seq, pairs: Pairs
+) -> None:
+    encoded = model.encode(pairs.query_ids, pairs.query_lengths)
+    single, _ = model.decoder.cell(model.embed(tf.fill([B], EOS)), model.decoder.start(encoded))
+    start = model.decoder.start(encoded, beam_size=W)
+    tiled, _ = model.decoder.cell(model.embed(tf.fill([B * W], EOS)), start)
+    np.testing.assert_allclose(tiled, np.repeat(single, W, axis=0), rtol=1e-5, atol=1e-6)

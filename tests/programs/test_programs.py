@@ -1,0 +1,275 @@
+"""What all programs have in common: odd command lines, readers that go away, a second run."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatbot.errors import ChatbotError
+from chatbot.programs import flags
+from tests.helpers_chat import ROOT
+from tests.trainings import write_pairs
+
+PROGRAMS = (
+    "chatbot.programs.train",
+    "chatbot.programs.predict",
+    "chatbot.programs.evaluate",
+    "tools.first_pairs",
+    "tools.draw_examples",
+)
+NAMES = (
+    "beam_search plain use_attention rnn_size dropout attention corpus model_dir search flagfile "
+    "undefok verbosity logger_levels help"
+).split()
+words = st.sampled_from(["", "=", "=true", "=1e999", "=9" * 5000, "=\0", "=~", "=a://b", "=\ud800"])
+arguments = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["", "-", "--", "---", "--no", "--nono"]),
+    st.sampled_from([*NAMES, ""]),
+    words | st.text(max_size=9).map("={}".format),
+)
+
+
+def find_definitions(program: str) -> Callable[[], None]:
+    found: Callable[[], None] = importlib.import_module(program).define_flags
+    return found
+
+
+def parse_or_refuse(*given_ones: str) -> None:
+    """Fails where anything but what `run` makes one line of is raised."""
+    with contextlib.suppress(ChatbotError):
+        assert flags.parse(["program.py", *given_ones]) == ["program.py"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS[:3])
+def test_no_command_line_is_a_traceback(program: str) -> None:
+    flags._define_anew(find_definitions(program))
+    given(st.lists(arguments | st.text(), max_size=4).map(tuple))(
+        lambda given_ones: parse_or_refuse(*given_ones)
+    )()
+
+
+def test_no_flag_file_is_a_traceback(tmp_path: Path) -> None:
+    flags._define_anew(find_definitions("chatbot.programs.predict"))
+    file = tmp_path / "odd.flags"
+
+    @given(st.lists(arguments | st.text(max_size=9), max_size=4), st.binary(max_size=9))
+    def check(lines: list[str], end: bytes) -> None:
+        file.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass") + end)
+        parse_or_refuse(f"--flagfile={file}")
+        parse_or_refuse("--flagfile", str(file), "-flagfile")
+
+    check()
+    file.write_text("--beam_size=3", encoding="utf-16")
+    with pytest.raises(ChatbotError, match="a file of --flagfile is not UTF-8"):
+        flags.parse(["predict.py", f"--flagfile={file}"])
+
+
+@pytest.mark.parametrize("program", PROGRAMS[:3])
+def test_a_negated_flag_with_a_value_is_refused(program: str) -> None:
+    flags._define_anew(find_definitions(program))
+    with pytest.raises(ChatbotError, match=r"^--nobeam_search=true does not take an argument; see"):
+        flags.parse(["program.py", "--nobeam_search=true"])
+    flags.parse(["program.py", "--nobeam_search"])
+    assert flags.FLAGS.beam_search is False
+    flags.parse(["program.py"])
+    assert flags.FLAGS.beam_search is True
+
+
+# Runs program files as a notebook does, in one process; nothing is trained.
+NOTEBOOK = """
+import os, runpy, sys, types
+sys.path.insert(0, {root!r})
+import chatbot.system.notices
+chatbot.system.notices.hush = lambda: None
+lifecycle = types.ModuleType("chatbot.training.run")
+def train_directory(model_dir, given, cache_dir, stop):
+    print(model_dir, given["corpus"], given.get("rnn_size", "-"))
+    if given.get("rnn_size") == 7:
+        raise KeyboardInterrupt
+    return 0
+lifecycle.train_directory = train_directory
+sys.modules["chatbot.training.run"] = lifecycle
+def run(program, *arguments):
+    sys.argv = [program, *arguments]
+    try:
+        if program.endswith(".py"):
+            runpy.run_path(os.path.join({root!r}, program), run_name="__main__")
+        else:
+            runpy.run_module(program, run_name="__main__")
+    except SystemExit as end:
+        print(end.code)
+"""
+
+
+def run_notebook(directory: Path, *cells: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "\n".join([NOTEBOOK.format(root=str(ROOT)), *cells])],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr.replace(str(ROOT), "")
+
+
+def test_programs_run_again_in_one_process_and_keep_nothing(tmp_path: Path) -> None:
+    said = run_notebook(
+        ROOT,
+        "run('train.py', '--corpus=a.tsv', '--rnn_size=7', '--verbosity=1')",  # interrupted
+        "run('train.py', '--corpus=a.tsv')",
+        "run('predict.py', '--plain', '--nothing')",
+        f"run('predict.py', '--model_dir={tmp_path}', '--beam_size=0')",
+        "run('evaluate.py', '--search=a=b', '--search=c')",
+        "run('evaluate.py', '--search=d')",
+        "run('train.py', '--corpus=a.tsv', '--nobeam_search=1')",
+    )
+    assert [line.partition(";")[0] for line in said.splitlines()] == [
+        "model/a a.tsv 7",
+        "130",
+        "model/a a.tsv -",
+        "0",
+        *["2"] * 5,
+        "stopped",
+        "predict.py: Unknown command line flag 'nothing'",
+        "predict.py: flag --beam_size=0: 0 is not an integer in the range [1, 1000]",
+        "evaluate.py: --search=a=b: 'a=b' is no setting of a search",
+        "evaluate.py: --search=d: 'd' is no setting of a search",
+        "train.py: --nobeam_search=1 does not take an argument",
+    ]
+
+
+def test_train_py_names_the_model_after_its_corpus_and_trains_small_talk_alone(
+    tmp_path: Path,
+) -> None:
+    cells = (
+        "run('train.py')",
+        "run('train.py', '--rnn_size=9')",
+        "run('train.py', '--corpus=~/mine.tsv')",
+        "run('train.py', '--corpus=mine.tsv', '--model_dir=here')",
+        "run('train.py', '--corpus=')",
+    )
+    assert run_notebook(ROOT, *cells[:2]).split("\n")[:4] == [
+        "model/smalltalk data/smalltalk 256",
+        "0",
+        "model/smalltalk data/smalltalk 9",
+        "0",
+    ]
+    home = f"os.environ['HOME'] = {str(tmp_path)!r}"
+    said = run_notebook(tmp_path, home, *cells)
+    assert said.splitlines() == [
+        f"{ROOT}/model/smalltalk {ROOT}/data/smalltalk 256",
+        "0",
+        f"{ROOT}/model/smalltalk {ROOT}/data/smalltalk 9",
+        "0",
+        f"{ROOT}/model/mine {tmp_path}/mine.tsv -",
+        "0",
+        "here mine.tsv -",
+        "0",
+        "2",
+        "train.py: there is nothing to learn from; name a corpus with --corpus=FILE",
+    ]
+
+
+def test_predict_py_alone_says_how_to_train(tmp_path: Path) -> None:
+    elsewhere = (
+        "import chatbot.system.paths, pathlib; chatbot.system.paths.PROJECT = pathlib.Path('.')"
+    )
+    assert run_notebook(tmp_path, elsewhere, "run('predict.py')") == (
+        "2\npredict.py: model/smalltalk does not exist yet; train it in a minute or two with "
+        "python train.py, or name another with --model_dir\n"
+    )
+
+
+def run_shell(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs a program, `"$@"` in the command, in a shell."""
+    return subprocess.run(
+        ["bash", "-c", command, "bash", sys.executable, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def find_arguments(program: str) -> list[str]:
+    return [f"{program}.py"] if "." not in program else ["-m", program]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_that_nobody_can_read_ends_quietly_or_in_one_line(program: str) -> None:
+    arguments = [*find_arguments(program), "--help"]
+    command = '"$@" | head -n 0; a=${PIPESTATUS[0]}; "$@" >/dev/full; b=$?; "$@" >&-; echo $a $b $?'
+    done = run_shell(command, *arguments)
+    assert done.stdout == "0 2 2\n"
+    lines = done.stderr.splitlines()
+    assert [line.partition(": ")[2].partition("(")[0] for line in lines] == [
+        "standard output cannot be written "
+    ] * 2
+
+
+# Writes to standard error in every way there is, and ends well only if nothing of it fails.
+TALKATIVE = """
+import logging as python_logging, os, sys, warnings
+from absl import logging
+from chatbot.programs.flags import run
+from chatbot.system.notices import hush
+from tqdm import tqdm
+def main(_):
+    hush()
+    print("print", file=sys.stderr, flush=True)
+    sys.stderr.write("write" * 100_000)
+    logging.warning("absl")
+    python_logging.getLogger("other").error("other")
+    warnings.warn("warning")
+    for _ in tqdm(range(3), mininterval=0):
+        tqdm.write("above", file=sys.stderr)
+    os.system("echo shell >&2")
+    with open(sys.argv[0] + "/kept", "w") as file:
+        os.write(2, b"from C++") if os.fstat(2).st_ino != os.fstat(file.fileno()).st_ino else 1 / 0
+    return 7
+sys.argv = sys.argv[1:2]
+run(main, "Talks.", lambda: None)
+"""
+
+
+@pytest.mark.parametrize(
+    "end", ["2>&-", "2>/dev/full", "2>&1 | head -c 20", "<&- 2>&-", "2>&1", ">/dev/full"]
+)
+def test_nobody_reading_is_no_reason_to_stop(end: str, tmp_path: Path) -> None:
+    done = run_shell(
+        f'export PYTHONUNBUFFERED=1; "$@" {end}; exit ${{PIPESTATUS[0]}}',
+        "-c",
+        TALKATIVE,
+        str(tmp_path),
+    )
+    assert done.returncode == 7, done.stderr
+    assert done.stderr == "" or end == ">/dev/full"
+    assert (tmp_path / "kept").read_bytes() == b""
+    if end == "2>&1":
+        for word in ("print", "absl", "other", "warning", "above", "shell", "from C++"):
+            assert word in done.stdout
+
+
+def test_a_training_that_nobody_watches_is_finished(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "pairs.tsv")
+    (tmp_path / "tiny.flags").write_text(
+        "--corpus=~/pairs.tsv\n--model_dir=~/model\n--rnn_size=8\n--embedding_size=8\n"
+        "--batch_size=3\n--max_steps=12\n--validation_corpus=~/pairs.tsv\n--precision=float32\n"
+    )
+    command = 'export HOME="$2"; "$1" train.py --flagfile=~/tiny.flags 2>&1 | head -c 100; '
+    done = run_shell(f"{command} exit ${{PIPESTATUS[0]}}", str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "model" / "finished.json").exists()
+    assert (tmp_path / "model" / "ckpt-12.index").exists()

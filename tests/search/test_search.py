@@ -1,0 +1,337 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatbot import addons
+from chatbot.network.inference import GROUP, InferenceNetwork
+from chatbot.network.seq2seq import Seq2Seq
+from chatbot.search import (
+    FREE,
+    BeamSearch,
+    Hypotheses,
+    Rules,
+    SearchGraphs,
+)
+from chatbot.search.likeliest import find_best, find_likeliest, score_tokens
+from chatbot.settings.config import ModelConfig, SearchConfig
+from chatbot.text import EOS
+from tests.conftest import (
+    ATTENTIONS,
+    IDS,
+    LENGTHS,
+    QUERIES,
+    B,
+    Pairs,
+    V,
+    W,
+    make_pairs,
+    pad,
+    randomise,
+)
+from tests.fakes import TableModel, TableNetwork, draw_table
+from tests.oracles import (
+    Network,
+    count_replies,
+    list_variables,
+    score_normalised,
+    search_exhaustively,
+    search_greedily,
+    search_with_beam,
+)
+
+Reply = tuple[int, ...]
+MakeSearch = Callable[..., Any]
+
+
+def make_library_search(model: Any, beam_size: int | None = None, rules: Rules = FREE) -> Any:
+    search: Any = (
+        addons.AddonsGreedySearch(model)
+        if beam_size is None
+        else addons.AddonsBeamSearch(model, beam_size)
+    )
+    return lambda *arguments: search(*arguments, rules)
+
+
+def make_own_search(model: Any, beam_size: int | None = None, rules: Rules = FREE) -> Any:
+    own = TableNetwork(model) if isinstance(model, TableModel) else InferenceNetwork(model)
+    search: Any = BeamSearch(own)
+    return lambda *arguments: search(*arguments, beam_size or 1, rules)
+
+
+@pytest.fixture(
+    scope="module", params=[make_library_search, make_own_search], ids=["libraries", "own"]
+)
+def make_search(request: pytest.FixtureRequest) -> MakeSearch:
+    """Runs a test with the library's searches and with our own; no width means greedy."""
+    make: MakeSearch = request.param
+    return make
+
+
+def read_row(found: Hypotheses, row: int) -> dict[Reply, float]:
+    """Returns {words: log probability} of one query's hypotheses that exist, best first."""
+    ids, lengths, log_probs = (x[row].numpy() for x in found[:3])
+    existing = int(np.sum(log_probs > -np.inf))
+    assert np.all(log_probs[existing:] == -np.inf)
+    rows = {
+        tuple(ids[place, : lengths[place]].tolist()): float(log_probs[place])
+        for place in range(existing)
+    }
+    assert len(rows) == existing  # none stands there twice
+    return rows
+
+
+def assert_same(found: dict[Reply, float], expected: dict[Reply, float], atol: float) -> None:
+    assert set(found) == set(expected)
+    words = list(expected)
+    np.testing.assert_allclose(
+        [found[reply] for reply in words], [expected[reply] for reply in words], atol=atol
+    )
+
+
+def assert_ranked(found: Hypotheses, penalty: float) -> None:
+    """The scores follow the stated formula and fall."""
+    expected = [
+        [score_normalised(p, n, penalty) for p, n in zip(*row)]
+        for row in zip(found.log_probs.numpy().tolist(), found.lengths.numpy().tolist())
+    ]
+    np.testing.assert_allclose(found.scores, expected, rtol=1e-5)
+    assert np.all(np.diff(found.scores, axis=1) <= 0)
+
+
+@pytest.mark.parametrize("max_reply_length", [1, 4, 8])
+def test_greedy_takes_the_likeliest_token_at_every_step(
+    make_search: MakeSearch, model: Seq2Seq, network: Network, pairs: Pairs, max_reply_length: int
+) -> None:
+    expected = [search_greedily(network.stepper(query), max_reply_length) for query in QUERIES]
+    if max_reply_length == 8:  # the weights show ended and cut replies side by side
+        assert len({len(words) for words, _ in expected}) == B
+        assert max(len(words) for words, _ in expected) == 8
+    found = make_search(model)(*pairs[:2], max_reply_length, 1.0)
+    for row, (words, log_prob) in enumerate(expected):
+        assert_same(read_row(found, row), {words: log_prob}, atol=1e-4)
+    assert_ranked(found, 1.0)
+
+
+def test_greedy_stops_at_its_end_tokens_however_long_a_reply_may_be(
+    make_search: MakeSearch,
+    find_model: Callable[[str], Seq2Seq],
+) -> None:
+    model = find_model("luong")
+    query_ids, query_lengths = pad([QUERIES[0]])
+    short = make_search(model)(query_ids, query_lengths, 8, 1.0)
+    assert short.lengths[0, 0] < 8
+    long = make_search(model)(query_ids, query_lengths, 500, 1.0)
+    assert long.ids.shape[-1] == short.lengths[0, 0] + 1
+    np.testing.assert_array_equal(long.log_probs, short.log_probs)
+
+
+@pytest.mark.parametrize("max_reply_length", [1, 4, 8])
+def test_beam_of_width_one_equals_greedy(
+    make_search: MakeSearch, model: Seq2Seq, pairs: Pairs, max_reply_length: int
+) -> None:
+    greedy = addons.AddonsGreedySearch(model)(*pairs[:2], max_reply_length, 1.0)
+    beam = make_search(model, 1)(*pairs[:2], max_reply_length, 1.0)
+    np.testing.assert_array_equal(beam.lengths, greedy.lengths)
+    for row in range(B):
+        assert_same(read_row(beam, row), read_row(greedy, row), atol=1e-4)
+
+
+@pytest.mark.parametrize("beam_size", [2, 3, 7])
+def test_beam_equals_a_beam_search_by_hand(
+    make_search: MakeSearch, model: Seq2Seq, network: Network, pairs: Pairs, beam_size: int
+) -> None:
+    found = make_search(model, beam_size)(*pairs[:2], 5, 1.0)
+    for row, query in enumerate(QUERIES):
+        expected = search_with_beam(network.stepper(query), 5, beam_size)
+        assert_same(read_row(found, row), expected, atol=1e-4)
+    assert_ranked(found, 1.0)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1.0])
+def test_a_wide_enough_beam_equals_exhaustive_search(
+    make_search: MakeSearch, model: Seq2Seq, network: Network, pairs: Pairs, penalty: float
+) -> None:
+    everything = count_replies(3, V)
+    found = make_search(model, everything)(*pairs[:2], 3, penalty)
+    for row, query in enumerate(QUERIES):
+        expected = search_exhaustively(network.stepper(query), 3, V)
+        assert len(expected) == everything
+        assert_same(read_row(found, row), expected, atol=2e-4)
+        best = max(expected, key=lambda w: score_normalised(expected[w], len(w), penalty))
+        assert next(iter(read_row(found, row))) == best
+    assert_ranked(found, penalty)
+
+
+@pytest.mark.parametrize("beam_size", [None, 7])
+def test_log_prob_is_the_replys_teacher_forced_score(
+    make_search: MakeSearch, model: Seq2Seq, pairs: Pairs, beam_size: int | None
+) -> None:
+    search = make_search(model, beam_size)
+    found = search(*pairs[:2], 6, 1.0)
+    lengths = found.lengths.numpy()
+    assert lengths.min() < 6
+    assert lengths.max() == 6  # ended and cut replies are both among them
+    rows = [(query, words) for row, query in enumerate(QUERIES) for words in read_row(found, row)]
+    forced = make_pairs([query for query, _ in rows], [(*words, EOS) for _, words in rows])
+    losses = np.split(model.token_log_losses(*forced), np.cumsum(forced.reply_lengths)[:-1])
+    expected = [-np.sum(own) for own in losses]
+    np.testing.assert_allclose(np.ravel(found.log_probs), expected, atol=2e-4)
+
+
+@pytest.mark.parametrize("beam_size", [None, 5])
+def test_query_alone_gets_the_replies_it_gets_in_a_padded_batch(
+    make_search: MakeSearch, model: Seq2Seq, pairs: Pairs, beam_size: int | None
+) -> None:
+    search = make_search(model, beam_size)
+    together = search(*pairs[:2], 8, 1.0)
+    for row, query in enumerate(QUERIES):
+        alone = search(*pad([query]), 8, 1.0)
+        assert list(read_row(alone, 0)) == list(read_row(together, row))
+        np.testing.assert_allclose(alone.log_probs[0], together.log_probs[row], atol=1e-4)
+        np.testing.assert_allclose(alone.scores[0], together.scores[row], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("attention", "beam_size"),
+    [("bahdanau", W), ("luong", None), ("none", W)],
+)
+def test_search_in_a_graph_equals_eager_for_every_size_from_one_trace(
+    make_search: MakeSearch,
+    find_model: Callable[[str], Seq2Seq],
+    pairs: Pairs,
+    attention: str,
+    beam_size: int | None,
+) -> None:
+    model = find_model(attention)
+    search = make_search(model, beam_size)
+    scalars = (tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32))
+    signature = (IDS, LENGTHS, *scalars)
+    traced = tf.function(search, input_signature=signature, autograph=False)
+    for queries, max_reply_length in ((pairs[:2], 8), (pad([QUERIES[1]]), 3)):
+        mine = traced(*queries, tf.constant(max_reply_length), tf.constant(1.0))
+        eager = search(*queries, max_reply_length, 1.0)
+        np.testing.assert_array_equal(mine.ids, eager.ids)
+        np.testing.assert_array_equal(mine.lengths, eager.lengths)
+        np.testing.assert_allclose(mine.log_probs, eager.log_probs, atol=1e-4)
+        assert mine.ids.dtype == mine.lengths.dtype == tf.int32
+        assert mine.log_probs.dtype == mine.scores.dtype == tf.float32
+    assert traced.experimental_get_tracing_count() == 1
+
+
+def test_a_beam_wider_than_all_replies_marks_those_that_do_not_exist(
+    make_search: MakeSearch, find_model: Callable[[str], Seq2Seq], pairs: Pairs
+) -> None:
+    existing = count_replies(1, V)
+    found = make_search(find_model("luong"), existing + 4)(*pairs[:2], 1, 1.0)
+    assert np.all(np.isfinite(found.log_probs[:, :existing]))
+    assert np.all(found.log_probs[:, existing:] == -np.inf)
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 10**6), beam_size=st.integers(1, 40), max_reply_length=st.integers(1, 4))
+def test_searches_over_a_table_equal_searches_by_hand(
+    make_search: MakeSearch, seed: int, beam_size: int, max_reply_length: int
+) -> None:
+    model: Any = TableModel(draw_table(seed, queries=2, times=5, vocab_size=6))
+    queries = (tf.constant([[0], [1]]), tf.constant([1, 1]))
+    greedy = make_search(model)(*queries, max_reply_length, 0.5)
+    beam = make_search(model, beam_size)(*queries, max_reply_length, 0.5)
+    for row in range(2):
+        advance = model.stepper(row)
+        words, log_prob = search_greedily(advance, max_reply_length)
+        assert_same(read_row(greedy, row), {words: log_prob}, atol=1e-4)
+        expected = search_with_beam(advance, max_reply_length, beam_size)
+        assert_same(read_row(beam, row), expected, atol=1e-4)
+    assert np.all(beam.scores[:, :-1] >= beam.scores[:, 1:])
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10**6), count=st.integers(1, 30))
+def test_find_best_equals_looking_through_all_logits(seed: int, count: int) -> None:
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(0, 3, [4, 40 * GROUP]).astype(np.float32)
+    logits[1] = -np.inf
+    logits[1, generator.integers(40 * GROUP, size=60)] = generator.normal(size=60)
+    values, places = find_best(tf.constant(logits), tf.constant(count))
+    np.testing.assert_array_equal(values, -np.sort(-logits, axis=-1)[:, :count])
+    np.testing.assert_array_equal(np.take_along_axis(logits, places.numpy(), -1), values)
+    assert all(len(set(row)) == count for row in places.numpy().tolist())
+
+
+@pytest.mark.needs_bfloat16
+@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("beam_size", [1, 5])
+def test_bfloat16_products_find_the_replies_that_float32_finds(
+    attention: str, beam_size: int
+) -> None:
+    size = 40 * GROUP - 3  # so many words that the best are looked for in groups
+    used = {"use_attention": attention != "none"}
+    name = attention if attention != "none" else "luong"
+    config = ModelConfig(rnn_size=16, num_layers=2, embedding_size=12, attention=name, **used)
+    model = Seq2Seq(config, size)
+    model.compute_fast(True)
+    randomise(list_variables(model), seed=5, scale=0.7)
+    generator = np.random.default_rng(3)
+    queries = pad([generator.integers(4, size, 2 + n % 5).tolist() for n in range(40)])
+    found = []
+    for precision in ("float32", "bfloat16"):
+        asked = SearchConfig(beam_size=beam_size, max_reply_length=6, ban_unk=False)
+        found.append(SearchGraphs(model, precision, addons.make_search).search(*queries, asked))
+    exact, coarse = ([read_row(x, row) for row in range(40)] for x in found)
+    same = [next(iter(one)) == next(iter(other)) for one, other in zip(exact, coarse)]
+    assert np.mean(same) >= 0.9
+    for one, other in zip(exact, coarse):
+        for reply in set(one) & set(other):
+            assert other[reply] == pytest.approx(one[reply], rel=0.02)
+
+
+class RoundedNetwork:
+    """Rounds its logits, as a product in bfloat16 does, and knows them exactly."""
+
+    is_exact = False
+
+    def __init__(self, logits: Any) -> None:
+        self._logits = tf.constant(logits, tf.float32)
+        self.vocab_size = logits.shape[-1]
+
+    def project(self, outputs: tf.Tensor) -> tf.Tensor:
+        return tf.cast(tf.cast(self._logits, tf.bfloat16), tf.float32)
+
+    def project_exactly(self, outputs: tf.Tensor, tokens: tf.Tensor) -> tf.Tensor:
+        return tf.gather(self._logits, tokens, batch_dims=1)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_rounded_logits_of_the_likeliest_tokens_are_taken_exactly(count: int) -> None:
+    logits = np.random.default_rng(7).normal(0, 2, [50, 30 * GROUP])
+    # The four likeliest fall together when they are rounded.
+    logits[:, [3, 700, 40, 1000]] = 17.0 + np.array([0.0, 0.01, 0.02, 0.03])
+    network, banned = RoundedNetwork(logits), (tf.zeros([30 * GROUP]), tf.zeros([50, 0], tf.int32))
+    log_probs, tokens, end, _ = find_likeliest(network, tf.zeros([50, 1]), *banned, count)
+    expected = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    order = np.argsort(-expected, axis=-1)[:, :count]
+    assert np.all(tokens.numpy()[:, :4] == order[:, :4])
+    np.testing.assert_allclose(
+        log_probs, np.take_along_axis(expected, tokens.numpy(), -1), atol=2e-3
+    )
+    np.testing.assert_allclose(end, expected[:, EOS], atol=2e-3)
+
+
+def test_rounded_logits_of_given_tokens_are_taken_exactly() -> None:
+    logits = np.random.default_rng(7).normal(0, 2, [50, 30 * GROUP])
+    logits[:, 40], logits[:, 700] = 17.03, 14.01  # 0.03 less and 0.01 more when they are rounded
+    network: Any = RoundedNetwork(logits)
+    tokens = np.random.default_rng(8).choice([40, 700, 3, 1000], 50)
+    rounded = network.project(tf.zeros([50, 1]))
+    found = score_tokens(network, tf.zeros([50, 1]), rounded, tf.constant(tokens, tf.int32))
+    expected = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    np.testing.assert_allclose(found, expected[np.arange(50), tokens], atol=2e-3)
+    plain = tf.gather(tf.nn.log_softmax(rounded), tokens, batch_dims=1)
+    assert np.max(np.abs(plain - expected[np.arange(50), tokens])) > 1e-2

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chatbot.bot import Chatbot
+from chatbot.errors import ChatbotError
+from chatbot.network.seq2seq import Seq2Seq
+from chatbot.text import Vocabulary
+from tests.helpers_chat import CONFIG, WORDS, load_bot, make_model
+
+QUERIES = ("hello", "你好", "hi, are you pip?", "", "zzz", "you are . . , hello hi pip you")
+
+
+@pytest.fixture(scope="module")
+def bot(tmp_path_factory: pytest.TempPathFactory) -> Chatbot:
+    return load_bot(tmp_path_factory.mktemp("model"))
+
+
+def make_bot(fast: bool) -> Chatbot:
+    model = make_model()
+    model.compute_fast(fast)
+    return Chatbot(CONFIG, Vocabulary(WORDS), model)
+
+
+@pytest.fixture(scope="module")
+def either_bot() -> tuple[Chatbot, Chatbot]:
+    """One with our own searches, one with the libraries'."""
+    return make_bot(True), make_bot(False)
+
+
+SEARCHES: list[dict[str, Any]] = [
+    {},
+    {"no_repeat_ngram": 1, "min_reply_length": 2},
+    {"diverse_groups": 3, "diversity_strength": 2.0},
+    {"sample": True, "temperature": 1.3, "top_k": 6},
+    {"sample": True, "top_p": 0.8, "no_repeat_ngram": 2},
+    {"coverage_penalty": 0.4, "mmi_weight": 0.6, "mmi_tokens": 2},
+]
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_every_search_gives_a_query_alone_what_it_gets_among_others(
+    bot: Chatbot, search: dict[str, Any]
+) -> None:
+    together = bot.replies(QUERIES * 7, beam_size=3, **search)
+    for query, replies in zip(QUERIES * 7, together):
+        alone = bot.reply(query, beam_size=3, **search)
+        assert [reply.text for reply in alone] == [reply.text for reply in replies]
+        for one, other in zip(alone, replies):
+            assert one.log_prob == pytest.approx(other.log_prob, abs=1e-4)
+            assert one.score == pytest.approx(other.score, abs=1e-4)
+    scores = [[reply.score for reply in replies] for replies in together]
+    assert all(row == sorted(row, reverse=True) for row in scores)
+
+
+@pytest.mark.parametrize("search", [SEARCHES[1], SEARCHES[-1]])  # the others have one loop only
+def test_the_libraries_searches_give_the_same_replies_as_our_own(
+    either_bot: tuple[Chatbot, Chatbot], search: dict[str, Any]
+) -> None:
+    def read(bot: Chatbot, **settings: Any) -> list[list[str]]:
+        return [[*map(str, found)] for found in bot.replies(QUERIES, beam_size=3, **settings)]
+
+    own, libraries = either_bot
+    assert read(own, **search) == read(libraries, **search)
+    assert read(own, **search) != read(own)
+
+
+def test_the_same_seed_draws_the_same_replies_and_another_one_others(bot: Chatbot) -> None:
+    def draw(seed: int) -> list[list[str]]:
+        drawn = bot.replies(QUERIES, beam_size=4, sample=True, sampling_seed=seed)
+        return [sorted(map(str, replies)) for replies in drawn]
+
+    assert draw(1) == draw(1)
+    assert draw(1) != draw(2)
+    other = Chatbot(CONFIG, Vocabulary(WORDS), make_model())
+    again = other.replies(QUERIES, beam_size=4, sample=True, sampling_seed=2)
+    assert [sorted(map(str, replies)) for replies in again] == draw(2)
+
+
+def test_no_two_replies_are_the_same_text(bot: Chatbot) -> None:
+    drawn = bot.replies(QUERIES, beam_size=60, sample=True, max_reply_length=1)
+    for replies in drawn:
+        assert 1 < len({*map(str, replies)}) == len(replies) < 60
+
+
+def test_greedy_stays_greedy_whatever_else_is_set(bot: Chatbot) -> None:
+    settings = {"sample": True, "diverse_groups": 3, "temperature": 9.0}
+    other = Chatbot(CONFIG.replace(settings), bot.vocabulary, bot.model)
+    assert [*map(other.greedy, QUERIES)] == [*map(bot.greedy, QUERIES)]
+
+
+def test_rules_that_no_reply_keeps_to_are_one_line(bot: Chatbot) -> None:
+    asked = {"no_repeat_ngram": 1, "min_reply_length": len(WORDS) + 1}
+    with pytest.raises(ChatbotError, match="min_reply_length and --no_repeat_ngram"):
+        bot.reply("hello", max_reply_length=40, **asked)
+
+
+def test_coverage_without_attention_is_one_line() -> None:
+    config = CONFIG.replace({"use_attention": False})
+    model = Seq2Seq(config.model, len(WORDS))
+    model.compute_fast(True)
+    own = Chatbot(config, Vocabulary(WORDS), model)
+    with pytest.raises(ChatbotError, match="needs attention"):
+        own.reply("hello", coverage_penalty=0.5)
+    assert own.reply("hello", mmi_weight=0.5)

@@ -54,7 +54,7 @@ class InferenceNetwork:
 
     Attributes:
         vocab_size: Words in the vocabulary, V.
-        nothing: An impossible token, the first behind the vocabulary.
+        filler: An impossible token, the first behind the vocabulary.
         width: Logits of a row, V': the vocabulary's and the impossible ones.
         is_exact: Whether all products are in float32.
     """
@@ -64,7 +64,7 @@ class InferenceNetwork:
 
         Everything but the matrix products is in float32.
         """
-        self.vocab_size = self.nothing = model.vocab_size
+        self.vocab_size = self.filler = model.vocab_size
         self.width = (model.vocab_size // GROUP + 1) * GROUP
         self._units = model.config.rnn_size
         self._dtype = tf.dtypes.as_dtype(precision)

@@ -18,13 +18,7 @@ from chatbot.programs import flags
 from tests.helpers_chat import ROOT
 from tests.trainings import write_pairs
 
-PROGRAMS = (
-    "chatbot.programs.train",
-    "chatbot.programs.predict",
-    "chatbot.programs.evaluate",
-    "tools.first_pairs",
-    "tools.draw_examples",
-)
+PROGRAMS = ("chatbot.programs.train", "chatbot.programs.predict", "chatbot.programs.evaluate")
 NAMES = (
     "beam_search plain use_attention rnn_size dropout attention corpus model_dir search flagfile "
     "undefok verbosity logger_levels help"
@@ -49,7 +43,7 @@ def parse_or_refuse(*given_ones: str) -> None:
         assert flags.parse(["program.py", *given_ones]) == ["program.py"]
 
 
-@pytest.mark.parametrize("program", PROGRAMS[:3])
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_no_command_line_is_a_traceback(program: str) -> None:
     flags._define_anew(find_definitions(program))
     given(st.lists(arguments | st.text(), max_size=4).map(tuple))(
@@ -73,7 +67,7 @@ def test_no_flag_file_is_a_traceback(tmp_path: Path) -> None:
         flags.parse(["predict.py", f"--flagfile={file}"])
 
 
-@pytest.mark.parametrize("program", PROGRAMS[:3])
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_a_negated_flag_with_a_value_is_refused(program: str) -> None:
     flags._define_anew(find_definitions(program))
     with pytest.raises(ChatbotError, match=r"^--nobeam_search=true does not take an argument; see"):
@@ -203,15 +197,20 @@ def run_shell(command: str, *arguments: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def find_arguments(program: str) -> list[str]:
-    return [f"{program}.py"] if "." not in program else ["-m", program]
-
-
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize(
+    "program",
+    [
+        "train.py",
+        "predict.py",
+        "evaluate.py",
+        "-m chatbot train",
+        "-m tools.first_pairs",
+        "-m tools.draw_examples",
+    ],
+)
 def test_help_that_nobody_can_read_ends_quietly_or_in_one_line(program: str) -> None:
-    arguments = [*find_arguments(program), "--help"]
     command = '"$@" | head -n 0; a=${PIPESTATUS[0]}; "$@" >/dev/full; b=$?; "$@" >&-; echo $a $b $?'
-    done = run_shell(command, *arguments)
+    done = run_shell(command, *program.split(), "--help")
     assert done.stdout == "0 2 2\n"
     lines = done.stderr.splitlines()
     assert [line.partition(": ")[2].partition("(")[0] for line in lines] == [

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import chatbot.programs
 from chatbot.errors import ChatbotError
 from chatbot.programs import flags
 from tests.helpers_chat import ROOT
@@ -176,12 +177,11 @@ def test_train_py_names_the_model_after_its_corpus_and_trains_small_talk_alone(
 
 
 def test_predict_py_alone_says_how_to_train(tmp_path: Path) -> None:
-    elsewhere = (
-        "import chatbot.system.paths, pathlib; chatbot.system.paths.PROJECT = pathlib.Path('.')"
-    )
-    assert run_notebook(tmp_path, elsewhere, "run('predict.py')") == (
-        "2\npredict.py: model/smalltalk does not exist yet; train it in a minute or two with "
-        "python train.py, or name another with --model_dir\n"
+    untrained = "import chatbot.programs.predict as predict; predict.BUNDLED = 'model/none'"
+    said = run_notebook(tmp_path, untrained, "run('predict.py')")
+    assert said == (  # run_notebook leaves the checkout's path out of what is written to stderr
+        "2\npredict.py: /model/none does not exist yet; train it in a minute or two with "
+        "python /train.py, or name another with --model_dir\n"
     )
 
 
@@ -203,6 +203,7 @@ def run_shell(command: str, *arguments: str) -> subprocess.CompletedProcess[str]
         "train.py",
         "predict.py",
         "evaluate.py",
+        "-m chatbot",
         "-m chatbot train",
         "-m tools.first_pairs",
         "-m tools.draw_examples",
@@ -216,6 +217,41 @@ def test_help_that_nobody_can_read_ends_quietly_or_in_one_line(program: str) -> 
     assert [line.partition(": ")[2].partition("(")[0] for line in lines] == [
         "standard output cannot be written "
     ] * 2
+
+
+def run_module(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return run_shell('"$@"', "-m", "chatbot", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "python -m chatbot: no program is named; choose one of train, predict, evaluate"),
+        (["talk\n"], "python -m chatbot: 'talk\\n' is not a program; choose one of train, "),
+        (["--corpus=a"], "python -m chatbot: '--corpus=a' is not a program; choose one of train, "),
+        (
+            ["train", "--rnn_sise=8"],
+            "python -m chatbot train: Unknown command line flag 'rnn_sise'",
+        ),
+    ],
+)
+def test_a_wrong_command_is_one_line_and_status_2(arguments: list[str], said: str) -> None:
+    done = run_module(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
+
+
+def test_help_and_version_of_the_programs_together_and_each() -> None:
+    whole = run_module("--help").stdout
+    assert whole.startswith("usage: python -m chatbot PROGRAM [--flag=value ...]\n")
+    for name, what in chatbot.programs.PROGRAMS.items():
+        assert f"  {name:10}{what}\n" in whole
+    own = run_module("train", "--help").stdout
+    assert "\nusage: python -m chatbot train [--flag=value ...]\n" in own
+    for arguments in (["-m", "chatbot"], ["-m", "chatbot", "predict"], ["evaluate.py"]):
+        done = run_shell('"$@" --version', *arguments)
+        assert (done.stdout, done.stderr) == (f"chatbot {chatbot.__version__}\n", "")
 
 
 # Writes to standard error in every way there is, and ends well only if nothing of it fails.

@@ -7,14 +7,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from chatbot.corpus import Pair
 from chatbot.errors import ChatbotError
-from chatbot.evaluation.drawing import draw_lines
 from chatbot.evaluation.figures import Evaluation
 from chatbot.evaluation.searches import PEOPLE
 from chatbot.evaluation.tables import SURENESS, Table, list_examples, list_tables, make_line
+from chatbot.plots import embed_curves, embed_lines
 from chatbot.system.files import replace_text
 from chatbot.text import tokenize
 
@@ -32,9 +31,7 @@ th, td { padding: .25em .7em; border-bottom: 1px solid #ddd; text-align: left;
 th { border-bottom: 2px solid #888; }
 .figures td { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .figures td:first-child, .figures td.name { text-align: left; }
-svg { max-width: 100%; height: auto; margin: .5em 0; }
-svg line { stroke: #ddd; } svg text { font-size: 12px; fill: #222; }
-svg .title { font-weight: bold; font-size: 13px; }
+svg { display: block; max-width: 100%; height: auto; margin: .5em 0; stroke-linejoin: round; }
 """
 
 
@@ -74,7 +71,11 @@ def make_page(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> str:
         *(_write_table(table, "figures") for table in list_tables(evaluations)),
         *(_wrap("p", note) for note in _list_remarks(evaluations)),
         _wrap("h2", "Training"),
-        *_draw_curves(evaluations),
+        *(
+            embed_curves(make_line(found.name), found.reports)
+            or _wrap("p", f"{found.name} has no reports of its training.")
+            for found in evaluations
+        ),
         _wrap("h2", "Lengths of the replies"),
         *_draw_lengths(evaluations, pairs),
         _wrap("h2", "Queries drawn by lot, and what is replied to them"),
@@ -113,34 +114,6 @@ def _list_remarks(evaluations: Sequence[Evaluation]) -> list[str]:
     return [*remarks, SURENESS]
 
 
-def _draw_curves(evaluations: Sequence[Evaluation]) -> list[str]:
-    """Draws each model's perplexities while it was trained."""
-    pictures = []
-    for found in evaluations:
-        names = {
-            "perplexity": "training",
-            "validation_perplexity": "validation",
-            "validation_perplexity_unseen": "validation, unseen pairs",
-        }
-        series = {
-            shown: [
-                (float(report["step"]), float(report[name]))
-                for report in found.reports
-                if _is_number(report.get("step")) and _is_number(report.get(name))
-            ]
-            for name, shown in names.items()
-        }
-        pictures.append(
-            draw_lines(make_line(found.name), series, ("step", "perplexity"), is_log=True)
-            or _wrap("p", f"{found.name} has no reports of its training.")
-        )
-    return pictures
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def _draw_lengths(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> list[str]:
     """Draws how many of each search's replies have how many tokens, people's beside them."""
     people = _count_lengths([pair.reply for pair in pairs])
@@ -149,7 +122,7 @@ def _draw_lengths(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> l
         series = {name: _count_lengths(replies) for name, replies in found.replies.items()}
         series[PEOPLE] = people
         labels = ("tokens, the end token not counted", "percent of the replies")
-        pictures.append(draw_lines(make_line(found.name), series, labels))
+        pictures.append(embed_lines(make_line(found.name), series, labels))
     return pictures
 
 

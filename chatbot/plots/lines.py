@@ -1,0 +1,51 @@
+"""Named lines over two axes, for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from chatbot.plots.canvas import embed_picture
+from chatbot.plots.labels import shorten
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_COLOURS = "#0072b2 #d55e00 #009e73 #cc79a7 #56b4e9 #e69f00 #000000".split()
+"""Told apart by the colour-blind too (Okabe and Ito 2008)."""
+_DASHES = ("solid", "dashed", "dotted")
+_NAME, _TITLE = 24, 90  # columns
+_WIDTH, _HEIGHT, _ENTRY = 5.6, 2.9, 0.2  # inches: the axes, a line of the legend
+
+
+def embed_lines(
+    title: str, series: Mapping[str, Sequence[tuple[float, float]]], labels: tuple[str, str]
+) -> str:
+    """Draws lines from y = 0 upwards and a legend as an `svg` element.
+
+    Args:
+        title: Stands above.
+        series: {name: its points (x, y), in the order of x, a whole number}, at least one of each.
+        labels: What x and y are.
+    """
+
+    def draw(figure: Figure) -> None:
+        from matplotlib.ticker import MaxNLocator
+
+        figure.set_size_inches(_WIDTH, max(_HEIGHT, _ENTRY * len(series)))
+        axes: Any = figure.add_axes((0.0, 0.0, 1.0, 1.0))  # labels may stand outside of the figure
+        lines = []
+        for number, points in enumerate(series.values()):
+            colour = _COLOURS[number % len(_COLOURS)]
+            dash = _DASHES[number // len(_COLOURS) % len(_DASHES)]
+            style = {"color": colour, "linestyle": dash, "linewidth": 1.4}
+            lines += axes.plot(*zip(*points), marker="o", markersize=2.5, **style)
+        axes.set_ylim(bottom=0.0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set(xlabel=labels[0], ylabel=labels[1])
+        axes.set_title(shorten(title, _TITLE), loc="left", weight="bold")
+        legend = axes.legend(lines, ["name"] * len(lines), loc="upper left", bbox_to_anchor=(1, 1))
+        for text, name in zip(legend.get_texts(), series):  # `legend` drops names like "_x"
+            text.set_text(shorten(name, _NAME))
+
+    return embed_picture(draw)

@@ -149,6 +149,20 @@ def test_without_unseen_pairs_there_are_no_tables_of_them() -> None:
     assert tables[-1].rows[0][1] == "+0.40 [0.10, 0.70]"
 
 
+def test_where_all_pairs_are_unseen_each_table_stands_once_and_says_so() -> None:
+    found = make_evaluation("m", ["x", "y"])
+    titles = [table.title for table in list_tables([found])]
+    assert titles == [
+        "Perplexity, all pairs (all unseen)",
+        "Replies, all pairs (all unseen)",
+        "95 % intervals, all pairs (all unseen)",
+        "Differences from greedy search, all pairs (all unseen)",
+    ]
+    other = make_evaluation("other", ["x", "y"], has_unseen=False)
+    other.figures["from_first"] = make_difference(2)
+    assert "Perplexity, unseen pairs" in [table.title for table in list_tables([found, other])]
+
+
 def test_tables_that_would_be_empty_are_left_out() -> None:
     found = make_evaluation("m", ["x"], has_unseen=False)
     del found.figures["searches"]["你好"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -13,7 +12,7 @@ from chatbot.errors import ChatbotError
 from chatbot.evaluation.figures import Evaluation
 from chatbot.evaluation.searches import PEOPLE
 from chatbot.evaluation.tables import SURENESS, Table, list_examples, list_tables, make_line
-from chatbot.plots import embed_curves, embed_lines
+from chatbot.plots import embed_curves, embed_lengths
 from chatbot.system.files import replace_text
 from chatbot.text import tokenize
 
@@ -115,21 +114,16 @@ def _list_remarks(evaluations: Sequence[Evaluation]) -> list[str]:
 
 
 def _draw_lengths(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> list[str]:
-    """Draws how many of each search's replies have how many tokens, people's beside them."""
-    people = _count_lengths([pair.reply for pair in pairs])
+    """Draws the lengths of each model's replies, people's beside them."""
+    people = [len(tokenize(pair.reply)) for pair in pairs]
     pictures = []
     for found in evaluations:
-        series = {name: _count_lengths(replies) for name, replies in found.replies.items()}
-        series[PEOPLE] = people
-        labels = ("tokens, the end token not counted", "percent of the replies")
-        pictures.append(embed_lines(make_line(found.name), series, labels))
+        lengths = {
+            name: [len(tokenize(reply)) for reply in replies]
+            for name, replies in found.replies.items()
+        }
+        pictures.append(embed_lengths(make_line(found.name), {**lengths, PEOPLE: people}))
     return pictures
-
-
-def _count_lengths(replies: Sequence[str]) -> list[tuple[float, float]]:
-    counts = Counter(len(tokenize(reply)) for reply in replies)
-    lengths = range(max(counts) + 2)
-    return [(float(length), 100.0 * counts[length] / len(replies)) for length in lengths]
 
 
 def _sample(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> Table:

@@ -11,7 +11,7 @@ from chatbot.plots.attention_text import shade_attention
 from chatbot.plots.beam_tree import draw_beam_tree
 from chatbot.plots.beam_tree_text import write_beam_tree
 from chatbot.plots.curves import draw_curves, embed_curves
-from chatbot.plots.lines import embed_lines
+from chatbot.plots.lengths import embed_lengths
 
 __all__ = [
     "Branch",
@@ -19,7 +19,7 @@ __all__ = [
     "draw_beam_tree",
     "draw_curves",
     "embed_curves",
-    "embed_lines",
+    "embed_lengths",
     "shade_attention",
     "write_beam_tree",
 ]

@@ -4,11 +4,13 @@ import math
 import re
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
-from chatbot.plots import embed_curves, embed_lines
+from chatbot.plots import embed_curves, embed_lengths
 
 HOSTILE = '</svg><script>alert("x")</script>&amp; $x_1$ \x1b[2J\ufffe id="a"'
+AXES = {"tokens, the end token not counted", "percent of the replies"}
 REPORTS = [
     {"step": step, "perplexity": 1000.0 / step, "validation_perplexity": 2000.0 / step}
     for step in (1, 10, 100)
@@ -31,21 +33,21 @@ def read_texts(picture: str) -> list[str]:
 
 
 def test_lines_are_drawn_to_scale() -> None:
-    picture = embed_lines(
-        "t", {"a": [(0, 0), (1, 5), (4, 10)], "b": [(2, 2.5), (4, 0)]}, ("x", "y")
-    )
-    (first, middle, last), (alone, end) = read_lines(picture).values()
-    assert last[0] > middle[0] > first[0]
-    assert middle[0] - first[0] == pytest.approx((last[0] - first[0]) / 4, abs=0.1)
-    assert first[1] - middle[1] == pytest.approx(middle[1] - last[1], abs=0.1)
-    assert first[1] - alone[1] == pytest.approx((first[1] - last[1]) / 4, abs=0.1)
-    assert end == pytest.approx([last[0], first[1]], abs=0.1)
-    assert {"t", "x", "y", "a", "b", "0", "2", "4", "10"} <= set(read_texts(picture))
+    picture = embed_lengths("t", {"a": [1, 1, 2, 3], "b": [0]})
+    lines = read_lines(picture).values()
+    (start, *_, end), (top, right) = lines
+    origin, wide, high = start, right[0] - top[0], start[1] - top[1]
+    shown = [[[(x - origin[0]) / wide, (origin[1] - y) / high] for x, y in line] for line in lines]
+    a = [(0, 0), (1, 0.5), (2, 0.25), (3, 0.25), (4, 0)]
+    for line, points in zip(shown, (a, [(0, 1), (1, 0)]), strict=True):
+        assert np.array(line) == pytest.approx(np.array(points), abs=1e-3)
+    assert end[0] > right[0] > 0 < high
+    assert {"t", "a", "b", "0", "4", "100", *AXES} <= set(read_texts(picture))
 
 
 def test_each_of_many_lines_has_its_look_and_the_legend_has_room() -> None:
-    series = {f"s{number}": [(0, 1), (1, 2 + number)] for number in range(40)}
-    picture = embed_lines("t", series, ("x", "y"))
+    series = {f"s{number}": [number, number] for number in range(40)}
+    picture = embed_lengths("t", series)
     assert len(read_lines(picture)) == 21
     height = float(re.findall(r'viewBox="0 0 \S+ (\S+)"', picture)[0])
     places = {
@@ -57,25 +59,16 @@ def test_each_of_many_lines_has_its_look_and_the_legend_has_room() -> None:
     assert 0 < legend[0] < legend[-1] < height
 
 
-def test_one_point_is_a_mark() -> None:
-    picture = embed_lines("t", {"a": [(7, 3)]}, ("x", "y"))
-    marks = [
-        path for path in ElementTree.fromstring(picture).iter("path") if "C" in path.attrib["d"]
-    ]
-    assert {mark.get("transform") is None for mark in marks} == {False}
-    assert len(marks) == 2  # the point's and the legend's
-
-
 @pytest.mark.parametrize("name", [HOSTILE, "_hidden", "", "你好", "w" * 500])
 def test_any_name_is_text_and_nothing_else(name: str) -> None:
     for picture in (
-        embed_lines(name, {name: [(0, 1)], "b": [(1, 2)]}, ("x", "y")),
+        embed_lengths(name, {name: [0], "b": [1]}),
         embed_curves(name, REPORTS),
     ):
         tags = {element.tag for element in ElementTree.fromstring(picture).iter()}
         assert tags == {"svg", "g", "path", "text"}
         assert not re.search(r"https?:|url\(|href|<[^>]* id=|\x1b|\ufffe", picture)
-    texts = read_texts(embed_lines("t", {name: [(0, 1)]}, ("x", "y")))
+    texts = set(read_texts(embed_lengths("t", {name: [0]}))) - AXES
     assert any(name[:6] in text for text in texts)
     assert max(map(len, texts)) <= 24
 

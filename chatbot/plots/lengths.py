@@ -1,7 +1,8 @@
-"""Named lines over two axes, for a page."""
+"""How many of some replies have how many tokens, a line for each search."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,34 +19,38 @@ _NAME, _TITLE = 24, 90  # columns
 _WIDTH, _HEIGHT, _ENTRY = 5.6, 2.9, 0.2  # inches: the axes, a line of the legend
 
 
-def embed_lines(
-    title: str, series: Mapping[str, Sequence[tuple[float, float]]], labels: tuple[str, str]
-) -> str:
-    """Draws lines from y = 0 upwards and a legend as an `svg` element.
+def embed_lengths(title: str, lengths: Mapping[str, Sequence[int]]) -> str:
+    """Draws the lengths of each search's replies, and a legend, as an `svg` element.
 
     Args:
         title: Stands above.
-        series: {name: its points (x, y), in the order of x, a whole number}, at least one of each.
-        labels: What x and y are.
+        lengths: {search: the tokens of each of its replies}, at least one reply each.
     """
 
     def draw(figure: Figure) -> None:
         from matplotlib.ticker import MaxNLocator
 
-        figure.set_size_inches(_WIDTH, max(_HEIGHT, _ENTRY * len(series)))
+        figure.set_size_inches(_WIDTH, max(_HEIGHT, _ENTRY * len(lengths)))
         axes: Any = figure.add_axes((0.0, 0.0, 1.0, 1.0))  # labels may stand outside of the figure
         lines = []
-        for number, points in enumerate(series.values()):
-            colour = _COLOURS[number % len(_COLOURS)]
-            dash = _DASHES[number // len(_COLOURS) % len(_DASHES)]
-            style = {"color": colour, "linestyle": dash, "linewidth": 1.4}
-            lines += axes.plot(*zip(*points), marker="o", markersize=2.5, **style)
+        for number, found in enumerate(lengths.values()):
+            counts = Counter(found)
+            tokens = range(max(counts) + 2)
+            lines += axes.plot(
+                tokens,
+                [100 * counts[count] / len(found) for count in tokens],
+                color=_COLOURS[number % len(_COLOURS)],
+                linestyle=_DASHES[number // len(_COLOURS) % len(_DASHES)],
+                linewidth=1.4,
+                marker="o",
+                markersize=2.5,
+            )
         axes.set_ylim(bottom=0.0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set(xlabel=labels[0], ylabel=labels[1])
+        axes.set(xlabel="tokens, the end token not counted", ylabel="percent of the replies")
         axes.set_title(shorten(title, _TITLE), loc="left", weight="bold")
         legend = axes.legend(lines, ["name"] * len(lines), loc="upper left", bbox_to_anchor=(1, 1))
-        for text, name in zip(legend.get_texts(), series):  # `legend` drops names like "_x"
+        for text, name in zip(legend.get_texts(), lengths):  # `legend` drops names like "_x"
             text.set_text(shorten(name, _NAME))
 
     return embed_picture(draw)

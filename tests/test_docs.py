@@ -62,7 +62,7 @@ def test_what_a_document_names_is_there(document: Path) -> None:
         (r"\]\(([^):#]+)\)", lambda link: (document.parent / link).exists()),
         (
             r"`((?:chatbot|tests|tools|benchmarks|docs)/[\w./-]*)`",
-            lambda path: (ROOT / path).exists(),
+            lambda path: "NAME" in path or (ROOT / path).exists(),
         ),
         (r"`(test_\w+)`", is_test),
         (r"-m ((?:benchmarks|tools)[\w.]+)", is_module),

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 from chatbot.corpus import (
     chatterbot,
@@ -22,39 +20,23 @@ from chatbot.corpus import (
 from chatbot.corpus.entries import holds_more
 from chatbot.corpus.json_lines import parse
 from chatbot.corpus.lines import read_lines
-from chatbot.corpus.report import Dialogue, ReadReport
+from chatbot.corpus.reader import Reader
+from chatbot.corpus.report import ReadReport
 from chatbot.corpus.sources import Source, find_sources, is_zip
 from chatbot.errors import ChatbotError
 from chatbot.settings.read_options import AS_FOUND, ReadOptions
 from chatbot.system.paths import local_path
 
-
-class Reader(NamedTuple):
-    """What a format's module offers.
-
-    Attributes:
-        needs: the files it needs, in words.
-        reads: whether a file of this name is one of the format's.
-        read: the reader itself.
-        has_columns: whether its files have columns or keys to choose from.
-    """
-
-    needs: str
-    reads: Callable[[str], bool]
-    read: Callable[[Sequence[Source], ReadReport], Iterator[Dialogue]]
-    has_columns: bool = False
-
-
-READERS = {
-    "tsv": Reader(tsv.NEEDS, tsv.reads, tsv.read, has_columns=True),
-    "csv": Reader(csv_file.NEEDS, csv_file.reads, csv_file.read, has_columns=True),
-    "jsonl": Reader(jsonl.NEEDS, jsonl.reads, jsonl.read, has_columns=True),
-    "json": Reader(json_file.NEEDS, json_file.reads, json_file.read, has_columns=True),
-    "dailydialog": Reader(dailydialog.NEEDS, dailydialog.reads, dailydialog.read),
-    "cornell": Reader(cornell.NEEDS, cornell.reads, cornell.read),
-    "convokit": Reader(convokit.NEEDS, convokit.reads, convokit.read),
-    "chatterbot": Reader(chatterbot.NEEDS, chatterbot.reads, chatterbot.read),
-    "conv": Reader(conv.NEEDS, conv.reads, conv.read),
+READERS: dict[str, Reader] = {
+    "tsv": tsv.READER,
+    "csv": csv_file.READER,
+    "jsonl": jsonl.READER,
+    "json": json_file.READER,
+    "dailydialog": dailydialog.READER,
+    "cornell": cornell.READER,
+    "convokit": convokit.READER,
+    "chatterbot": chatterbot.READER,
+    "conv": conv.READER,
 }
 FORMATS = ("auto", *READERS)
 """The names that `--corpus_format` takes."""

@@ -6,49 +6,33 @@ read one dialogue after the other, whatever the file's size and however its line
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from chatbot.corpus.encodings import UNDECODED, name_encoding, open_text
 from chatbot.corpus.entries import holds_more, is_entry, read_entry
 from chatbot.corpus.json_lines import parse
 from chatbot.corpus.json_window import MAX_VALUE, JsonWindow
+from chatbot.corpus.reader import Reader, end_in, read_each
 from chatbot.corpus.report import Dialogue, ReadReport
 from chatbot.corpus.sources import Source
-
-NEEDS = "*.json file"
 
 _MAX_DEPTH = 8  # objects in objects, each looked through for its end
 _STRAY = "text that is neither an object nor a list of turns"
 
 
-def reads(file_name: str) -> bool:
-    """Says whether a file of this name is one of the format's."""
-    return file_name.lower().endswith(".json")
-
-
-def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
-    """Reads the dialogues; a pair is one of two turns.
-
-    Args:
-        sources: the files.
-        report: counts the entries that are left out.
-
-    Yields:
-        The dialogues.
-    """
-    for source in sources:
-        name = source.name
-        with open_text(source, report) as (text, encoding):
-            for line, entry in _find_entries(JsonWindow(text)):
-                where = f"{name}:{line}"
-                if isinstance(entry, _Problem):
-                    report.drop(entry, where)
-                elif not entry.isascii() and UNDECODED.search(entry):
-                    report.drop(f"entry that is not {name_encoding(encoding)}", where)
-                elif (value := parse(entry)) is None:
-                    report.drop("entry that is not JSON", where)
-                else:
-                    yield from read_entry(value, where, source.options.names, report)
+def _read_file(source: Source, report: ReadReport) -> Iterator[Dialogue]:
+    name = source.name
+    with open_text(source, report) as (text, encoding):
+        for line, entry in _find_entries(JsonWindow(text)):
+            where = f"{name}:{line}"
+            if isinstance(entry, _Problem):
+                report.drop(entry, where)
+            elif not entry.isascii() and UNDECODED.search(entry):
+                report.drop(f"entry that is not {name_encoding(encoding)}", where)
+            elif (value := parse(entry)) is None:
+                report.drop("entry that is not JSON", where)
+            else:
+                yield from read_entry(value, where, source.options.names, report)
 
 
 def _is_remark(value: object) -> bool:
@@ -103,3 +87,6 @@ def _find_entries(window: JsonWindow) -> Iterator[tuple[int, str]]:
                 yield line, _Problem(_STRAY)
     if is_object and not entries:
         yield window.line, _Problem("object without a list of dialogues")
+
+
+READER = Reader("*.json file", end_in(".json"), read_each(_read_file), has_columns=True)

@@ -52,8 +52,9 @@ def read_dialogues(
             files, only while reading.
     """
     account = ReadReport() if report is None else report
-    dialogues = _read(as_path(path), corpus_format, account, options)
-    return (dialogue.turns for dialogue in dialogues)
+    corpus = as_path(path)
+    name = _name_format(corpus, corpus_format, options)
+    return (dialogue.turns for dialogue in _read(corpus, name, account, options))
 
 
 def read_pairs(
@@ -81,8 +82,9 @@ def read_pairs(
     """
     account = ReadReport() if report is None else report
     corpus = as_path(path)
-    dialogues = _read(corpus, corpus_format, account, options)
-    return _pair_turns(corpus, dialogues, account, context_turns)
+    name = _name_format(corpus, corpus_format, options)
+    dialogues = _read(corpus, name, account, options)
+    return _pair_turns(corpus, name, dialogues, account, context_turns)
 
 
 def fingerprint(path: str | os.PathLike[str], as_once: bool = False) -> str:
@@ -137,20 +139,22 @@ def _as_corpus(path: Path) -> Path:
     return path.parent if is_cornell else path
 
 
-def _read(
-    path: Path, corpus_format: str, report: ReadReport, options: ReadOptions
-) -> Iterator[Dialogue]:
+def _name_format(path: Path, corpus_format: str, options: ReadOptions) -> str:
     name = detect_format(path, options) if corpus_format == "auto" else corpus_format
     if name not in READERS:
         raise ChatbotError(
             f"--corpus_format={corpus_format}: there is no such format; "
             f"the formats are auto, {', '.join(READERS)}"
         )
-    reader = READERS[name]
-    if options.columns and not reader.has_columns:
+    if options.columns and not READERS[name].has_columns:
         raise ChatbotError(
             f"{Source(path).name}: the format {name} has no columns to choose; check --columns"
         )
+    return name
+
+
+def _read(path: Path, name: str, report: ReadReport, options: ReadOptions) -> Iterator[Dialogue]:
+    reader = READERS[name]
     sources = find_files(_as_corpus(path) if name == "cornell" else path, name, options)
     report.bytes_expected = sum(source.size for source in sources)
     if reader.has_columns:
@@ -169,11 +173,11 @@ def _read_counting(
         else:
             report.drop("dialogue of a single turn", dialogue.where)
     if report.dialogues == before:
-        raise _no_pair(path, name, report)
+        raise _no_pair(path, name, report, f" as {name}")
 
 
 def _pair_turns(
-    path: Path, dialogues: Iterator[Dialogue], report: ReadReport, context_turns: int
+    path: Path, name: str, dialogues: Iterator[Dialogue], report: ReadReport, context_turns: int
 ) -> Iterator[Pair]:
     before = report.pairs
     context: deque[str] = deque(maxlen=context_turns - 1)
@@ -192,21 +196,20 @@ def _pair_turns(
                 context.append(query)
             query, query_has_token = reply, reply_has_token
     if report.pairs == before:
-        raise _no_pair(path, "", report)
+        raise _no_pair(path, name, report)
 
 
 def _has_token(text: str) -> bool:
     return _SURE_TOKEN.search(text) is not None or bool(tokenize(text))
 
 
-def _no_pair(path: Path, name: str, report: ReadReport) -> ChatbotError:
+def _no_pair(path: Path, name: str, report: ReadReport, as_read: str = "") -> ChatbotError:
     """Words the refusal of a corpus in which nothing can be used."""
     reason = report.main_reason()
-    as_read = f" as {name}" if name else ""
     if reason is None:
         return ChatbotError(f"{Source(path).name}: the corpus is empty{as_read}; give another one")
     cures = [f"another --corpus_format ({', '.join(READERS)})"]
-    cures += ["other --columns"] if report.cure == _COLUMNS_CURE else []
+    cures += ["other --columns"] if READERS[name].has_columns else []
     return ChatbotError(
         f"{report.first[reason]}: {reason}; the corpus has no (query, reply) pair{as_read}; "
         f"choose {', '.join(cures)}, another --encoding or another corpus"

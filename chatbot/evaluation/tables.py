@@ -14,6 +14,7 @@ from chatbot.system.terminal import count_columns, make_visible, pad_columns
 SURENESS = (
     "intervals of figures and differences: 95 %, by leaving out one dialogue at a time (jackknife)"
 )
+Figures = Mapping[str, Any]
 Columns = Mapping[str, tuple[str, Callable[[Any], str]]]
 """{figure: its column's name, and what writes it}."""
 
@@ -44,7 +45,7 @@ def _write_ends(write: Callable[[float], str], ends: Sequence[float]) -> str:
     return f"{write(ends[0])} to {write(ends[1])}"
 
 
-def _write_difference(write: Callable[[float], str], found: Mapping[str, Any]) -> str:
+def _write_difference(write: Callable[[float], str], found: Figures) -> str:
     """Writes a difference with its sign, and behind it its interval where it has one."""
     difference, ends = found["difference"], found["interval"]
     text = f"{'+' if difference > 0 else ''}{write(difference)}"
@@ -99,18 +100,23 @@ def list_tables(evaluations: Sequence[Evaluation]) -> list[Table]:
         evaluations: At least one model; all on the same corpus.
 
     Returns:
-        Perplexities, then replies and their intervals, each of all pairs and then, where some model
-        has figures of them, of the pairs that it has not learned from; and the differences, by the
-        unseen pairs wherever there are some.
+        Perplexities, then replies and their intervals, each of all pairs and then, where a model
+        has learned from some pairs only, of those that it has not learned from; and the
+        differences, over the unseen pairs wherever there are some.
     """
-    has_unseen = any(evaluation.figures[f"pairs_{UNSEEN}"] for evaluation in evaluations)
-    tables = [_list_models("Perplexity, all pairs", evaluations, "")]
+    counts = [(found.figures["pairs"], found.figures[f"pairs_{UNSEEN}"]) for found in evaluations]
+    if all(pairs == unseen for pairs, unseen in counts):
+        every, has_unseen = "all pairs (all unseen)", False
+    else:
+        every, has_unseen = "all pairs", any(unseen for _, unseen in counts)
+    tables = [_list_models(f"Perplexity, {every}", evaluations, "")]
     if has_unseen:
         tables.append(_list_models("Perplexity, unseen pairs", evaluations, f"_{UNSEEN}"))
-    tables += _list_replies("all pairs", evaluations, lambda row: row)
+    tables += _list_replies(every, evaluations, _take_all)
     if has_unseen:
-        tables += _list_replies("unseen pairs", evaluations, lambda row: row[UNSEEN] or {})
-    tables.append(_list_search_differences(evaluations, has_unseen))
+        tables += _list_replies("unseen pairs", evaluations, _take_unseen)
+    compared = ("unseen pairs", _take_unseen) if has_unseen else (every, _take_all)
+    tables.append(_list_search_differences(evaluations, *compared))
     tables.append(_list_model_differences(evaluations))
     return [table for table in tables if table.rows]
 
@@ -168,6 +174,15 @@ def make_line(text: str) -> str:
     return make_visible(" ".join(text.split()))
 
 
+def _take_all(row: Figures) -> Figures:
+    return row
+
+
+def _take_unseen(row: Figures) -> Figures:
+    unseen: Figures | None = row[UNSEEN]
+    return unseen or {}
+
+
 def _list_models(title: str, evaluations: Sequence[Evaluation], suffix: str) -> Table:
     columns = {
         name + suffix: column
@@ -184,12 +199,12 @@ def _list_models(title: str, evaluations: Sequence[Evaluation], suffix: str) -> 
 def _list_replies(
     pairs: str,
     evaluations: Sequence[Evaluation],
-    take: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    take: Callable[[Figures], Figures],
 ) -> list[Table]:
     """Makes the table of the figures, and that of their intervals if there are any."""
 
-    def take_intervals(row: Mapping[str, Any]) -> Mapping[str, Any]:
-        intervals: Mapping[str, Any] = take(row).get("intervals", {})
+    def take_intervals(row: Figures) -> Figures:
+        intervals: Figures = take(row).get("intervals", {})
         return intervals
 
     tables = [
@@ -203,7 +218,7 @@ def _list_replies(
 def _list_searches(
     title: str,
     evaluations: Sequence[Evaluation],
-    take: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    take: Callable[[Figures], Figures],
     columns: Columns,
 ) -> Table:
     several = len(evaluations) > 1
@@ -224,19 +239,20 @@ def _list_searches(
     return Table(title, [*header, *_list_headers(columns)], rows)
 
 
-def _list_search_differences(evaluations: Sequence[Evaluation], has_unseen: bool) -> Table:
+def _list_search_differences(
+    evaluations: Sequence[Evaluation], pairs: str, take: Callable[[Figures], Figures]
+) -> Table:
     """Subtracts greedy search's figures from those of each other search of the same model."""
     several = len(evaluations) > 1
     rows = []
     for evaluation in evaluations:
         for name, row in evaluation.figures["searches"].items():
-            figures = (row[UNSEEN] or {}) if has_unseen else row
+            figures = take(row)
             if name != GREEDY and "from_greedy" in figures:
                 model = [make_line(evaluation.name)] if several else []
                 cells = _write_row(DIFFERENCE_COLUMNS, figures["from_greedy"])
                 rows.append([*model, make_line(name), *cells])
     header = [*(["model"] if several else []), "search"]
-    pairs = "unseen pairs" if has_unseen else "all pairs"
     return Table(
         f"Differences from greedy search, {pairs}",
         [*header, *_list_headers(DIFFERENCE_COLUMNS)],
@@ -265,7 +281,7 @@ def _list_headers(columns: Columns) -> list[str]:
     return [header for header, _ in columns.values()]
 
 
-def _write_row(columns: Columns, figures: Mapping[str, Any]) -> list[str]:
+def _write_row(columns: Columns, figures: Figures) -> list[str]:
     values = ((figures.get(name), write) for name, (_, write) in columns.items())
     return ["" if value is None else write(value) for value, write in values]
 

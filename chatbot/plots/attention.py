@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,21 +51,21 @@ def draw_attention(
     room = max(_TITLE, int(len(columns) * cell / 0.09))
     lines = [shorten(line, room) for line in title.splitlines()[:_LINES]]
 
-    def draw(figure: Figure, spell: Callable[[str], str]) -> None:
+    def draw(figure: Figure) -> None:
         height, width = (cell * number for number in values.shape)
         figure.set_size_inches(width, height)
         axes: Any = figure.add_axes((0.0, 0.0, 1.0, 1.0))  # labels may stand outside of the figure
         axes.grid(visible=False)
         image = axes.imshow(values, cmap="viridis", vmin=0.0, vmax=1.0, aspect="auto")
         image.cmap.set_bad(PALE)
-        _label_axes(axes, [spell(text) for text in columns], [spell(text) for text in rows], cell)
-        axes.set_title("\n".join(map(spell, lines)), loc="left", pad=10)
+        _label_axes(axes, columns, rows, cell)
+        axes.set_title("\n".join(lines), loc="left", pad=10)
         tall = max(height, 1.0)  # inches of the bar, or its numbers would not fit
         place = (1 + 0.15 / width, 1 - tall / height, 0.12 / width, tall / height)
         bar = figure.colorbar(image, cax=figure.add_axes(place), ticks=[0.0, 0.5, 1.0])
         bar.set_label("weight")
 
-    return draw_picture(path, [*columns, *rows, *lines], draw)
+    return draw_picture(path, draw)
 
 
 def _choose_cell(tokens: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -57,9 +57,8 @@ def draw_beam_tree(
     labels = [write_label(node.branch.text, _LABEL) for node in nodes]
     heading = shorten(title, _TITLE)
 
-    def draw(figure: Figure, spell: Callable[[str], str]) -> None:
-        words = [spell(label) for label in labels]
-        columns = _place_columns(figure, nodes, words)
+    def draw(figure: Figure) -> None:
+        columns = _place_columns(figure, nodes, labels)
         rows = place_rows(nodes) * _ROW + _ROW / 2
         height = float(rows.max()) + _ROW / 2
         axes = _open_axes(figure, columns, height)
@@ -68,12 +67,12 @@ def draw_beam_tree(
             if node.parent is not None:
                 start = rows[node.parent]
                 _draw_edge(axes, node, columns[node.step - 1 : node.step + 1], start, row)
-        for node, word, row in zip(nodes, words, rows):
+        for node, word, row in zip(nodes, labels, rows):
             _draw_box(axes, node, columns[node.step], row, word)
         if heading:
-            axes.set_title(spell(heading), loc="left")
+            axes.set_title(heading, loc="left")
 
-    return draw_picture(path, [*labels, heading], draw)
+    return draw_picture(path, draw)
 
 
 def _place_columns(figure: Figure, nodes: Sequence[Node], words: Sequence[str]) -> list[_Column]:

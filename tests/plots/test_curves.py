@@ -122,7 +122,7 @@ def test_equal_reports_make_equal_pictures(tmp_path: Path) -> None:
 def test_reports_are_read_but_for_half_lines(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     assert read_reports(path) == []
-    path.write_text('{"step": 1, "loss": NaN}\n{"st\n[1]\n{"step": 2}\n', encoding="utf-8")
+    path.write_bytes(b'{"step": 1, "loss": NaN}\n{"st\n[1]\n{"step": 2}\n\xff\n{"step"')
     first, second = read_reports(path)
     assert math.isnan(first["loss"])
     assert second == {"step": 2}

@@ -13,7 +13,9 @@ import tensorflow as tf
 from benchmarks.machine import describe_products, measure_products, report, time_calls
 from benchmarks.training import define_flags, draw_batches, make_config
 from chatbot.dataset import Batch
-from chatbot.network.device import computing_in, has_gpu, prepare_device, resolve_precision
+from chatbot.engines import choose_engine
+from chatbot.network.device import prepare_device, resolve_precision
+from chatbot.network.encoder import Encoded
 from chatbot.network.losses import gather_real
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.programs.flags import FLAGS, run
@@ -60,8 +62,15 @@ def list_parts(model: Seq2Seq, batch: Batch, optimizer: Any) -> dict[str, Callab
     """
     query_ids, query_lengths, reply_ids, reply_lengths = map(tf.constant, batch)
     words, replies = model.embed(query_ids), model.embed(reply_ids)
-    encoded = tf.function(model.encoder)(words, query_lengths)
-    outputs = tf.function(model.decoder.teacher_forced)(encoded, replies, reply_lengths)
+
+    def encode() -> Encoded:
+        return model.encoder(words, query_lengths, model.engine)
+
+    def decode() -> tf.Tensor:
+        return model.decoder.teacher_forced(encoded, replies, reply_lengths, model.engine)
+
+    encoded = tf.function(encode)()
+    outputs = tf.function(decode)()
     decoder_variables = list(model.decoder.trainable_variables)
     gradients = [tf.ones_like(variable) for variable in model.trainable_variables]
 
@@ -75,13 +84,8 @@ def list_parts(model: Seq2Seq, batch: Batch, optimizer: Any) -> dict[str, Callab
         optimizer.apply_gradients(zip(clipped, model.trainable_variables))
 
     return {
-        "encoder": differentiate(
-            lambda: model.encoder(words, query_lengths), [words, *model.encoder.trainable_variables]
-        ),
-        "decoder_loop": differentiate(
-            lambda: model.decoder.teacher_forced(encoded, replies, reply_lengths),
-            [replies, encoded.memory, *decoder_variables],
-        ),
+        "encoder": differentiate(encode, [words, *model.encoder.trainable_variables]),
+        "decoder_loop": differentiate(decode, [replies, encoded.memory, *decoder_variables]),
         "projection": differentiate(project, [outputs, *model.projection.trainable_variables]),
         "clip_and_adam": update,
     }
@@ -96,9 +100,8 @@ def main(_: Sequence[str]) -> int:
     device, precision = prepare_device(), resolve_precision(FLAGS.precision)
     batches = list(draw_batches(FLAGS.batch_size, FLAGS.vocab_size, FLAGS.max_length))
     batch = batches[len(batches) // 2]
-    with computing_in(precision):
-        model = Seq2Seq(make_config(FLAGS.dropout), FLAGS.vocab_size)
-    model.compute_fast(not FLAGS.plain and not has_gpu())
+    model = Seq2Seq(make_config(FLAGS.dropout), FLAGS.vocab_size, precision=precision)
+    model.engine = choose_engine("addons" if FLAGS.plain else "auto")
     optimizer = make_optimizer(precision)
     step = make_train_step(model, optimizer, 5.0, 1)
     figures = {"precision": precision, "attention": FLAGS.attention}

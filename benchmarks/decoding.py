@@ -39,7 +39,8 @@ from chatbot.bot import Chatbot
 from chatbot.chat.loading import load_and_trace
 from chatbot.corpus import read_pairs
 from chatbot.dataset import EncodingConfig, encode_corpus
-from chatbot.network.device import computing_in, prepare_device, resolve_precision
+from chatbot.engines import choose_engine
+from chatbot.network.device import prepare_device, resolve_precision
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.programs.flags import FLAGS, run, show
 from chatbot.settings.config import Config, CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
@@ -80,8 +81,7 @@ def make_endless(config: ModelConfig, vocab_size: int) -> Seq2Seq:
     Returns:
         The network, in float32.
     """
-    with computing_in("float32"):
-        model = Seq2Seq(config, vocab_size)
+    model = Seq2Seq(config, vocab_size)
     bias = model.projection.bias
     bias.assign(tf.tensor_scatter_nd_update(bias, [[EOS]], [-1e9]))
     return model
@@ -183,7 +183,7 @@ def make_bot(model_dir: Path) -> Chatbot:
     bot = load_and_trace(str(model_dir))
     if FLAGS.plain:
         bot = Chatbot.load(model_dir)
-        bot.model.compute_fast(False)
+        bot.model.engine = choose_engine("addons")
     return bot
 
 

@@ -32,7 +32,8 @@ from absl import flags
 
 from benchmarks.machine import describe_products, measure_products, report
 from chatbot.dataset import Batch, BatchPlan, EncodingConfig, encode_corpus
-from chatbot.network.device import computing_in, has_gpu, prepare_device, resolve_precision
+from chatbot.engines import choose_engine
+from chatbot.network.device import prepare_device, resolve_precision
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.programs.flags import FLAGS, define_path, run, show
 from chatbot.settings.config import ModelConfig
@@ -195,9 +196,8 @@ def measure(batches: Iterator[Batch], vocab_size: int, config: ModelConfig) -> d
         {figure: value}, each the median of the runs'.
     """
     precision = resolve_precision(FLAGS.precision)
-    with computing_in(precision):
-        model = Seq2Seq(config, vocab_size)
-    model.compute_fast(not FLAGS.plain and not has_gpu())
+    model = Seq2Seq(config, vocab_size, precision=precision)
+    model.engine = choose_engine("addons" if FLAGS.plain else "auto")
     step = make_train_step(model, make_optimizer(precision), 5.0, 1)
     endless = itertools.cycle(batches)
     for _ in range(2):  # traced, and its memory found

@@ -27,12 +27,10 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import tensorflow as tf
-
-from chatbot.addons import make_search
 from chatbot.beam_tree import Branch
+from chatbot.engines import choose_engine
 from chatbot.errors import ChatbotError
-from chatbot.network.device import computing_in, prepare_device, resolve_precision, taking_turns
+from chatbot.network.device import prepare_device, resolve_precision, taking_turns
 from chatbot.network.padding import pad_rows
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.reply import Attention, ReadQuery, Reply
@@ -88,9 +86,7 @@ class Chatbot:
         self.device = device
         self.vocabulary = vocabulary
         self.model = model
-        self._searches = SearchGraphs(
-            model, _choose_precision(config.training.precision), make_search
-        )
+        self._searches = SearchGraphs(model, _choose_precision(config.training.precision))
         # Two threads must not make graphs at once, nor give the attention its memory while they do.
         self._lock = threading.Lock()
 
@@ -124,9 +120,8 @@ class Chatbot:
                 f"run {command('train')} --model_dir={directory.path} until it has saved one"
             )
         device = prepare_device()
-        with computing_in("float32"):
-            model = Seq2Seq(config.model, len(vocabulary))
-        model.compute_fast(not tf.config.list_physical_devices("GPU"))
+        model = Seq2Seq(config.model, len(vocabulary))
+        model.engine = choose_engine()
         tracked = track_for_replies(model, config.training.average_decay)
         directory.restore(tracked, checkpoint, whole=False)
         return cls(config, vocabulary, model, device)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from chatbot.engines import choose_engine
 from chatbot.network.device import resolve_precision
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import ModelConfig
@@ -122,9 +123,9 @@ def eagerly() -> Iterator[None]:
 @pytest.fixture(params=[False, True], ids=["libraries", "own"])
 def either_loop(request: pytest.FixtureRequest, model: Seq2Seq) -> Iterator[None]:
     """Runs a test with the libraries' loops and with our own."""
-    model.compute_fast(request.param)
+    model.engine = choose_engine("own" if request.param else "addons")
     yield
-    model.compute_fast(False)
+    model.engine = choose_engine("own")
 
 
 @pytest.fixture

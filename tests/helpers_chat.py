@@ -34,7 +34,7 @@ def make_model(seed: int = 3) -> Seq2Seq:
     """A network with weights large enough that its replies differ."""
     model = Seq2Seq(CONFIG.model, len(WORDS))
     generator = np.random.default_rng(seed)
-    for variable in model.variables:
+    for variable in model.trainable_variables:
         variable.assign(generator.normal(0.0, 0.7, variable.shape))
     return model
 

@@ -59,30 +59,21 @@ class Masks(NamedTuple):
 UNMASKED = Masks()
 
 
-def find_decoder_layers(model: Any) -> tuple[Sequence[Any], Any]:
-    """Returns the decoder's LSTM cells, and its attention's mechanism and mixing layer, or None."""
-    if not model.config.use_attention:
-        return model.decoder.cell.cells, None
-    wrapper = model.decoder.cell
-    return wrapper._cell.cells, (wrapper._attention_mechanisms[0], wrapper._attention_layers[0])
-
-
 def list_variables(model: Any) -> list[Any]:
     """Returns all the network's variables in an order that no renaming changes."""
-    cells, attention = find_decoder_layers(model)
-    layers = [*model.encoder.stack.layers, *cells]
-    variables = [model.embedding, *(weight for layer in layers for weight in layer.weights)]
+    layers = [*model.encoder.layers, *model.decoder.layers]
+    variables = [model.embedding, *(weight for layer in layers for weight in layer.listed())]
+    attention = model.decoder.attention
     if attention is not None:
-        mechanism, mixing = attention
-        variables += [*mechanism.memory_layer.weights, *mixing.weights]
+        variables += [attention.memory_layer.kernel, model.decoder.attention_layer.kernel]
         if model.config.attention == "bahdanau":
-            variables += [*mechanism.query_layer.weights, mechanism.attention_v]
-    return [*variables, *model.projection.weights]
+            variables += [attention.query_layer.kernel, attention.attention_v]
+    return [*variables, *model.projection.listed()]
 
 
 def read_projection(model: Any) -> tuple[Array, Array]:
     """Returns kernel and bias as they apply to the decoder's outputs, tied to the words or not."""
-    weights = [weight.numpy().astype(np.float64) for weight in model.projection.weights]
+    weights = [weight.numpy().astype(np.float64) for weight in model.projection.listed()]
     if not model.config.tie_embeddings:
         return weights[0], weights[1]
     kernel = model.embedding.numpy().astype(np.float64).T
@@ -94,21 +85,20 @@ class Network:
 
     def __init__(self, model: Any) -> None:
         def get(layer: Any) -> list[Array]:
-            return [weight.astype(np.float64) for weight in layer.get_weights()]
+            return [weight.numpy().astype(np.float64) for weight in layer.listed()]
 
         self.embedding = model.embedding.numpy().astype(np.float64)
-        self.encoder = [get(layer) for layer in model.encoder.stack.layers]
+        self.encoder = [get(layer) for layer in model.encoder.layers]
         self.kernel, self.bias = read_projection(model)
         self.kind = model.config.attention if model.config.use_attention else None
-        cells, attention = find_decoder_layers(model)
-        self.decoder = [get(cell) for cell in cells]
+        self.decoder = [get(layer) for layer in model.decoder.layers]
+        attention = model.decoder.attention
         if attention is not None:
-            mechanism, mixing = attention
-            (self.mixing,) = get(mixing)
-            (self.memory_kernel,) = get(mechanism.memory_layer)
+            self.mixing = model.decoder.attention_layer.kernel.numpy().astype(np.float64)
+            self.memory_kernel = attention.memory_layer.kernel.numpy().astype(np.float64)
             if self.kind == "bahdanau":
-                (self.query_kernel,) = get(mechanism.query_layer)
-                self.attention_v = mechanism.attention_v.numpy().astype(np.float64)
+                self.query_kernel = attention.query_layer.kernel.numpy().astype(np.float64)
+                self.attention_v = attention.attention_v.numpy().astype(np.float64)
         self.size = model.config.rnn_size
 
     def encode(self, query: Sequence[int], masks: Masks = UNMASKED) -> tuple[Array, StackState]:

@@ -17,8 +17,8 @@ from benchmarks.memory import read_anonymous_memory
 from benchmarks.starting import read_until
 from benchmarks.texts import TURNS, draw_pairs, make_words
 from benchmarks.training import count_operations, draw_batches
-from chatbot.addons import make_search
 from chatbot.dataset import Batch
+from chatbot.engines import choose_engine
 from chatbot.network.device import resolve_precision
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import SearchGraphs
@@ -217,13 +217,11 @@ def test_drawn_dialogues_go_on_from_reply_to_query() -> None:
 
 def test_an_endless_model_takes_every_step() -> None:
     model = make_endless(make_config("luong"), V)
-    model.compute_fast(True)
+    model.engine = choose_engine("own")
     queries, lengths = tf.constant([[5, 6, 7], [8, 9, 0]]), tf.constant([3, 2])
     for beam_size in (1, 4):
         asked = SearchConfig(beam_size=beam_size, max_reply_length=10)
-        found = SearchGraphs(model, resolve_precision("auto"), make_search).search(
-            queries, lengths, asked
-        )
+        found = SearchGraphs(model, resolve_precision("auto")).search(queries, lengths, asked)
         assert np.all(found.lengths.numpy() == 10)
 
 

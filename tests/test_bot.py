@@ -15,6 +15,7 @@ import tensorflow as tf
 
 import chatbot
 from chatbot.bot import MAX_CHARACTERS, Chatbot, Reply
+from chatbot.engines import choose_engine
 from chatbot.errors import ChatbotError
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import EOS, UNK, Vocabulary, tokenize
@@ -296,7 +297,7 @@ def test_the_best_checkpoint_is_the_one_that_talks(tmp_path: Path) -> None:
         tracked = tf.train.Checkpoint(model=make_model(seed=step))
         directory.save(tracked, "ckpt", step, {}, perplexity)
     second = make_model(seed=2)
-    second.compute_fast(True)
+    second.engine = choose_engine("own")
     expected = Chatbot(CONFIG, Vocabulary(WORDS), second).reply("hello")
     replies = Chatbot.load(tmp_path).reply("hello")
     assert len(replies) == len(expected)
@@ -328,7 +329,7 @@ def test_a_setting_out_of_range_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fast", [False, True])
 def test_weights_that_are_not_numbers_are_one_line(fast: bool) -> None:
     model = make_model()
-    model.compute_fast(fast)
+    model.engine = choose_engine("own" if fast else "addons")
     model.projection.bias.assign(np.full(len(WORDS), np.nan))
     bot = Chatbot(CONFIG, Vocabulary(WORDS), model)
     for size in (1, 3):
@@ -353,7 +354,7 @@ def test_replies_are_computed_as_the_model_and_the_processor_allow(
     monkeypatch.setattr("chatbot.network.device.has_gpu", lambda: False)
     chosen = []
     monkeypatch.setattr(
-        "chatbot.bot.SearchGraphs", lambda model, precision, _: chosen.append(precision)
+        "chatbot.bot.SearchGraphs", lambda model, precision: chosen.append(precision)
     )
     Chatbot(CONFIG.replace({"precision": trained}), Vocabulary(WORDS), make_model())
     assert chosen == [expected]
@@ -367,7 +368,7 @@ def test_one_graph_serves_every_width_and_in_bfloat16_another_one_wide_beams(
     precision: str, graphs: int
 ) -> None:
     model = make_model()
-    model.compute_fast(True)
+    model.engine = choose_engine("own")
     bot = Chatbot(CONFIG.replace({"precision": precision}), Vocabulary(WORDS), model)
     for beam_size in (1, 2, 7, 16):
         assert 1 <= len(bot.reply("hello", beam_size)) <= beam_size

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from chatbot.bot import Chatbot
+from chatbot.engines import choose_engine
 from chatbot.errors import ChatbotError
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.text import Vocabulary
@@ -20,7 +21,7 @@ def bot(tmp_path_factory: pytest.TempPathFactory) -> Chatbot:
 
 def make_bot(fast: bool) -> Chatbot:
     model = make_model()
-    model.compute_fast(fast)
+    model.engine = choose_engine("own" if fast else "addons")
     return Chatbot(CONFIG, Vocabulary(WORDS), model)
 
 
@@ -100,7 +101,7 @@ def test_rules_that_no_reply_keeps_to_are_one_line(bot: Chatbot) -> None:
 def test_coverage_without_attention_is_one_line() -> None:
     config = CONFIG.replace({"use_attention": False})
     model = Seq2Seq(config.model, len(WORDS))
-    model.compute_fast(True)
+    model.engine = choose_engine("own")
     own = Chatbot(config, Vocabulary(WORDS), model)
     with pytest.raises(ChatbotError, match="needs attention"):
         own.reply("hello", coverage_penalty=0.5)

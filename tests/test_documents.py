@@ -6,7 +6,7 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from random import Random
@@ -18,10 +18,12 @@ import pytest
 import tensorflow as tf
 
 from chatbot.addons import AddonsBeamSearch, AddonsGreedySearch
+from chatbot.addons.decoder import AddonsDecoder, make_mechanism
 from chatbot.bot import Chatbot
 from chatbot.dataset import Batch, encode_corpus
 from chatbot.dataset.encode import EncodingConfig
-from chatbot.network.attention import make_mechanism
+from chatbot.engines import choose_engine
+from chatbot.network.attention import Attention
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import Config, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.storage.model_directory import ModelDirectory
@@ -69,11 +71,14 @@ def parse_flags(*arguments: str) -> Any:
 
 
 @pytest.fixture
-def chatbot(find_model: Callable[[str], Seq2Seq], eagerly: None) -> Chatbot:
+def chatbot(find_model: Callable[[str], Seq2Seq], eagerly: None) -> Iterator[Chatbot]:
     config = Config(
         model=make_config("bahdanau"), search=SearchConfig(beam_size=3, max_reply_length=7)
     )
-    return Chatbot(config, SPOKEN, find_model("bahdanau"))
+    model = find_model("bahdanau")
+    model.engine = choose_engine("addons")
+    yield Chatbot(config, SPOKEN, model)
+    model.engine = choose_engine("own")
 
 
 # The worked examples.
@@ -102,10 +107,10 @@ def test_example_of_beam_search_beats_greedy(graph: bool) -> None:
         texts = [" ".join(WORDS.decode(ids[:2])) for ids in found.ids[0].numpy()]
         return texts, np.exp(found.log_probs[0])
 
-    texts, probabilities = search(AddonsBeamSearch(model, 2))
+    texts, probabilities = search(AddonsBeamSearch(model, 2, model.decoder))
     assert texts == ["i am", "am chinese"]
     np.testing.assert_allclose(probabilities, [0.24, 0.20], rtol=1e-5)
-    texts, probabilities = search(AddonsGreedySearch(model))
+    texts, probabilities = search(AddonsGreedySearch(model, model.decoder))
     assert texts == ["am chinese"]
     np.testing.assert_allclose(probabilities, [0.20], rtol=1e-5)
 
@@ -149,12 +154,12 @@ def test_example_of_scaled_dot_products(
     query: list[float], keys: list[list[float]], weights: list[float]
 ) -> None:
     units = len(query)
-    mechanism = make_mechanism("luong", units, Random(0))
-    for _ in range(2):  # the first call makes the kernel, the second uses ours
-        mechanism.setup_memory(tf.constant([keys]))
-        state = mechanism.initial_state(1, tf.float32)
-        alignments, _ = mechanism([tf.constant([query]), state])
-        mechanism.memory_layer.set_weights([np.eye(units) / np.sqrt(units)])
+    attention = Attention("luong", units, Random(0))
+    attention.memory_layer.kernel.assign(np.eye(units) / np.sqrt(units))
+    mechanism = make_mechanism(attention, units, tf.float32)
+    mechanism.setup_memory(tf.constant([keys]))
+    state = mechanism.initial_state(1, tf.float32)
+    alignments, _ = mechanism([tf.constant([query]), state])
     np.testing.assert_allclose(alignments[0], weights, atol=5e-6)
     if units == 2:
         output = alignments.numpy()[0] @ [[1.0, 0.1], [0.9, 0.2], [0.8, 0.3]]
@@ -249,7 +254,8 @@ def test_fault_replies_do_not_end_in_training(tmp_path: Path, model: Seq2Seq) ->
 
 def test_fault_beam_runs_on_untiled_state(model: Seq2Seq) -> None:
     queries = pad(QUERIES)
-    start = model.decoder.start(model.encode(*queries), beam_size=W)
+    made = AddonsDecoder(model.decoder, tf.float32)
+    start = made.start(model.encode(*queries), beam_size=W)
     rows = {int(x.shape[0]) for x in tf.nest.flatten(start) if x.shape.rank}
     assert rows == {len(QUERIES) * W}
     # Each query's hypotheses are its own: swapping the others leaves them alone.
@@ -263,8 +269,8 @@ def test_fault_use_attention_is_ignored(find_model: Callable[[str], Seq2Seq]) ->
     assert parse_flags("--nouse_attention")["model"]["use_attention"] is False
     with_attention, without = find_model("luong"), find_model("none")
     assert len(with_attention.variables) == len(without.variables) + 2
-    inputs = without.decoder.cell.cells[0].kernel.shape[0]
-    assert with_attention.decoder.cell._cell.cells[0].kernel.shape[0] == inputs + U
+    inputs = without.decoder.layers[0].kernel.shape[0]
+    assert with_attention.decoder.layers[0].kernel.shape[0] == inputs + U
     pairs = make_pairs([QUERIES[0]], [(5, EOS)])
     assert without.token_log_losses(*pairs).shape == [2]
 
@@ -301,7 +307,7 @@ def test_fault_ids_behind_a_beams_end_raise_key_error() -> None:
     table[0, :, :, [5, 6, 7]] = 0.01
     table[0, :, :, EOS] = 0.97
     model: Any = TableModel(np.log(table))
-    found = AddonsBeamSearch(model, 4)(tf.constant([[0]]), tf.constant([1]), 6, 1.0)
+    found = AddonsBeamSearch(model, 4, model.decoder)(tf.constant([[0]]), tf.constant([1]), 6, 1.0)
     assert found.lengths[0, 0] == 0
     assert np.all((found.ids >= 0) & (found.ids < V))
     for ids, length in zip(found.ids[0].numpy(), found.lengths[0].numpy()):

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_addons as tfa
 
+from chatbot.addons.decoder import AddonsDecoder
 from chatbot.addons.ruled_cell import RuledCell, close, pass_tokens
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search.hypotheses import Hypotheses, rank
@@ -21,8 +22,9 @@ class AddonsBeamSearch:
     It finds what `chatbot.search.BeamSearch` finds, with a width W that is given once.
     """
 
-    def __init__(self, model: Seq2Seq, beam_size: int) -> None:
+    def __init__(self, model: Seq2Seq, beam_size: int, decoder: Any = None) -> None:
         self._model = model
+        self._decoder = decoder  # an `AddonsDecoder`, if not that of the model
         self._beam_size = beam_size
 
     def __call__(
@@ -36,8 +38,10 @@ class AddonsBeamSearch:
         """Replies as `BeamSearch` does; call it inside a traced function."""
         model, width = self._model, self._beam_size
         queries = tf.shape(query_lengths)[0]
-        cell = RuledCell(model, rules)
-        start = model.decoder.start(model.encode(query_ids, query_lengths), width)
+        encoded = model.encode(query_ids, query_lengths)
+        decoder = self._decoder or AddonsDecoder(model.decoder, encoded.memory.dtype)
+        cell = RuledCell(model, decoder, rules)
+        start = decoder.start(encoded, width)
         outputs, state, _ = tfa.seq2seq.dynamic_decode(
             StepwiseBeam(cell, width, embedding_fn=pass_tokens),
             maximum_iterations=max_reply_length,

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_addons as tfa
 
+from chatbot.addons.decoder import AddonsDecoder
 from chatbot.addons.ruled_cell import RuledCell, close, pass_tokens
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search.hypotheses import Hypotheses, rank
@@ -17,8 +18,9 @@ from chatbot.text import EOS, GO
 class AddonsGreedySearch:
     """`GreedyEmbeddingSampler` in a `BasicDecoder`."""
 
-    def __init__(self, model: Seq2Seq) -> None:
+    def __init__(self, model: Seq2Seq, decoder: Any = None) -> None:
         self._model = model
+        self._decoder = decoder  # an `AddonsDecoder`, if not that of the model
 
     def __call__(
         self,
@@ -31,8 +33,10 @@ class AddonsGreedySearch:
         """Replies as `BeamSearch` of width 1 does; call it inside a traced function."""
         model = self._model
         queries = tf.shape(query_lengths)[0]
-        cell = RuledCell(model, rules)
-        start = model.decoder.start(model.encode(query_ids, query_lengths))
+        encoded = model.encode(query_ids, query_lengths)
+        decoder = self._decoder or AddonsDecoder(model.decoder, encoded.memory.dtype)
+        cell = RuledCell(model, decoder, rules)
+        start = decoder.start(encoded)
         sampler = tfa.seq2seq.GreedyEmbeddingSampler(pass_tokens)
         outputs, state, _ = tfa.seq2seq.dynamic_decode(
             _LogProbDecoder(cell, sampler),

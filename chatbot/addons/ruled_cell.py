@@ -40,15 +40,17 @@ class RuledCell(tf.keras.layers.AbstractRNNCell):
     The last logit belongs to no token and is -inf, except where all others are.
     """
 
-    def __init__(self, model: Any, rules: Rules) -> None:
+    def __init__(self, model: Any, decoder: Any, rules: Rules) -> None:
+        """Makes the cell of a network and an `AddonsDecoder` of it."""
         super().__init__(dtype="float32")
         self._model = model
+        self._cell = decoder.cell
         self._rules = rules
 
     @property
     def state_size(self) -> RuledState:
         """Sizes of the state without the rows."""
-        inner = self._model.decoder.cell.state_size
+        inner = self._cell.state_size
         return RuledState(inner, tf.TensorShape([None]), tf.TensorShape([]))
 
     @property
@@ -73,7 +75,7 @@ class RuledCell(tf.keras.layers.AbstractRNNCell):
         time = tf.reduce_max(tf.reduce_sum(tf.cast(ids != NONE, tf.int32), axis=1))
         ids = tf.where(tf.range(tf.shape(ids)[1]) == time, inputs[:, tf.newaxis], ids)
         embedded = self._model.embed(tf.minimum(inputs, self.output_size - 2))
-        outputs, inner = self._model.decoder.cell(embedded, inner)
+        outputs, inner = self._cell(embedded, inner)
         logits = tf.cast(self._model.projection(outputs), tf.float32)
         banned = find_banned(ids[:, 1 : time + 1], self._rules, self.output_size - 1)
         logits = tf.pad(logits, [[0, 0], [0, 1]], constant_values=-math.inf)

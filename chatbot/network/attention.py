@@ -1,42 +1,51 @@
-"""The attention mechanisms by name."""
+"""The attention's variables, for either score."""
 
 from __future__ import annotations
 
 from random import Random
-from typing import Any
 
-import tensorflow_addons as tfa
+import tensorflow as tf
 
-from chatbot.network.initializers import make_glorot, make_matrix
-
-MECHANISMS = {
-    "bahdanau": tfa.seq2seq.BahdanauAttention,
-    "luong": tfa.seq2seq.LuongAttention,
-}
+from chatbot.network.variables import Matrix, draw_glorot
 
 
-def make_mechanism(name: str, units: int, seeds: Random) -> Any:
-    """Makes an attention mechanism that has no memory yet.
+class Attention(tf.Module):
+    """What the score of a query q against a memory m is made of.
 
-    Args:
-        name: "bahdanau", the additive score v . tanh(W q + M m) of Bahdanau et al. 2015, "Neural
-            Machine Translation by Jointly Learning to Align and Translate", or "luong", the
-            multiplicative score q . M m of Luong et al. 2015, "Effective Approaches to
-            Attention-based Neural Machine Translation" (their "general" one); m is the memory and q
-            the decoder's new output, where Bahdanau et al. take the state before it.
-        units: Width of the score's inner space; for "luong" the width of the query too.
-        seeds: Where the first weights' seeds come from.
+    "bahdanau" is the additive score v . tanh(W q + M m) of Bahdanau et al. 2015, "Neural Machine
+    Translation by Jointly Learning to Align and Translate"; "luong" the multiplicative score
+    q . M m of Luong et al. 2015, "Effective Approaches to Attention-based Neural Machine
+    Translation" (their "general" one). Here q is the decoder's new output, where Bahdanau et al.
+    take the state before it.
 
-    Returns:
-        A `tfa.seq2seq.AttentionMechanism`; call its `setup_memory` inside each traced function.
-
-    Raises:
-        ValueError: There is no mechanism of that name.
+    Attributes:
+        memory_layer: M, `float32 [U, U]`.
+        query_layer: W, `float32 [U, U]`, or None for "luong".
+        attention_v: v, `float32 [U]`, or None for "luong".
     """
-    if name not in MECHANISMS:
-        raise ValueError(f"attention mechanism {name!r} is not one of {sorted(MECHANISMS)}")
-    layers = {"memory_layer": make_matrix(units, seeds)}
-    if name == "bahdanau":
-        layers["query_layer"] = make_matrix(units, seeds)
-        layers["kernel_initializer"] = make_glorot(seeds)
-    return MECHANISMS[name](units, **layers)
+
+    def __init__(self, name: str, units: int, seeds: Random) -> None:
+        """Draws the variables.
+
+        Args:
+            name: "bahdanau" or "luong".
+            units: U.
+            seeds: Where the first weights' seeds come from.
+
+        Raises:
+            ValueError: There is no score of that name.
+        """
+        super().__init__(name="attention")
+        if name not in ("bahdanau", "luong"):
+            raise ValueError(f"attention {name!r} is not one of bahdanau, luong")
+        self.memory_layer = Matrix(units, units, seeds)
+        self.query_layer = self.attention_v = None
+        if name == "bahdanau":
+            self.query_layer = Matrix(units, units, seeds)
+            self.attention_v = tf.Variable(draw_glorot([units], seeds))
+
+    def listed(self) -> list[tf.Variable]:
+        """Returns the variables in the order in which Keras lists them."""
+        if self.query_layer is None:
+            return [self.memory_layer.kernel]
+        return [self.attention_v, self.query_layer.kernel, self.memory_layer.kernel]

@@ -18,7 +18,6 @@ BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
 WITHOUT_BFLOAT16 = {"sse41", "avx", "avx2", "avx2_vnni", "avx2_vnni_2"}
 WITHOUT_BFLOAT16 |= {"avx512_core", "avx512_core_vnni"}
 """Values of ONEDNN_MAX_CPU_ISA that keep oneDNN from bfloat16 instructions."""
-_policy_lock = threading.RLock()
 
 
 def prepare_device() -> str:
@@ -108,25 +107,6 @@ def has_bfloat16() -> bool:
         if line.startswith("flags"):
             return any(flag in line.split() for flag in BFLOAT16_FLAGS)
     return False
-
-
-@contextlib.contextmanager
-def computing_in(precision: str) -> Iterator[None]:
-    """Sets the Keras policy of the layers made inside; their variables are float32 in any case.
-
-    The policy belongs to the process, so threads take turns.
-
-    Args:
-        precision: "float32", "bfloat16" or "float16".
-    """
-    name = precision if precision == "float32" else f"mixed_{precision}"
-    with _policy_lock:
-        before = tf.keras.mixed_precision.global_policy()
-        tf.keras.mixed_precision.set_global_policy(name)
-        try:
-            yield
-        finally:
-            tf.keras.mixed_precision.set_global_policy(before)
 
 
 def _processor_lines() -> Iterator[str]:

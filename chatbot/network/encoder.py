@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from chatbot.network.dropout import drop
-from chatbot.network.fast_lstm import run_lstm
-from chatbot.network.initializers import make_lstm_initializers
+from chatbot.network.variables import LSTMVariables
 from chatbot.settings.config import ModelConfig
 
 State = tuple[list[tf.Tensor], ...]
@@ -31,58 +30,47 @@ class Encoded(NamedTuple):
 
 
 class Encoder(tf.Module):
-    """LSTM layers that read the query from left to right, in the layout that cuDNN accepts.
-
-    Attributes:
-        fast: Whether they run in our own loop, which gives the same results sooner on a processor,
-            or in Keras'.
-    """
+    """LSTM layers that read the query from left to right."""
 
     def __init__(self, config: ModelConfig, seeds: Random) -> None:
         super().__init__(name="encoder")
-        self.fast = False
         self._config = config
-        self.stack = tf.Module(name="stack")  # checkpoints name the layers encoder/stack/layers
-        self.stack.layers = [
-            tf.keras.layers.LSTM(
-                config.rnn_size,
-                return_sequences=True,
-                return_state=True,
-                name=f"layer_{index}",
-                **make_lstm_initializers(seeds),
-            )
-            for index in range(config.num_layers)
-        ]
+        self.stack = tf.Module(name="stack")  # checkpoints name it encoder/stack/layers/0/cell
+        self.stack.layers = [tf.Module(name="layer") for _ in range(config.num_layers)]
         size = config.embedding_size
         for layer in self.stack.layers:
-            layer.build(tf.TensorShape([None, None, size]))
+            layer.cell = LSTMVariables(size, config.rnn_size, seeds)
             size = config.rnn_size
 
+    @property
+    def layers(self) -> list[LSTMVariables]:
+        """Each layer's variables, the lowest first."""
+        return [layer.cell for layer in self.stack.layers]
+
+    def listed(self) -> list[tf.Variable]:
+        """Returns the variables in the order in which Keras lists them."""
+        return [variable for layer in self.layers for variable in layer.listed()]
+
     def __call__(
-        self, embedded: tf.Tensor, lengths: tf.Tensor, dropout_seed: tf.Tensor | None = None
+        self,
+        embedded: tf.Tensor,
+        lengths: tf.Tensor,
+        engine: Any,
+        dropout_seed: tf.Tensor | None = None,
     ) -> Encoded:
         """Encodes a batch of queries padded on the right.
 
         Args:
             embedded: `float [B, S, E]`, the queries' word vectors.
             lengths: `int32 [B]`, at least 1.
+            engine: Runs the layers; see `chatbot.network.engine`.
             dropout_seed: `int32 [2]` in training; None for no dropout.
         """
         rate, same = self._config.dropout, self._config.variational_dropout
         outputs, states = embedded, []
-        for index, layer in enumerate(self.stack.layers):
-            outputs, *state = self._run(layer, outputs, lengths)
+        for index, layer in enumerate(self.layers):
+            outputs, *state = engine.run_layer(layer, outputs, lengths)
             states.append(state)
             outputs = drop(outputs, dropout_seed, index, rate, same)
         real = tf.sequence_mask(lengths, tf.shape(embedded)[1], outputs.dtype)
         return Encoded(outputs * real[:, :, tf.newaxis], tuple(states), lengths)
-
-    def _run(
-        self, layer: tf.keras.layers.LSTM, inputs: tf.Tensor, lengths: tf.Tensor
-    ) -> list[tf.Tensor]:
-        """Returns a layer's outputs `[B, S, U]`, its last hidden state and its last carry."""
-        if not self.fast:
-            return list(layer(inputs, mask=tf.sequence_mask(lengths, tf.shape(inputs)[1])))
-        weights = layer.cell.kernel, layer.cell.recurrent_kernel, layer.cell.bias
-        outputs, *state = run_lstm(tf.transpose(inputs, [1, 0, 2]), lengths, *weights)
-        return [tf.transpose(outputs, [1, 0, 2]), *state]

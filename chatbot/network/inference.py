@@ -70,7 +70,7 @@ class InferenceNetwork:
         self._dtype = tf.dtypes.as_dtype(precision)
         self.is_exact = self._dtype == tf.float32
         self._embedding = tf.cast(model.embedding, self._dtype)
-        self._encoder = [self._lay_out_encoder(layer.cell) for layer in model.encoder.stack.layers]
+        self._encoder = [self._lay_out_encoder(layer) for layer in model.encoder.layers]
         weights = model.decoder.weights()
         self._decoder = [
             self._lay_out(_order_gates(kernel), _order_gates(bias))

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import Any
 
 import tensorflow as tf
 
-from chatbot.network.initializers import draw_seed, make_matrix
+from chatbot.network.variables import Matrix, draw_truncated_normal
 
 
-class Projection(tf.keras.layers.Dense):
-    """A separate kernel `float32 [U, V]`, and a bias."""
+class Projection(tf.Module):
+    """A separate kernel `float32 [U, V]`, and a bias `float32 [V]`."""
 
-    def __init__(self, vocab_size: int, seeds: Random) -> None:
-        initializer = tf.keras.initializers.TruncatedNormal(stddev=0.1, seed=draw_seed(seeds))
-        super().__init__(vocab_size, kernel_initializer=initializer, name="projection")
+    def __init__(self, rnn_size: int, vocab_size: int, seeds: Random) -> None:
+        super().__init__(name="projection")
+        self.kernel = tf.Variable(draw_truncated_normal([rnn_size, vocab_size], 0.1, seeds))
+        self.bias = tf.Variable(tf.zeros([vocab_size]))
+
+    def __call__(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Computes logits `float [..., V]` from `float [..., U]`, in the outputs' type."""
+        reduced = self.reduce(outputs)
+        logits = tf.matmul(reduced, self.lay_out(reduced.dtype))
+        return tf.nn.bias_add(logits, tf.cast(self.bias, reduced.dtype))
+
+    def listed(self) -> list[tf.Variable]:
+        """Returns the variables in the order in which Keras lists them."""
+        return [self.kernel, self.bias]
 
     def reduce(self, outputs: tf.Tensor) -> tf.Tensor:
         """Returns what the kernel of `lay_out` multiplies: here the outputs themselves."""
@@ -31,7 +41,7 @@ class Projection(tf.keras.layers.Dense):
         return tf.convert_to_tensor(self.kernel)
 
 
-class TiedProjection(tf.keras.layers.Layer):
+class TiedProjection(Projection):
     """The word vectors as kernel, and a bias.
 
     The logits are E h + b with the embedding E `float32 [V, E]`, as in Press and Wolf 2017, "Using
@@ -41,33 +51,22 @@ class TiedProjection(tf.keras.layers.Layer):
     """
 
     def __init__(self, embedding: tf.Variable, rnn_size: int, seeds: Random) -> None:
-        super().__init__(name="projection")
-        self._vocab_size, size = embedding.shape
-        # The network's own, and so no attribute: Keras would count it among this layer's weights.
+        tf.Module.__init__(self, name="projection")
+        vocab_size, size = embedding.shape
+        # The network's own, and so no attribute, which would be saved a second time.
         self._get_embedding: Callable[[], tf.Variable] = lambda: embedding
-        self.narrow: Any = None
-        if size != rnn_size:
-            self.narrow = make_matrix(size, seeds)
+        self.narrow = None if size == rnn_size else Matrix(rnn_size, size, seeds)
+        self.bias = tf.Variable(tf.zeros([vocab_size]))
 
-    def build(self, input_shape: Any) -> None:
-        """Makes the variables for outputs `[..., U]`."""
-        self.bias = self.add_weight(name="bias", shape=[self._vocab_size], initializer="zeros")
-        if self.narrow is not None:
-            self.narrow.build(input_shape)
-        super().build(input_shape)
-
-    def call(self, outputs: tf.Tensor) -> tf.Tensor:
-        """Computes logits `float [..., V]` from `float [..., U]`."""
-        reduced = self.reduce(outputs)
-        return tf.nn.bias_add(tf.matmul(reduced, self.lay_out(reduced.dtype)), self.bias)
-
-    def compute_output_shape(self, input_shape: Any) -> tf.TensorShape:
-        """Returns the logits' shape, which the library asks for."""
-        return tf.TensorShape(input_shape)[:-1].concatenate(self._vocab_size)
+    def listed(self) -> list[tf.Variable]:
+        """Returns the variables in the order in which Keras lists them."""
+        return [self.bias, *([] if self.narrow is None else [self.narrow.kernel])]
 
     def reduce(self, outputs: tf.Tensor) -> tf.Tensor:
         """Makes the outputs `float [..., U]` as wide as the word vectors, `float [..., E]`."""
-        return outputs if self.narrow is None else self.narrow(outputs)
+        if self.narrow is None:
+            return outputs
+        return tf.matmul(outputs, tf.cast(self.narrow.kernel, outputs.dtype))
 
     def lay_out(self, dtype: tf.DType) -> tf.Tensor:
         """As in `Projection`, `[E, V]`."""

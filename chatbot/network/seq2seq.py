@@ -16,11 +16,12 @@ from chatbot.network.dropout import (
     drop,
 )
 from chatbot.network.encoder import Encoded, Encoder
-from chatbot.network.initializers import draw_seed
+from chatbot.network.engine import Engine, OwnEngine
 from chatbot.network.losses import gather_real, project_losses, token_losses
 from chatbot.network.projection import Projection, TiedProjection
+from chatbot.network.variables import draw_uniform
 from chatbot.settings.config import ModelConfig
-from chatbot.text import EOS, GO, PAD, SEP, UNK
+from chatbot.text import GO, PAD, SEP, UNK
 
 
 class Seq2Seq(tf.Module):
@@ -33,54 +34,46 @@ class Seq2Seq(tf.Module):
     (section 3.3). Bahdanau et al. score the state before the step, and read the query in both
     directions; here it is read from left to right.
 
-    Build it under the Keras dtype policy that its matrix products are to have: the variables are
-    float32 under every policy.
+    Attributes:
+        engine: Runs the loops of encoder and decoder; our own unless another is set.
     """
 
-    def __init__(self, config: ModelConfig, vocab_size: int, seed: int = 0) -> None:
+    def __init__(
+        self, config: ModelConfig, vocab_size: int, seed: int = 0, precision: str = "float32"
+    ) -> None:
         """Makes the variables.
 
         Args:
             config: The network's settings.
             vocab_size: Words in the vocabulary, V.
             seed: Seed of the first weights.
+            precision: Type of the matrix products; the variables are float32 whatever it is.
         """
         super().__init__(name="seq2seq")
         seeds = Random(seed)
         self.config = config
         self.vocab_size = vocab_size
-        self._dtype = tf.dtypes.as_dtype(tf.keras.mixed_precision.global_policy().compute_dtype)
-        self.embedding = tf.Variable(
-            _draw_embedding([vocab_size, config.embedding_size], seeds), name="embedding"
-        )
+        self.engine: Engine = OwnEngine()
+        self.precision = precision
+        self._dtype = tf.dtypes.as_dtype(precision)
+        shape = [vocab_size, config.embedding_size]
+        self.embedding = tf.Variable(draw_uniform(shape, 0.1, seeds), name="embedding")
         self.encoder = Encoder(config, seeds)
         self.decoder = Decoder(config, seeds)
         self.projection = (
             TiedProjection(self.embedding, config.rnn_size, seeds)
             if config.tie_embeddings
-            else Projection(vocab_size, seeds)
+            else Projection(config.rnn_size, vocab_size, seeds)
         )
-        self._build()
 
-    def _build(self) -> None:
-        """Makes the decoder's and the projection's variables by a step after a one-word query."""
-        ids = tf.fill([1], EOS)
-        state = tuple(
-            [tf.zeros([1, self.config.rnn_size], self._dtype)] * 2
-            for _ in range(self.config.num_layers)
-        )
-        memory = tf.zeros([1, 1, self.config.rnn_size], self._dtype)
-        start = self.decoder.start(Encoded(memory, state, tf.fill([1], 1)))
-        outputs, _ = self.decoder.cell(self.embed(ids), start)
-        self.projection(outputs)
+    @property
+    def trainable_variables(self) -> tuple[tf.Variable, ...]:
+        """All variables, in an order that holds on every version of TensorFlow.
 
-    def compute_fast(self, fast: bool) -> None:
-        """Chooses our own loops for training, scoring and searching, or the libraries'.
-
-        Args:
-            fast: Whether to take our own: the same results, sooner on a processor.
+        The gradients' norm is a sum in this order, on which its last bits depend.
         """
-        self.encoder.fast = self.decoder.fast = fast
+        parts = self.decoder.listed(), self.encoder.listed(), self.projection.listed()
+        return (self.embedding, *(variable for part in parts for variable in part))
 
     def embed(self, ids: tf.Tensor) -> tf.Tensor:
         """Looks up the word vectors of `int32 [...]`: `float [..., E]` in the compute type."""
@@ -101,7 +94,7 @@ class Seq2Seq(tf.Module):
         """
         embedded = self.embed(self.drop_words(query_ids, dropout_seed))
         embedded = drop(embedded, dropout_seed, QUERY_STREAM, self.config.embedding_dropout)
-        return self.encoder(embedded, query_lengths, dropout_seed)
+        return self.encoder(embedded, query_lengths, self.engine, dropout_seed)
 
     def token_log_losses(
         self,
@@ -132,7 +125,8 @@ class Seq2Seq(tf.Module):
         starts = tf.fill([tf.shape(reply_ids)[0], 1], GO)
         inputs = self.embed(tf.concat([starts, reply_ids[:, :-1]], axis=1))
         inputs = drop(inputs, dropout_seed, REPLY_STREAM, self.config.embedding_dropout)
-        outputs = self.decoder.teacher_forced(encoded, inputs, reply_lengths, dropout_seed)
+        given = encoded, inputs, reply_lengths, self.engine
+        outputs = self.decoder.teacher_forced(*given, dropout_seed)
         rate, same = self.config.output_dropout, self.config.variational_dropout
         outputs = drop(outputs, dropout_seed, OUTPUT_STREAM, rate, same)
         targets = gather_real(reply_ids, reply_lengths)
@@ -151,7 +145,7 @@ class Seq2Seq(tf.Module):
         Returns:
             `float32 [N]` in nats.
         """
-        if not self.decoder.fast or outputs.dtype == tf.float16:  # whose gradients need scaling
+        if not self.engine.fuses_losses or outputs.dtype == tf.float16:  # gradients need scaling
             return token_losses(self.projection(outputs), targets, label_smoothing)
         kernel, bias = self.projection.lay_out(outputs.dtype), self.projection.bias
         reduced = self.projection.reduce(outputs)
@@ -184,7 +178,3 @@ class Seq2Seq(tf.Module):
         kept = draw_kept(seed, WORD_STREAM, tf.shape(query_ids), rate)
         no_words = tf.logical_or(query_ids == PAD, query_ids == SEP)
         return tf.where(tf.logical_or(kept, no_words), query_ids, UNK)
-
-
-def _draw_embedding(shape: list[int], seeds: Random) -> tf.Tensor:
-    return tf.random.stateless_uniform(shape, [draw_seed(seeds), 0], -0.1, 0.1)

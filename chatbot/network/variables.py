@@ -56,7 +56,11 @@ def draw_glorot(shape: Sequence[int], seeds: Random) -> tf.Tensor:
         shape: Of a matrix, or of a vector, which counts as its own fan-in and fan-out.
         seeds: One is taken.
     """
-    limit = math.sqrt(6.0 / (shape[0] + shape[-1]))
+    return draw_uniform(shape, math.sqrt(6.0 / (shape[0] + shape[-1])), seeds)
+
+
+def draw_uniform(shape: Sequence[int], limit: float, seeds: Random) -> tf.Tensor:
+    """Draws from -limit to limit, with one of the seeds."""
     return tf.random.stateless_uniform(shape, _take_seed(seeds), -limit, limit)
 
 

@@ -44,24 +44,20 @@ which for a wider beam would take as much time and memory as all logits."""
 class SearchGraphs:
     """Makes graphs that serve batches of every shape, each when it is first needed.
 
-    Where the model computes fast, one graph serves greedy search and every width of the beam, and
-    a second one wide beams. Elsewhere these are the library's searches, with a graph for each
+    By our own engine, one graph serves greedy search and every width of the beam, and
+    a second one wide beams. By the library's these are its searches, with a graph for each
     width, and they alone follow the model's weights: every other graph keeps the weights that the
     model had when it was made. Only one thread at a time may use it.
     """
 
-    def __init__(
-        self, model: Seq2Seq, precision: str, make_search: Callable[[Seq2Seq, int], Any]
-    ) -> None:
+    def __init__(self, model: Seq2Seq, precision: str) -> None:
         """Makes no graph yet.
 
         Args:
             model: The network.
             precision: Type of the products in our own loops.
-            make_search: Makes the library's search of a width; see `chatbot.addons`.
         """
         self._model = model
-        self._make_search = make_search
         self._precision = precision
         self._networks: dict[str, InferenceNetwork] = {}
         self._graphs: dict[Any, Any] = {}
@@ -86,7 +82,7 @@ class SearchGraphs:
             graph = self._find("diverse", self._choose_precision(settings.beam_size))
             groups = (settings.diverse_groups, settings.diversity_strength)
             found = graph(*queries, *given, settings.beam_size, rules, *groups)
-        elif self._model.decoder.fast:
+        elif self._model.engine.name == "own":
             graph = self._find("beam", self._choose_precision(settings.beam_size))
             found = graph(*queries, *given, settings.beam_size, rules)
         else:
@@ -145,7 +141,8 @@ class SearchGraphs:
         """Returns what to trace, and its signature."""
         limits, rules = (*QUERIES, *LIMITS), RULES_SIGNATURE
         if kind.startswith("library"):
-            return self._make_search(self._model, int(kind.split()[1])).__call__, (*limits, rules)
+            search = self._model.engine.make_search(self._model, int(kind.split()[1]))
+            return search.__call__, (*limits, rules)
         network = self._lay_out(precision)
         made: dict[str, tuple[Callable[..., Any], Any]] = {
             "beam": (BeamSearch(network).__call__, (*limits, WIDTH, rules)),

@@ -31,14 +31,14 @@ class Averages:
     def __init__(self, model: Seq2Seq, decay: float) -> None:
         """Makes the second network, with the weights that the first has now.
 
-        Call it under the dtype policy and in the scope in which the first was made.
+        Call it in the scope in which the first was made.
 
         Args:
             model: The first network.
             decay: What an average keeps of itself in a step at most, in (0, 1).
         """
-        self.model = Seq2Seq(model.config, model.vocab_size)
-        self.model.compute_fast(model.decoder.fast)
+        self.model = Seq2Seq(model.config, model.vocab_size, precision=model.precision)
+        self.model.engine = model.engine
         self._decay = decay**EVERY
         self._weights = model.trainable_variables
         for average, weight in zip(self.model.trainable_variables, self._weights):

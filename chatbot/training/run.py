@@ -14,8 +14,9 @@ import tensorflow as tf
 from chatbot.corpus import read_pairs
 from chatbot.dataset import Corpora, EncodedCorpus, EncodingConfig, encode_corpus
 from chatbot.dataset.cache import keep_only
+from chatbot.engines import choose_engine
 from chatbot.errors import ChatbotError
-from chatbot.network.device import computing_in, has_gpu, prepare_device, resolve_precision
+from chatbot.network.device import prepare_device, resolve_precision
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.plots.first_pairs import show_first_pairs
 from chatbot.settings.config import Config, SearchConfig, TrainingConfig
@@ -115,9 +116,10 @@ def _train(run: Run, precision: str) -> int:
             "to begin again, with more minutes if they are too few"
         )
         return 0
-    with computing_in(precision), distribution.scope():
-        model = Seq2Seq(config.model, len(corpora.vocabulary), config.training.seed)
-        model.compute_fast(not has_gpu())
+    with distribution.scope():
+        sizes = config.model, len(corpora.vocabulary)
+        model = Seq2Seq(*sizes, config.training.seed, precision)
+        model.engine = choose_engine()
         averages = make_averages(model, config.training.average_decay)
     trainer = Trainer(
         config, directory, model, precision, corpora, distribution, averages, run.audience

@@ -11,6 +11,7 @@ import tensorflow as tf
 from chatbot.bot import MAX_CHARACTERS, Chatbot, ReadQuery, Reply
 from chatbot.chat.conversation import LONGEST_TURN, Chat
 from chatbot.corpus import Pair, read_pairs
+from chatbot.engines import choose_engine
 from chatbot.evaluation.perplexity import measure_perplexity, score_pairs
 from chatbot.evaluation.scoring import Scorer
 from chatbot.settings.config import Config, CorpusConfig, TrainingConfig
@@ -115,7 +116,7 @@ def test_of_a_long_line_what_can_be_read_is_remembered() -> None:
 @pytest.fixture(name="make_bot", scope="module")
 def find_bot_maker() -> Callable[[int], Chatbot]:
     model = make_model("luong")
-    model.compute_fast(True)  # one graph serves every width
+    model.engine = choose_engine("own")  # one graph serves every width
 
     def make(context_turns: int) -> Chatbot:
         corpus = CorpusConfig(max_length=3, context_turns=context_turns)

@@ -14,6 +14,7 @@ import tensorflow as tf
 from chatbot.bot import Chatbot, Reply
 from chatbot.corpus import Pair
 from chatbot.dataset.pair_hashes import hash_pair
+from chatbot.engines import choose_engine
 from chatbot.evaluation import windows
 from chatbot.evaluation.figures import evaluate, find_seen
 from chatbot.evaluation.intervals import Dialogues, Estimate, find_interval
@@ -44,7 +45,7 @@ def bot() -> Chatbot:
         search=SearchConfig(beam_size=3, max_reply_length=4),
     )
     model = make_model("luong")
-    model.compute_fast(True)  # one graph serves every width
+    model.engine = choose_engine("own")  # one graph serves every width
     return Chatbot(config, WORDS, model)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from chatbot.network.attention import make_mechanism
+from chatbot.addons.decoder import make_mechanism
+from chatbot.network.attention import Attention
 from tests.conftest import U, randomise
 from tests.oracles import softmax
 
@@ -30,17 +31,19 @@ def make_inputs() -> tuple[Any, Any]:
 @pytest.mark.parametrize("name", ["bahdanau", "luong"])
 def test_alignments_equal_the_papers_formula_over_real_tokens(name: str) -> None:
     queries, memory = make_inputs()
-    mechanism = make_mechanism(name, U, Random(0))
-    attend(mechanism, queries, memory)
-    randomise(mechanism.trainable_variables, seed=6)
-    alignments = attend(mechanism, queries, memory)
-    keys = memory.astype(np.float64) @ mechanism.memory_layer.get_weights()[0]
+    attention = Attention(name, U, Random(0))
+    randomise(attention.trainable_variables, seed=6)
+    alignments = attend(make_mechanism(attention, U, tf.float32), queries, memory)
+    keys = memory.astype(np.float64) @ attention.memory_layer.kernel.numpy()
     for row, length in enumerate(LENGTHS):
         if name == "luong":
             scores = keys[row, :length] @ queries[row]
         else:
-            query = queries[row].astype(np.float64) @ mechanism.query_layer.get_weights()[0]
-            scores = np.tanh(query + keys[row, :length]) @ mechanism.attention_v.numpy()
+            matrix, vector = attention.query_layer, attention.attention_v
+            assert matrix is not None
+            assert vector is not None
+            query = queries[row].astype(np.float64) @ matrix.kernel.numpy()
+            scores = np.tanh(query + keys[row, :length]) @ vector.numpy()
         np.testing.assert_allclose(alignments[row, :length], softmax(scores), atol=1e-6)
         assert np.all(alignments[row, length:] == 0)
 
@@ -48,7 +51,7 @@ def test_alignments_equal_the_papers_formula_over_real_tokens(name: str) -> None
 @pytest.mark.parametrize("name", ["bahdanau", "luong"])
 def test_values_on_padding_do_not_matter(name: str) -> None:
     queries, memory = make_inputs()
-    mechanism = make_mechanism(name, U, Random(0))
+    mechanism = make_mechanism(Attention(name, U, Random(0)), U, tf.float32)
     before = attend(mechanism, queries, memory)
     for row, length in enumerate(LENGTHS):
         memory[row, length:] = 1000.0
@@ -56,5 +59,5 @@ def test_values_on_padding_do_not_matter(name: str) -> None:
 
 
 def test_unknown_mechanism_is_refused_with_the_known_names() -> None:
-    with pytest.raises(ValueError, match=r"'dot'.*'bahdanau', 'luong'"):
-        make_mechanism("dot", U, Random(0))
+    with pytest.raises(ValueError, match="'dot' is not one of bahdanau, luong"):
+        Attention("dot", U, Random(0))

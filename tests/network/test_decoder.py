@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from chatbot.network.decoder import LSTMCellStack
+from chatbot.addons.decoder import AddonsDecoder, LSTMCellStack
 from chatbot.network.seq2seq import Seq2Seq
+from chatbot.network.variables import LSTMVariables
 from chatbot.text import EOS, GO
-from tests.conftest import QUERIES, REPLIES, B, E, L, Pairs, T, U, W, make_config, pad, randomise
+from tests.conftest import QUERIES, REPLIES, B, E, L, Pairs, T, U, W, pad, randomise
 from tests.oracles import Network, lstm_step
 
 
@@ -17,7 +18,7 @@ def run_teacher_forced(model: Seq2Seq, pairs: Pairs) -> tf.Tensor:
     starts = tf.fill([len(pairs.reply_ids), 1], GO)
     inputs = model.embed(tf.concat([starts, pairs.reply_ids[:, :-1]], axis=1))
     encoded = model.encode(pairs.query_ids, pairs.query_lengths)
-    return model.decoder.teacher_forced(encoded, inputs, pairs.reply_lengths)
+    return model.decoder.teacher_forced(encoded, inputs, pairs.reply_lengths, model.engine)
 
 
 @pytest.mark.usefixtures("either_loop")
@@ -50,7 +51,7 @@ def test_a_token_changes_what_follows_it_and_nothing_before(
 
 def test_decoder_starts_from_the_encoders_last_state(model: Seq2Seq, pairs: Pairs) -> None:
     encoded = model.encode(pairs.query_ids, pairs.query_lengths)
-    start = model.decoder.start(encoded)
+    start = AddonsDecoder(model.decoder, tf.float32).start(encoded)
     if model.config.use_attention:
         assert np.all(start.attention == 0)
         start = start.cell_state
@@ -60,7 +61,7 @@ def test_decoder_starts_from_the_encoders_last_state(model: Seq2Seq, pairs: Pair
 
 def test_start_repeats_each_querys_state_for_its_whole_beam(model: Seq2Seq, pairs: Pairs) -> None:
     encoded = model.encode(pairs.query_ids, pairs.query_lengths)
-    start = model.decoder.start(encoded, beam_size=W)
+    start = AddonsDecoder(model.decoder, tf.float32).start(encoded, beam_size=W)
     cell_state = start.cell_state if model.config.use_attention else start
     assert len(tf.nest.flatten(cell_state)) == 2 * L
     for mine, expected in zip(tf.nest.flatten(cell_state), tf.nest.flatten(encoded.state)):
@@ -71,30 +72,31 @@ def test_a_tiled_step_gives_each_beam_what_the_query_gives_untiled(
     model: Seq2Seq, pairs: Pairs
 ) -> None:
     encoded = model.encode(pairs.query_ids, pairs.query_lengths)
-    single, _ = model.decoder.cell(model.embed(tf.fill([B], EOS)), model.decoder.start(encoded))
-    start = model.decoder.start(encoded, beam_size=W)
-    tiled, _ = model.decoder.cell(model.embed(tf.fill([B * W], EOS)), start)
+    one, several = (AddonsDecoder(model.decoder, tf.float32) for _ in range(2))
+    single, _ = one.cell(model.embed(tf.fill([B], EOS)), one.start(encoded))
+    start = several.start(encoded, beam_size=W)
+    tiled, _ = several.cell(model.embed(tf.fill([B * W], EOS)), start)
     np.testing.assert_allclose(tiled, np.repeat(single, W, axis=0), rtol=1e-5, atol=1e-6)
 
 
 def test_cells_equal_one_step_by_hand_with_and_without_masks() -> None:
-    cells = LSTMCellStack(make_config("none"), Random(0))
+    layers = [LSTMVariables(size, U, Random(0)) for size in [E] + [U] * (L - 1)]
+    randomise([x for layer in layers for x in layer.listed()], seed=3)
+    cells = LSTMCellStack(layers, tf.float32)
     generator = np.random.default_rng(2)
     inputs = generator.normal(size=[3, E]).astype(np.float32)
     masks = generator.integers(0, 2, [3, L, U]).astype(np.float32) * 2
     states = tuple(
         tf.unstack(tf.constant(generator.normal(size=[2, 3, U]), tf.float32)) for _ in range(L)
     )
-    cells(inputs, states)
-    randomise(cells.trainable_variables, seed=3)
     assert cells.output_size == U
     assert cells.state_size == ([U, U], [U, U])
     for used in (None, masks):
         x = inputs if used is None else np.concatenate([inputs, used.reshape(3, L * U)], axis=1)
         outputs, next_states = cells(x, states)
         expected = inputs.astype(np.float64)
-        for layer, cell in enumerate(cells.cells):
-            weights = [weight.astype(np.float64) for weight in cell.get_weights()]
+        for layer, variables in enumerate(layers):
+            weights = [weight.numpy().astype(np.float64) for weight in variables.listed()]
             expected, carry = lstm_step(weights, expected, *states[layer])
             np.testing.assert_allclose(next_states[layer][0], expected, atol=1e-6)
             np.testing.assert_allclose(next_states[layer][1], carry, atol=1e-6)

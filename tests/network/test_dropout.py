@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from chatbot.engines import choose_engine
 from chatbot.network.dropout import (
     DECODER_STREAM,
     OUTPUT_STREAM,
@@ -90,7 +91,7 @@ def test_losses_under_every_dropout_equal_the_oracle_under_the_drawn_masks(
 ) -> None:
     rates = {"dropout": 0.5, "embedding_dropout": 0.25, "output_dropout": 0.4}
     model = make_model(attention, variational_dropout=same, **rates)
-    model.compute_fast(fast)
+    model.engine = choose_engine("own" if fast else "addons")
     network = Network(model)
     rows = [
         network.token_losses(QUERIES[row], REPLIES[row], draw_all_masks(model.config, row))
@@ -115,7 +116,7 @@ def test_variational_masks_are_the_same_at_every_step_and_differ_between_rows_an
 def test_each_kind_drops_alone_and_only_in_training(fast: bool, setting: str, pairs: Pairs) -> None:
     none, some = (make_model("luong", **{"dropout": 0.0, setting: rate}) for rate in (0.0, 0.5))
     for model in (none, some):
-        model.compute_fast(fast)
+        model.engine = choose_engine("own" if fast else "addons")
     undropped = none.token_log_losses(*pairs)
     np.testing.assert_array_equal(none.token_log_losses(*pairs, SEED), undropped)
     np.testing.assert_array_equal(some.token_log_losses(*pairs), undropped)

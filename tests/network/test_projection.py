@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from chatbot.addons import AddonsBeamSearch, AddonsGreedySearch
-from chatbot.network.device import computing_in
+from chatbot.engines import choose_engine
 from chatbot.network.inference import InferenceNetwork
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import BeamSearch
@@ -32,9 +32,11 @@ SIZES = pytest.mark.parametrize("size", [E, U], ids=["narrowed", "as wide"])
 DROPOUT_SEED = tf.constant([1, 20])
 
 
-def make_tied(attention: str = "luong", size: int = E, **settings: Any) -> Seq2Seq:
+def make_tied(
+    attention: str = "luong", size: int = E, precision: str = "float32", **settings: Any
+) -> Seq2Seq:
     config = make_config(attention, tie_embeddings=True, **settings)
-    model = Seq2Seq(dataclasses.replace(config, embedding_size=size), V)
+    model = Seq2Seq(dataclasses.replace(config, embedding_size=size), V, precision=precision)
     randomise(list_variables(model), SEEDS[attention])
     return model
 
@@ -43,7 +45,8 @@ def make_untied(tied: Seq2Seq) -> Seq2Seq:
     """A network with a projection of its own that has the tied one's values."""
     model = Seq2Seq(dataclasses.replace(tied.config, tie_embeddings=False), V)
     kernel, bias = read_projection(tied)
-    model.projection.set_weights([kernel, bias])
+    model.projection.kernel.assign(kernel)
+    model.projection.bias.assign(bias)
     # The projection's come last.
     own = list_variables(model)[:-2]
     for mine, other in zip(own, list_variables(tied)):
@@ -56,7 +59,7 @@ def make_untied(tied: Seq2Seq) -> Seq2Seq:
 @pytest.mark.parametrize("attention", ATTENTIONS)
 def test_tied_losses_equal_the_oracle(attention: str, fast: bool, size: int, pairs: Pairs) -> None:
     model = make_tied(attention, size)
-    model.compute_fast(fast)
+    model.engine = choose_engine("own" if fast else "addons")
     network = Network(model)
     rows = [network.token_losses(query, reply) for query, reply in zip(QUERIES, REPLIES)]
     np.testing.assert_allclose(model.token_log_losses(*pairs), np.concatenate(rows), atol=1e-4)
@@ -76,12 +79,12 @@ def test_gradients_of_both_uses_of_the_word_vectors_add_up(
     tied = make_tied(size=size, dropout=0.5)
     untied = make_untied(tied)
     for model in (tied, untied):
-        model.compute_fast(fast)
+        model.engine = choose_engine("own" if fast else "addons")
     by_embedding, by_bias, *by_narrow = find_gradients(
-        tied, pairs, [tied.embedding, *tied.projection.weights]
+        tied, pairs, [tied.embedding, *tied.projection.listed()]
     )
     by_words, by_kernel, expected_bias = find_gradients(
-        untied, pairs, [untied.embedding, *untied.projection.weights]
+        untied, pairs, [untied.embedding, *untied.projection.listed()]
     )
     narrow = np.eye(U) if size == U else tied.projection.narrow.kernel.numpy()
     for part in (by_words, by_kernel.T @ narrow):
@@ -118,11 +121,10 @@ def test_every_search_of_a_tied_network_finds_what_an_untied_one_of_its_values_f
 @pytest.mark.needs_bfloat16
 @pytest.mark.parametrize("fast", [False, True], ids=["libraries", "own"])
 def test_tied_bfloat16_products_keep_float32_weights_and_losses(fast: bool, pairs: Pairs) -> None:
-    with computing_in("bfloat16"):
-        small = make_tied()
-        small.compute_fast(fast)
-        losses = small.token_log_losses(*pairs)
-        gradients = find_gradients(small, pairs, list_variables(small))
+    small = make_tied(precision="bfloat16")
+    small.engine = choose_engine("own" if fast else "addons")
+    losses = small.token_log_losses(*pairs)
+    gradients = find_gradients(small, pairs, list_variables(small))
     assert {x.dtype for x in small.variables} == {tf.float32}
     assert losses.dtype == tf.float32
     assert {x.dtype.name for x in gradients} == {"float32"}

@@ -9,7 +9,8 @@ import tensorflow as tf
 import tensorflow_addons as tfa
 
 from chatbot.addons import AddonsBeamSearch
-from chatbot.network.device import computing_in
+from chatbot.addons.decoder import AddonsDecoder
+from chatbot.engines import choose_engine
 from chatbot.network.dropout import DECODER_STREAM, REPLY_STREAM, draw_mask
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import Config
@@ -40,8 +41,10 @@ DROPOUT_SEED = tf.constant([1, 20])
 
 def compute_plain_loss(model: Seq2Seq, pairs: Pairs, seed: tf.Tensor | None = None) -> tf.Tensor:
     """The documents' training graph: projection in the loop, the library's loss over padding."""
+    made = AddonsDecoder(model.decoder, tf.float32)
+    projection = tf.keras.layers.Lambda(model.projection)
     decoder = tfa.seq2seq.BasicDecoder(
-        model.decoder.cell, tfa.seq2seq.TrainingSampler(), output_layer=model.projection
+        made.cell, tfa.seq2seq.TrainingSampler(), output_layer=projection
     )
     starts = tf.fill([B, 1], GO)
     inputs = model.embed(tf.concat([starts, pairs.reply_ids[:, :-1]], axis=1))
@@ -51,7 +54,7 @@ def compute_plain_loss(model: Seq2Seq, pairs: Pairs, seed: tf.Tensor | None = No
         inputs = tf.concat([inputs, masks], axis=-1)
     encoded = model.encode(pairs.query_ids, pairs.query_lengths, seed)
     outputs, _, _ = decoder(
-        inputs, initial_state=model.decoder.start(encoded), sequence_length=pairs.reply_lengths
+        inputs, initial_state=made.start(encoded), sequence_length=pairs.reply_lengths
     )
     weights = tf.sequence_mask(pairs.reply_lengths, T, tf.float32)
     return tfa.seq2seq.sequence_loss(outputs.rnn_output, pairs.reply_ids, weights)
@@ -94,7 +97,7 @@ def test_loss_and_gradients_equal_those_of_the_projection_inside_the_loop(
     with tf.GradientTape(persistent=True) as tape:
         loss = model.loss(*pairs, seed)
     gradients = [tf.convert_to_tensor(x) for x in tape.gradient(loss, variables)]
-    model.compute_fast(False)
+    model.engine = choose_engine("addons")
     with tf.GradientTape() as tape:
         plain = compute_plain_loss(model, pairs, seed)
     expected = [tf.convert_to_tensor(x) for x in tape.gradient(plain, variables)]
@@ -115,7 +118,7 @@ def test_gradients_of_both_loops_are_equal_for_any_depth_and_the_shortest_rows(
     pairs = make_pairs([(7,), (8, 5, 6)], [(EOS,), (5, 9, EOS)])
     variables, found = list_variables(model), []
     for fast in (True, False):
-        model.compute_fast(fast)
+        model.engine = choose_engine("own" if fast else "addons")
         with tf.GradientTape() as tape:
             loss = model.loss(*pairs, DROPOUT_SEED)
         found.append([tf.convert_to_tensor(x) for x in tape.gradient(loss, variables)])
@@ -149,11 +152,10 @@ def test_seed_decides_the_first_weights() -> None:
 def test_bfloat16_products_keep_float32_weights_and_losses(
     model: Seq2Seq, network: Network, pairs: Pairs
 ) -> None:
-    with computing_in("bfloat16"):
-        small = Seq2Seq(model.config, V)
-        small.compute_fast(model.decoder.fast)
-        randomise(list_variables(small), SEEDS[_name(model)])
-        losses = small.token_log_losses(*pairs)
+    small = Seq2Seq(model.config, V, precision="bfloat16")
+    small.engine = model.engine
+    randomise(list_variables(small), SEEDS[_name(model)])
+    losses = small.token_log_losses(*pairs)
     assert {x.dtype for x in small.variables} == {tf.float32}
     assert losses.dtype == tf.float32
     expected = [network.token_losses(query, reply) for query, reply in zip(QUERIES, REPLIES)]

@@ -49,7 +49,7 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory.create(CONFIG, Vocabulary(WORDS))
     model = Seq2Seq(CONFIG.model, len(WORDS))
     generator = np.random.default_rng(4)
-    for variable in model.variables:
+    for variable in model.trainable_variables:
         variable.assign(generator.normal(0.0, 0.7, variable.shape))
     directory.save(tf.train.Checkpoint(model=model), "ckpt", 1, {})
     return path

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatbot import addons
+from chatbot.engines import choose_engine
 from chatbot.network.inference import GROUP, InferenceNetwork
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import (
@@ -51,10 +52,11 @@ MakeSearch = Callable[..., Any]
 
 
 def make_library_search(model: Any, beam_size: int | None = None, rules: Rules = FREE) -> Any:
+    decoder = model.decoder if isinstance(model, TableModel) else None
     search: Any = (
-        addons.AddonsGreedySearch(model)
+        addons.AddonsGreedySearch(model, decoder)
         if beam_size is None
-        else addons.AddonsBeamSearch(model, beam_size)
+        else addons.AddonsBeamSearch(model, beam_size, decoder)
     )
     return lambda *arguments: search(*arguments, rules)
 
@@ -276,14 +278,14 @@ def test_bfloat16_products_find_the_replies_that_float32_finds(
     name = attention if attention != "none" else "luong"
     config = ModelConfig(rnn_size=16, num_layers=2, embedding_size=12, attention=name, **used)
     model = Seq2Seq(config, size)
-    model.compute_fast(True)
+    model.engine = choose_engine("own")
     randomise(list_variables(model), seed=5, scale=0.7)
     generator = np.random.default_rng(3)
     queries = pad([generator.integers(4, size, 2 + n % 5).tolist() for n in range(40)])
     found = []
     for precision in ("float32", "bfloat16"):
         asked = SearchConfig(beam_size=beam_size, max_reply_length=6, ban_unk=False)
-        found.append(SearchGraphs(model, precision, addons.make_search).search(*queries, asked))
+        found.append(SearchGraphs(model, precision).search(*queries, asked))
     exact, coarse = ([read_row(x, row) for row in range(40)] for x in found)
     same = [next(iter(one)) == next(iter(other)) for one, other in zip(exact, coarse)]
     assert np.mean(same) >= 0.9

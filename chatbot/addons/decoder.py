@@ -1,0 +1,157 @@
+"""The tutorial's decoder over the network's variables: cells under `AttentionWrapper`.
+
+Make it inside a traced function: its layers hold the variables cast to the type of the matrix
+products, and the attention holds its memory.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_addons as tfa
+
+from chatbot.network.attention import Attention
+from chatbot.network.decoder import Decoder
+from chatbot.network.encoder import Encoded, State
+from chatbot.network.variables import LSTMVariables, Matrix
+
+
+class LSTMCellStack(tf.keras.layers.AbstractRNNCell):
+    """LSTM cells, one step at a time, each output multiplied by a mask if masks are given.
+
+    The masks are extra columns of the input, drawn outside the decoding loop: one draw serves all
+    its steps, and the loop itself has no randomness in it.
+    """
+
+    def __init__(self, layers: list[LSTMVariables], dtype: tf.DType) -> None:
+        super().__init__(dtype=dtype.name)
+        self._units = layers[0].recurrent_kernel.shape[0]
+        self._input_size = layers[0].kernel.shape[0]  # X, without masks
+        self.cells = [make_cell(layer, dtype) for layer in layers]
+
+    @property
+    def state_size(self) -> tuple[list[int], ...]:
+        """The sizes of `[h, c]` of every layer."""
+        return tuple([self._units, self._units] for _ in self.cells)
+
+    @property
+    def output_size(self) -> int:
+        """The width of the top layer's output."""
+        return int(self._units)
+
+    def call(
+        self, inputs: tf.Tensor, states: State, training: Any = None
+    ) -> tuple[tf.Tensor, State]:
+        """Takes one step.
+
+        Args:
+            inputs: `float [B, X]`, or `float [B, X + L * U]` with every layer's mask behind.
+            states: The state before the step.
+            training: Accepted because the library passes it; the masks decide.
+
+        Returns:
+            The top layer's output `float [B, U]` and the state after the step.
+        """
+        del training
+        outputs, masks = inputs[:, : self._input_size], []
+        if inputs.shape[-1] > self._input_size:
+            masks = tf.split(inputs[:, self._input_size :], len(self.cells), axis=-1)
+        next_states = []
+        for index, (cell, state) in enumerate(zip(self.cells, states)):
+            outputs, next_state = cell(outputs, list(state))
+            next_states.append(list(next_state))
+            if masks:
+                outputs = outputs * masks[index]
+        return outputs, tuple(next_states)
+
+
+class AddonsDecoder:
+    """A decoder as the library steps through it.
+
+    Attributes:
+        cell: The stack of cells, under `AttentionWrapper` where there is attention.
+    """
+
+    def __init__(self, decoder: Decoder, dtype: tf.DType) -> None:
+        """Lays out the variables in a type, that of the matrix products."""
+        self._mechanism: Any = None
+        self.cell: Any = LSTMCellStack(decoder.layers, dtype)
+        if decoder.attention is None or decoder.attention_layer is None:
+            return
+        units = self.cell.output_size
+        self._size = decoder.layers[0].kernel.shape[0] - units  # of the word vectors
+        self._mechanism = make_mechanism(decoder.attention, units, dtype)
+        self.cell = tfa.seq2seq.AttentionWrapper(
+            self.cell,
+            self._mechanism,
+            attention_layer=_make_dense(decoder.attention_layer, dtype),
+            cell_input_fn=self._insert_attention,
+            dtype=dtype.name,
+        )
+
+    def _insert_attention(self, inputs: tf.Tensor, attention: tf.Tensor) -> tf.Tensor:
+        """Puts the last step's attention behind the word vectors, before any masks."""
+        return tf.concat([inputs[:, : self._size], attention, inputs[:, self._size :]], axis=-1)
+
+    def start(self, encoded: Encoded, beam_size: int = 1) -> Any:
+        """Returns the state from which the cell starts.
+
+        This is the one place that tiles for a beam and gives the attention its memory.
+
+        Args:
+            encoded: The encoded queries.
+            beam_size: Hypotheses a query, W.
+
+        Returns:
+            The cell's state for B * W rows, each query's W rows in succession.
+        """
+        memory, state, lengths = encoded
+        if beam_size > 1:
+            memory, state, lengths = tfa.seq2seq.tile_batch((memory, state, lengths), beam_size)
+        if self._mechanism is None:
+            return state
+        self._mechanism.setup_memory(memory, memory_sequence_length=lengths)
+        start = self.cell.get_initial_state(batch_size=tf.shape(lengths)[0], dtype=memory.dtype)
+        return start.clone(cell_state=state)
+
+    def run(
+        self, encoded: Encoded, inputs: tf.Tensor, lengths: tf.Tensor, masks: tf.Tensor | None
+    ) -> tf.Tensor:
+        """Runs over given replies as `Engine.run_decoder` does."""
+        if masks is not None:
+            inputs = tf.concat([inputs, masks], axis=-1)
+        decoder = tfa.seq2seq.BasicDecoder(self.cell, tfa.seq2seq.TrainingSampler())
+        outputs, _, _ = decoder(inputs, initial_state=self.start(encoded), sequence_length=lengths)
+        return outputs.rnn_output
+
+
+def make_cell(layer: LSTMVariables, dtype: tf.DType) -> Any:
+    """Makes a Keras cell of an LSTM layer's variables, cast to a type."""
+    cell = tf.keras.layers.LSTMCell(layer.recurrent_kernel.shape[0], dtype=dtype.name)
+    cell.kernel, cell.recurrent_kernel, cell.bias = (tf.cast(x, dtype) for x in layer.listed())
+    cell.built = True
+    return cell
+
+
+def _make_dense(matrix: Matrix, dtype: tf.DType) -> Any:
+    dense = tf.keras.layers.Dense(matrix.kernel.shape[1], use_bias=False, dtype=dtype.name)
+    dense.kernel, dense.bias = tf.cast(matrix.kernel, dtype), None
+    dense.built = True
+    return dense
+
+
+def make_mechanism(attention: Attention, units: int, dtype: tf.DType) -> Any:
+    """Makes the library's mechanism, without a memory yet, of the variables cast to a type."""
+    memory_layer = _make_dense(attention.memory_layer, dtype)
+    if attention.query_layer is None:
+        mechanism = tfa.seq2seq.LuongAttention(units, dtype=dtype.name)
+        mechanism.attention_g = None
+    else:
+        mechanism = tfa.seq2seq.BahdanauAttention(units, dtype=dtype.name)
+        mechanism.query_layer = _make_dense(attention.query_layer, dtype)
+        mechanism.attention_v = tf.cast(attention.attention_v, dtype)
+        mechanism.attention_g = mechanism.attention_b = None
+    mechanism.memory_layer = memory_layer
+    mechanism.built = True
+    return mechanism

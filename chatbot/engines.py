@@ -1,0 +1,32 @@
+"""Chooses who runs the network's loops."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from chatbot.errors import ChatbotError
+from chatbot.network.device import has_gpu
+from chatbot.network.engine import Engine, OwnEngine
+
+
+def choose_engine(name: str = "auto") -> Engine:
+    """Makes an engine.
+
+    Args:
+        name: "own", our loops; "addons", the classes of Keras and tensorflow_addons; "auto", the
+            former on a processor, and on a GPU the latter where they are installed.
+
+    Raises:
+        ChatbotError: "addons" where tensorflow_addons is not installed.
+    """
+    is_installed = importlib.util.find_spec("tensorflow_addons") is not None
+    if name == "addons" and not is_installed:
+        raise ChatbotError(
+            "--engine=addons needs tensorflow-addons, which installs on Python 3.10 and 3.11 only; "
+            "take one of these, or --engine=own"
+        )
+    if name == "own" or (name == "auto" and not (has_gpu() and is_installed)):
+        return OwnEngine()
+    from chatbot.addons import AddonsEngine
+
+    return AddonsEngine()

@@ -79,8 +79,8 @@ def _list_places(targets: tf.Tensor) -> tf.Tensor:
 
 def _take_logarithms(logits: tf.Tensor, probabilities: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
     """Returns -log p at the places, exact and finite even where p is too small for float32."""
-    greatest = tf.reduce_max(logits, axis=1) - tf.math.log(tf.reduce_max(probabilities, axis=1))
-    return greatest - tf.gather_nd(logits, places)
+    normalizer = tf.reduce_max(logits, axis=1) - tf.math.log(tf.reduce_max(probabilities, axis=1))
+    return normalizer - tf.gather_nd(logits, places)
 
 
 def project_losses(

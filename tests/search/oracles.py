@@ -78,7 +78,7 @@ def find_forbidden(words: Sequence[int], min_length: int, ngram: int, ban_unk: b
 
 
 def keep_rules(advance: Stepper, min_length: int, ngram: int, ban_unk: bool) -> Stepper:
-    """Lets a stepper walk where the rules allow; what is left shares all the probability."""
+    """Lets a stepper walk where the rules allow; the allowed tokens share all the probability."""
 
     def step(state: Any, token: int) -> tuple[Any, Array]:
         inner, words = state or (None, ())

@@ -94,7 +94,7 @@ def train_directory(
 
 
 def _count_replicas(distribution: Distribution) -> str:
-    if distribution.strategy is None:
+    if distribution.replicas == 1 and distribution.cluster is None:
         return ""
     workers = "" if distribution.cluster is None else f", {distribution.cluster.describe()}"
     return f", {distribution.replicas} replicas{workers}"

@@ -22,17 +22,16 @@ from chatbot.storage.tracking import track
 from chatbot.system.stopping import StopRequest
 from chatbot.training.audience import Audience
 from chatbot.training.averages import Averages
-from chatbot.training.computation import Work, make_computation
+from chatbot.training.computation import Computation, Work
 from chatbot.training.distribution import Distribution
-from chatbot.training.pace import Pace, make_bar, write_above
-from chatbot.training.progress import Progress, restore_progress
-from chatbot.training.step import (
+from chatbot.training.learning_rate import (
     count_steps,
-    create_slots,
     describe_jump,
-    make_optimizer,
     scheduled_learning_rate,
 )
+from chatbot.training.pace import Pace, make_bar, write_above
+from chatbot.training.progress import Progress, restore_progress
+from chatbot.training.step import create_slots, make_optimizer
 from chatbot.training.validation import Perplexities, Validation
 
 
@@ -87,7 +86,7 @@ class Trainer:
             create_slots(optimizer, model)
         others = None if averages is None else averages.model
         self._tracked = track(model, others, optimizer=optimizer)
-        self._computation = make_computation(model, optimizer, self._config, distribution, averages)
+        self._computation = Computation(model, optimizer, self._config, distribution, averages)
         self.total_steps = count_steps(self._config, self._plan.steps_per_epoch)
         self.step = 0
         self._progress = Progress()

@@ -28,7 +28,8 @@ from tqdm import tqdm
 from chatbot.chat.answer import Answer, answer
 from chatbot.chat.loading import load_and_trace
 from chatbot.errors import ChatbotError
-from chatbot.system.lines import MAX_LINE, LineReader, open_lines, replace_file
+from chatbot.system.files import replace_output
+from chatbot.system.lines import MAX_LINE, LineReader, open_lines
 from chatbot.system.terminal import UNSAFE, write_bytes
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _open_output(target: str) -> Iterator[Callable[[bytes], object]]:
     if target == "-":
         yield write_bytes
         return
-    with replace_file(target) as file:
+    with replace_output(target) as file:
 
         def write(content: bytes) -> None:
             file.write(content)

@@ -21,6 +21,7 @@ from prompt_toolkit.styles import Style
 from chatbot.chat.conversation import Chat
 from chatbot.chat.loading import load_and_trace
 from chatbot.chat.rows import Row, note
+from chatbot.system.files import replace_text
 from chatbot.system.terminal import make_visible
 
 if TYPE_CHECKING:
@@ -89,12 +90,11 @@ class LineHistory(History):
         """Returns the lines of former chats, the newest first; shortens a file grown long."""
         try:
             lines = self._path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
-            if len(lines) > 2 * HISTORY_LENGTH:
-                self._path.write_text(
-                    "".join(f"{line}\n" for line in lines[-HISTORY_LENGTH:]), encoding="utf-8"
-                )
         except OSError:
             return []
+        if len(lines) > 2 * HISTORY_LENGTH:
+            with contextlib.suppress(OSError):
+                replace_text(self._path, "".join(f"{x}\n" for x in lines[-HISTORY_LENGTH:]))
         return lines[: -HISTORY_LENGTH - 1 : -1]
 
     def store_string(self, string: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 import stat
 import time
@@ -198,3 +199,18 @@ def test_the_history_is_bounded(tmp_path: Path) -> None:
     assert found[0] == "4999"
     assert len(found) == HISTORY_LENGTH
     assert len((tmp_path / "history").read_text(encoding="utf-8").split()) == HISTORY_LENGTH
+
+
+def test_a_full_disk_does_not_cost_the_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    lines = "".join(f"{n}\n" for n in range(5000))
+    (tmp_path / "history").write_text(lines, encoding="utf-8")
+    monkeypatch.setattr(os, "fsync", fail)
+    assert next(iter(LineHistory(tmp_path / "history").load_history_strings())) == "4999"
+    assert [(x.name, x.read_text(encoding="utf-8")) for x in tmp_path.iterdir()] == [
+        ("history", lines)
+    ]

@@ -157,7 +157,7 @@ def drawn(tmp_path: Path) -> Any:
     (tmp_path / "metrics.jsonl").write_text(json.dumps(make_report(1)) + "\n", encoding="utf-8")
     directory: Any = NoReports(tmp_path)
     return lambda stop: run.draw_reports(
-        run.Run(directory, Config(), "", stop, Audience(), Distribution())
+        run.Job(directory, Config(), "", stop, Audience(), Distribution())
     )
 
 

@@ -39,7 +39,18 @@ def make_mechanism(name: str, units: int, seeds: Random | None = None) -> Any:
     if name == "bahdanau":
         layers["query_layer"] = make_projection(units, seeds)
         layers["kernel_initializer"] = tf.keras.initializers.GlorotUniform(seeds.randrange(2**31))
-    return MECHANISMS[name](units, **layers)
+    mechanism = MECHANISMS[name](units, **layers)
+    mechanism.default_probability_fn = _normalise
+    return mechanism
+
+
+def _normalise(scores: Any, _: Any) -> Any:
+    """Returns the softmax of scores `[B, S]`.
+
+    Inside a loop TensorFlow's planner has lost their rank, and complains of the softmax's unknown
+    cost on standard error, whatever the log level, if nobody says it again.
+    """
+    return tf.nn.softmax(tf.ensure_shape(scores, [None, None]))
 
 
 def make_projection(units: int, seeds: Random) -> tf.keras.layers.Dense:

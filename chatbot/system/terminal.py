@@ -87,19 +87,15 @@ def settle_streams() -> None:
         except OSError:
             os.open(os.devnull, mode)
     if not isinstance(getattr(sys.stderr, "buffer", None), _PatientFile):
-        write_errors_to(2)
+        _drop_failing_errors()
 
 
-def write_errors_to(descriptor: int) -> None:
-    """Leads `sys.stderr` to a descriptor, unless somebody has replaced it, as a notebook does.
-
-    Args:
-        descriptor: The file's, which stays open.
-    """
+def _drop_failing_errors() -> None:
+    """Puts a `_PatientFile` behind `sys.stderr`, unless it has been replaced, as in a notebook."""
     if sys.stderr is not sys.__stderr__:
         return
     stream = io.TextIOWrapper(
-        _PatientFile(descriptor, "wb", closefd=False),
+        _PatientFile(2, "wb", closefd=False),
         encoding=getattr(sys.stderr, "encoding", "utf-8"),
         errors="backslashreplace",
         write_through=True,

@@ -8,12 +8,12 @@ import os
 import re
 import signal
 import sys
-import unicodedata
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
 from absl import logging
+from wcwidth import wcwidth
 
 from chatbot.errors import ChatbotError
 
@@ -45,13 +45,7 @@ def count_columns(text: str) -> int:
     Args:
         text: A text of `make_visible`.
     """
-    return sum(
-        0 if unicodedata.category(c) in ("Mn", "Me") else 2 if _is_wide(c) else 1 for c in text
-    )
-
-
-def _is_wide(character: str) -> bool:
-    return unicodedata.east_asian_width(character) in ("W", "F")
+    return sum(map(wcwidth, text))
 
 
 def pad_columns(text: str, width: int) -> str:

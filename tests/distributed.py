@@ -113,7 +113,7 @@ def main(directory: Path, settings: dict[str, Any], manner: dict[str, Any]) -> i
         manner: `processors`, how many logical ones; `signal_at` and `signal`, the step before
             which the process sends itself one; `bad_step`, whether to try a step without numbers.
     """
-    from chatbot.system.notices import hush, silence
+    from chatbot.system.notices import hush
 
     hush()
     import tensorflow as tf
@@ -136,7 +136,6 @@ def main(directory: Path, settings: dict[str, Any], manner: dict[str, Any]) -> i
     try:
         status = train(directory, **settings)
     except ChatbotError as error:
-        silence()  # as every program does
         sys.stderr.write(f"{error}\n")
         status = 2
     sys.stdout.write(json.dumps(said))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+import tensorflow as tf
 import tensorflow_addons as tfa
 
 from chatbot.network.initializers import make_glorot, make_matrix
@@ -39,4 +40,15 @@ def make_mechanism(name: str, units: int, seeds: Random) -> Any:
     if name == "bahdanau":
         layers["query_layer"] = make_matrix(units, seeds)
         layers["kernel_initializer"] = make_glorot(seeds)
-    return MECHANISMS[name](units, **layers)
+    mechanism = MECHANISMS[name](units, **layers)
+    mechanism.default_probability_fn = _normalise
+    return mechanism
+
+
+def _normalise(scores: Any, _: Any) -> Any:
+    """Returns the softmax of scores `[B, S]`.
+
+    Inside a loop TensorFlow's planner loses their rank, and unless it is stated again the planner
+    complains of the softmax's unknown cost on standard error, whatever the log level.
+    """
+    return tf.nn.softmax(tf.ensure_shape(scores, [None, None]))

@@ -36,6 +36,7 @@ def end(process: subprocess.Popen[str]) -> Ended:
         output, errors = process.communicate(timeout=300)
     finally:
         process.kill()
+    assert ".cc:" not in errors  # TensorFlow's C++ names its files so
     said = json.loads(output.splitlines()[-1]) if process.returncode in (0, 143) else {}
     return Ended(process.returncode, said, errors)
 

@@ -1,6 +1,6 @@
-"""The chat through a pipe: no prompt, no colour and no greeting, the answers alone.
+"""The chat through a pipe: no prompt, no colour and no greeting, only the answers.
 
-Behind each stands a blank line. Of a line the first 16 MB are kept.
+A blank line follows each. Of a line the first 16 MB are read.
 """
 
 from __future__ import annotations
@@ -42,12 +42,7 @@ def chat_through_pipe(
 
 
 def answer_each(conversation: Chat, reader: LineReader) -> None:
-    """Answers the lines of a pipe or file, each as soon as it is there.
-
-    Args:
-        conversation: Who answers.
-        reader: Where the lines come from.
-    """
+    """Answers the lines of a pipe or file, each as soon as it is there."""
     for line in reader:
         rows = conversation.answer(line.text)
         text = "".join("".join(part.text for part in row).rstrip() + "\n" for row in rows)

@@ -1,4 +1,4 @@
-"""A long run of items, a window at a time, under a progress bar."""
+"""A long run of items, a window at a time, with a progress bar."""
 
 from __future__ import annotations
 
@@ -14,14 +14,11 @@ WINDOW = 512
 
 
 def draw_windows(items: Sequence[Item], name: str) -> Iterator[Sequence[Item]]:
-    """Yields runs of items; a terminal sees how many there were and how long the rest will take.
+    """Yields at most `WINDOW` items at a time; a terminal shows progress.
 
     Args:
         items: Any items.
-        name: What is done with them.
-
-    Yields:
-        At most `WINDOW` items, in their order.
+        name: What is done with them, for the progress bar.
     """
     with tqdm(total=len(items), desc=name, unit="pair", disable=not sys.stderr.isatty()) as bar:
         for start in range(0, len(items), WINDOW):

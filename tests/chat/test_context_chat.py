@@ -70,7 +70,7 @@ def test_without_a_beam_the_greedy_reply_is_remembered() -> None:
 def test_reset_forgets() -> None:
     bot = ListeningBot(context_turns=3)
     answers = converse(bot, "/reset", "one", "/reset", "two", "three")
-    assert answers[0] == answers[2] == ["forgotten; we begin anew"]
+    assert answers[0] == answers[2] == ["forgotten; this is a new conversation"]
     assert bot.queries == [["one"], ["two"], ["two", "b2", "three"]]
 
 

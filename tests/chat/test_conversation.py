@@ -187,7 +187,7 @@ def test_samples_take_the_beams_place_and_differ_from_line_to_line(chat: Chat) -
 
 @pytest.mark.parametrize("line", ["/attention", "/attention greedy", "/beam_tree"])
 def test_what_looks_back_needs_an_answer(chat: Chat, line: str) -> None:
-    assert say(chat, line) == ["nothing was answered yet; say something first"]
+    assert say(chat, line) == ["there is no answer yet; say something first"]
 
 
 def test_attention_and_beam_are_shown_in_the_terminal(bot: Chatbot, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Reader of CSV files, as RFC 4180 has them; `columns` says what the columns may be.
 
-Between the cells stand commas, or semicolons, as Excel writes where numbers have commas, or tabs.
+Between cells are commas, or semicolons, as Excel writes where numbers have commas, or tabs.
 """
 
 from __future__ import annotations

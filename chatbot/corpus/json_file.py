@@ -1,7 +1,7 @@
 """Reader of JSON files: a list of dialogues, as LCCC has it, each in one of the forms of `entries`.
 
-The list may be the whole file, or be in an object, as in {"train": [...], "test": [...]}. It is
-read one dialogue after the other, whatever the file's size and however its lines are broken.
+The list is the whole file, or is in an object, as in {"train": [...], "test": [...]}. Dialogues are
+read one after the other, whatever the file's size and wherever its lines end.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _read_file(source: Source, report: ReadReport) -> Iterator[Dialogue]:
 
 
 def _is_remark(value: object) -> bool:
-    """Says whether a value beside a list is an object that tells of it, such as its version."""
+    """Tells whether a value beside a list is an object that describes it, such as its version."""
     return isinstance(value, dict) and not holds_more(value) and not is_entry(value)
 
 

@@ -38,7 +38,7 @@ SETTINGS = {item.name: item for item in dataclasses.fields(SearchConfig)}
 SHORT = {"seed": "sampling_seed"}
 
 
-class Chat:
+class Conversation:
     """A conversation: lines in, lines out.
 
     Attributes:
@@ -191,7 +191,7 @@ class Chat:
         looked = bot.attend(query, reply)
         rows = [note(line) for line in shade_attention(*looked, width)]
         if path:
-            rows += _tell(path, draw_attention(path, *looked, make_visible(reply.text)))
+            rows += _note_picture(path, draw_attention(path, *looked, make_visible(reply.text)))
         return rows
 
     def show_beam_tree(self, argument: str) -> list[Row]:
@@ -204,7 +204,9 @@ class Chat:
         place = find_path(tree, found.best.tokens)
         rows = [note(line) for line in (*write_beam_tree(tree, place), *([cut] if cut else []))]
         if path:
-            rows += _tell(path, draw_beam_tree(path, tree, make_visible(found.best.text), place))
+            rows += _note_picture(
+                path, draw_beam_tree(path, tree, make_visible(found.best.text), place)
+            )
         return rows
 
     def forget(self, _: str) -> list[Row]:
@@ -238,35 +240,39 @@ class Command(NamedTuple):
     name: str
     usage: str
     purpose: str
-    action: Callable[[Chat, str], list[Row]]
+    action: Callable[[Conversation, str], list[Row]]
 
 
 COMMANDS = (
-    Command("help", "/help", "show this list", Chat.show_help),
-    Command("beam", "/beam N", "show the N best replies of the beam search", Chat.set_beam),
-    Command("sample", "/sample N", "show N replies drawn at random instead", Chat.set_sample),
-    Command("greedy", "/greedy", "show the greedy reply alone", Chat.set_greedy),
-    Command("plain", "/plain", "go back to the plain greedy search and beam", Chat.set_plain),
+    Command("help", "/help", "show this list", Conversation.show_help),
+    Command("beam", "/beam N", "show the N best replies of the beam search", Conversation.set_beam),
+    Command(
+        "sample", "/sample N", "show N replies drawn at random instead", Conversation.set_sample
+    ),
+    Command("greedy", "/greedy", "show the greedy reply alone", Conversation.set_greedy),
+    Command(
+        "plain", "/plain", "go back to the plain greedy search and beam", Conversation.set_plain
+    ),
     Command(
         "set",
         "/set NAME VALUE",
         "change a setting (or /NAME VALUE); /set lists them",
-        Chat.set_any,
+        Conversation.set_any,
     ),
     Command(
         "attention",
         "/attention N FILE.png",
         "show what reply N (or greedy) attended to; FILE optional",
-        Chat.show_attention,
+        Conversation.show_attention,
     ),
     Command(
         "beam_tree",
         "/beam_tree FILE.svg",
         "show what the beam kept and dropped; FILE optional",
-        Chat.show_beam_tree,
+        Conversation.show_beam_tree,
     ),
-    Command("reset", "/reset", "forget the turns before", Chat.forget),
-    Command("quit", "/quit", "leave, as Ctrl-D does", Chat.leave),
+    Command("reset", "/reset", "forget the turns before", Conversation.forget),
+    Command("quit", "/quit", "leave, as Ctrl-D does", Conversation.leave),
 )
 
 
@@ -278,5 +284,5 @@ def _split_path(argument: str) -> tuple[str, str]:
     return name.strip(), local_path(path)
 
 
-def _tell(path: str, line: str) -> list[Row]:
+def _note_picture(path: str, line: str) -> list[Row]:
     return [note(f"drawn: {path}"), *([note(line)] if line else [])]

@@ -18,7 +18,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.styles import Style
 
-from chatbot.chat.conversation import Chat
+from chatbot.chat.conversation import Conversation
 from chatbot.chat.loading import load_and_trace
 from chatbot.chat.rows import Row, note
 from chatbot.system.terminal import make_visible
@@ -119,9 +119,9 @@ def chat_on_terminal(
         load_and_trace(model_dir, settings)  # says what is missing, before any prompt
     loading = Loading(lambda: load_and_trace(model_dir, settings))
     session = make_session(LineHistory(find_history()), loading.describe)
-    loading.future.add_done_callback(lambda future: _tell(session, future))
+    loading.future.add_done_callback(lambda future: _report_loaded(session, future))
     _show([note(f"{make_visible(model_dir)}: say something, or /help; {HOW_TO_LEAVE}")])
-    talk(session, Chat(lambda: _wait(loading), pictures))
+    talk(session, Conversation(lambda: _wait(loading), pictures))
     if not loading.future.done():
         # Python cannot end while a thread is inside TensorFlow; nothing is left to be saved.
         sys.stdout.flush()
@@ -160,7 +160,7 @@ def make_session(history: History, describe: Callable[[], str]) -> PromptSession
     )
 
 
-def talk(session: PromptSession[str], conversation: Chat) -> None:
+def talk(session: PromptSession[str], conversation: Conversation) -> None:
     """Asks for lines and answers them until somebody leaves."""
     while not conversation.is_over:
         try:
@@ -177,7 +177,7 @@ def _wait(loading: Loading) -> Chatbot:
     return loading.future.result()
 
 
-def _tell(session: PromptSession[str], future: Future[Chatbot]) -> None:
+def _report_loaded(session: PromptSession[str], future: Future[Chatbot]) -> None:
     """Redraws a waiting prompt when loading has ended, or ends it if loading failed."""
     app, error = session.app, future.exception()
     loop = app.loop

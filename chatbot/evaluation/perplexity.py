@@ -12,7 +12,7 @@ from chatbot.bot import Chatbot
 from chatbot.corpus import Pair
 from chatbot.evaluation.intervals import Chosen, Dialogues, Estimate, find_interval
 from chatbot.evaluation.scoring import Scorer
-from chatbot.evaluation.windows import draw_windows
+from chatbot.evaluation.windows import iterate_windows
 from chatbot.network.losses import to_perplexity
 from chatbot.text import UNK, tokenize
 
@@ -51,7 +51,7 @@ def score_pairs(bot: Chatbot, pairs: Sequence[Pair]) -> PairLosses:
     scorer = Scorer(bot.model, bot.vocabulary, cut.max_length, cut.context_turns)
     found = [
         score
-        for window in draw_windows(pairs, "perplexity")
+        for window in iterate_windows(pairs, "perplexity")
         for score in scorer.score([(pair.turns, pair.reply) for pair in window])
     ]
     words = sorted({token for pair in pairs for token in tokenize(pair.reply)})

@@ -16,7 +16,7 @@ from chatbot.bot import Chatbot
 from chatbot.evaluation.intervals import Chosen, Dialogues, Estimate
 from chatbot.evaluation.searches import Search
 from chatbot.evaluation.statistics import estimate_commonest_share, estimate_distinct
-from chatbot.evaluation.windows import draw_windows
+from chatbot.evaluation.windows import iterate_windows
 from chatbot.text import Query, tokenize
 
 Counts = npt.NDArray[np.int64]
@@ -67,7 +67,7 @@ def run_search(bot: Chatbot, queries: Sequence[Query], search: Search, people: R
     bot.replies([""], **search.settings)
     texts, spelled, log_probs, best = [], [], [], []
     seconds = 0.0
-    for window in draw_windows(queries, search.name):
+    for window in iterate_windows(queries, search.name):
         begin = time.perf_counter()
         ranked = bot.replies(window, **search.settings)
         seconds += time.perf_counter() - begin

@@ -13,7 +13,7 @@ WINDOW = 512
 """Pairs that are measured together, sorted by length among themselves."""
 
 
-def draw_windows(items: Sequence[Item], name: str) -> Iterator[Sequence[Item]]:
+def iterate_windows(items: Sequence[Item], name: str) -> Iterator[Sequence[Item]]:
     """Yields at most `WINDOW` items at a time; a terminal shows progress.
 
     Args:

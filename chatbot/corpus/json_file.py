@@ -44,6 +44,14 @@ class _Problem(str):
     """Why an entry cannot be used."""
 
 
+def _take_entry(window: JsonWindow, text: str) -> str:
+    if text:
+        window.step(len(text))
+        return text
+    window.skip_value()
+    return _Problem(f"entry without an end in {MAX_VALUE:,} characters")
+
+
 def _find_entries(window: JsonWindow) -> Iterator[tuple[int, str]]:
     """Cuts a text into entries: the members of its lists, and objects that are entries themselves.
 
@@ -72,14 +80,9 @@ def _find_entries(window: JsonWindow) -> Iterator[tuple[int, str]]:
                 window.step()
             elif objects and _is_remark(value):
                 window.step(len(text))
-            elif text:
-                entries += 1
-                window.step(len(text))
-                yield line, text
             else:
                 entries += 1
-                window.skip_value()
-                yield line, _Problem(f"entry without an end in {MAX_VALUE:,} characters")
+                yield line, _take_entry(window, text)
         else:
             window.skip_scalar()
             is_stray = in_list or not objects

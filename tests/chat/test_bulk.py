@@ -22,14 +22,9 @@ from chatbot.errors import ChatbotError
 from chatbot.system import lines as streams
 from chatbot.system.lines import LineReader, open_lines
 from chatbot.system.terminal import UNSAFE
-from tests.helpers_chat import PaperBot, load_bot, make_directory, make_hostile_lines, read_line
+from tests.helpers_chat import PaperBot, make_directory, make_hostile_lines, read_line
 
 HI = Reply("hi", -1.5, -1.25)
-
-
-@pytest.fixture(scope="module")
-def bot(tmp_path_factory: pytest.TempPathFactory) -> Chatbot:
-    return load_bot(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture

@@ -14,15 +14,10 @@ from chatbot.chat.answer import answer
 from chatbot.chat.pictures import Pictures
 from chatbot.errors import ChatbotError
 from chatbot.text import SPECIAL_TOKENS, Vocabulary
-from tests.helpers_chat import CONFIG, WORDS, load_bot, make_directory, make_model, run_predict
+from tests.helpers_chat import CONFIG, WORDS, make_directory, make_model, run_predict
 
 PNG = b"\x89PNG\r\n\x1a\n"
 QUERY = "hello you are pip"
-
-
-@pytest.fixture(name="bot", scope="module")
-def make_bot(tmp_path_factory: pytest.TempPathFactory) -> Chatbot:
-    return load_bot(tmp_path_factory.mktemp("model"))
 
 
 def test_attention_adds_up_for_every_token_of_the_reply(bot: Chatbot) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from chatbot.reply import Reply
     from chatbot.text import Query
 
-_TITLE = 60  # columns of a text that stand in a title
+_TITLE = 60  # columns of a text in a title
 
 
 class Pictures:

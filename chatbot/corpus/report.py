@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, NamedTuple
 
-from chatbot.corpus.labels import find_label
+from chatbot.corpus.column_kinds import find_kind
 
 _LOOKED_AT = 1000  # pairs
 _LOOKED_AT_LENGTH = 200  # characters of each of their texts
@@ -96,11 +96,11 @@ class ReadReport:
     def warnings(self) -> list[str]:
         """Returns a line for each side of the first pairs that is no talk."""
         sides = zip(("queries", "replies"), zip(*self.looked_at, strict=True), strict=False)
-        labels = {side: find_label(values) for side, values in sides}
+        kinds = {side: find_kind(values) for side, values in sides}
         return [
-            f"nearly all {side} look like {label}, which would be learned as talk; {self.cure}"
-            for side, label in labels.items()
-            if label
+            f"nearly all {side} look like {kind}, which would be learned as talk; {self.cure}"
+            for side, kind in kinds.items()
+            if kind
         ]
 
     @contextlib.contextmanager

@@ -72,7 +72,7 @@ def make_page(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> str:
         ),
         _wrap("h2", "Lengths of the replies"),
         *_draw_lengths(evaluations, pairs),
-        _wrap("h2", "Queries drawn by lot, and what is replied to them"),
+        _wrap("h2", "Queries drawn at random, and the replies to them"),
         _write_table(_sample(evaluations, pairs), "replies"),
     ]
     head = f'<meta charset="utf-8">{_wrap("title", title)}<style>{_STYLE}</style>'

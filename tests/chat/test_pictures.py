@@ -97,12 +97,12 @@ def test_a_missing_font_is_said_once(
     bot: Chatbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def draw(path: str, *_: object) -> str:
-        return f"{path} shows code points"
+        return f"{path} shows boxes"
 
     monkeypatch.setattr("chatbot.chat.pictures.draw_attention", draw)
     found = answer(bot, ["你好"])[0]
     pictures = Pictures(str(tmp_path))
-    assert pictures.draw(bot, "你好", found) == [f"{tmp_path}/0001-greedy.png shows code points"]
+    assert pictures.draw(bot, "你好", found) == [f"{tmp_path}/0001-greedy.png shows boxes"]
     assert pictures.draw(bot, "你好", found) == []
 
 

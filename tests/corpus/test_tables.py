@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatbot.corpus import ReadReport, read_dialogues, read_pairs
-from chatbot.corpus.rows import read_rows
+from chatbot.corpus.table_rows import read_rows
 from chatbot.errors import ChatbotError
 from chatbot.settings.read_options import ReadOptions
 from tests.corpus_samples import write_text as write

@@ -31,7 +31,7 @@ _LOOKS = (
 )
 
 
-def find_label(values: Sequence[str]) -> str:
+def find_kind(values: Sequence[str]) -> str:
     """Returns what nearly all first values of a column look like, in the plural, or "" for talk."""
     texts = [value.strip() for value in values]
     if len(texts) < _FEWEST:

@@ -101,7 +101,9 @@ def _find_points(reports: Sequence[Mapping[str, Any]], key: str) -> list[tuple[i
     return [
         (report["step"], _clean(report[key]))
         for report in reports
-        if _is_number(report.get(key)) and isinstance(report.get("step"), int)
+        if _is_number(report.get(key))
+        and isinstance(report.get("step"), int)
+        and abs(report["step"]) < _MOST
     ]
 
 

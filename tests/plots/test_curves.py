@@ -87,6 +87,7 @@ def test_figures_of_one_size_stand_on_a_plain_axis(tmp_path: Path, lines: Panels
         ([{"step": 3}], {}),
         ([{"step": 3, "perplexity": 7.0}], {"training": [(3, 7)]}),
         ([{"perplexity": 7.0}, {"step": 4, "perplexity": "7"}], {}),
+        ([{"step": 10**400, "perplexity": 7.0}], {}),
         ([make_report(1, perplexity=math.e**700)], None),
         ([make_report(1, perplexity=math.nan, validation_perplexity=math.inf)], None),
         ([make_report(n, perplexity=10.0 ** (n * 7)) for n in range(1, 5)], None),

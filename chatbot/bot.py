@@ -40,6 +40,7 @@ from chatbot.search import Hypotheses, SearchGraphs, make_tree, write_replies
 from chatbot.settings.config import Config, SearchConfig
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.storage.tracking import track_for_replies
+from chatbot.system.command import command
 from chatbot.text import (
     EOS,
     SPECIAL_TOKENS,
@@ -120,7 +121,7 @@ class Chatbot:
         if checkpoint is None:
             raise ChatbotError(
                 f"{directory.path} has no checkpoint yet; "
-                f"run train.py --model_dir={directory.path} until it has saved one"
+                f"run {command('train')} --model_dir={directory.path} until it has saved one"
             )
         device = prepare_device()
         with computing_in("float32"):

@@ -74,7 +74,7 @@ class TableNetwork:
 
     def __init__(self, model: TableModel) -> None:
         self._model = model
-        self.vocab_size = self.nothing = model.decoder.cell.output_size
+        self.vocab_size = self.filler = model.decoder.cell.output_size
         self.width = self.vocab_size + 1
 
     def start(self, query_ids: Any, query_lengths: Any) -> Any:

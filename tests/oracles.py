@@ -36,9 +36,9 @@ def lstm_step(
     """One step of Hochreiter and Schmidhuber's cell with a forget gate, in Keras' gate order."""
     kernel, recurrent, bias = weights
     gates = x @ kernel + hidden @ recurrent + bias
-    enter, forget, candidate, leave = np.split(gates, 4, axis=-1)
-    carry = sigmoid(forget) * carry + sigmoid(enter) * np.tanh(candidate)
-    return sigmoid(leave) * np.tanh(carry), carry
+    i, f, g, o = np.split(gates, 4, axis=-1)
+    carry = sigmoid(f) * carry + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(carry), carry
 
 
 class StackState(NamedTuple):

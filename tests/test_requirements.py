@@ -41,6 +41,11 @@ def read_pins() -> dict[str, str]:
     return pins
 
 
+def test_the_package_is_built_by_what_the_tests_build_it_with() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'requires = ["hatchling=={read_pins()["hatchling"]}"]' in text
+
+
 def test_every_pinned_package_is_for_every_python_that_the_project_is_for() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     named = re.search(r'^requires-python = "(.+?)"', text, re.MULTILINE)
@@ -62,7 +67,7 @@ def test_every_pinned_package_is_for_every_python_that_the_project_is_for() -> N
 
 def test_what_the_requirements_need_in_turn_is_pinned_too() -> None:
     pinned = read_pins()
-    needed = {"tensorflow", "tensorflow-addons", "pytest-cov", "pytest-xdist", "mypy"}
+    needed = {"tensorflow", "tensorflow-addons", "pytest-cov", "pytest-xdist", "mypy", "hatchling"}
     done: set[str] = set()
     while needed - done:
         name = (needed - done).pop()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-import tensorflow as tf
 import tensorflow_addons as tfa
+
+from chatbot.network.initializers import make_glorot, make_matrix
 
 MECHANISMS = {
     "bahdanau": tfa.seq2seq.BahdanauAttention,
@@ -14,7 +15,7 @@ MECHANISMS = {
 }
 
 
-def make_mechanism(name: str, units: int, seeds: Random | None = None) -> Any:
+def make_mechanism(name: str, units: int, seeds: Random) -> Any:
     """Makes an attention mechanism that has no memory yet.
 
     Args:
@@ -24,7 +25,7 @@ def make_mechanism(name: str, units: int, seeds: Random | None = None) -> Any:
             Attention-based Neural Machine Translation" (their "general" one); m is the memory and q
             the decoder's new output, where Bahdanau et al. take the state before it.
         units: Width of the score's inner space; for "luong" the width of the query too.
-        seeds: Where the first weights' seeds come from; None for fixed ones.
+        seeds: Where the first weights' seeds come from.
 
     Returns:
         A `tfa.seq2seq.AttentionMechanism`; call its `setup_memory` inside each traced function.
@@ -34,24 +35,8 @@ def make_mechanism(name: str, units: int, seeds: Random | None = None) -> Any:
     """
     if name not in MECHANISMS:
         raise ValueError(f"attention mechanism {name!r} is not one of {sorted(MECHANISMS)}")
-    seeds = seeds or Random(0)
-    layers = {"memory_layer": make_projection(units, seeds)}
+    layers = {"memory_layer": make_matrix(units, seeds)}
     if name == "bahdanau":
-        layers["query_layer"] = make_projection(units, seeds)
-        layers["kernel_initializer"] = tf.keras.initializers.GlorotUniform(seeds.randrange(2**31))
+        layers["query_layer"] = make_matrix(units, seeds)
+        layers["kernel_initializer"] = make_glorot(seeds)
     return MECHANISMS[name](units, **layers)
-
-
-def make_projection(units: int, seeds: Random) -> tf.keras.layers.Dense:
-    """Makes a matrix without bias.
-
-    Args:
-        units: Width of the result.
-        seeds: Where the first weights' seed comes from.
-
-    Returns:
-        A layer from `float [..., X]` to `float [..., units]`.
-    """
-    seed = seeds.randrange(2**31)
-    initializer = tf.keras.initializers.GlorotUniform(seed)
-    return tf.keras.layers.Dense(units, use_bias=False, kernel_initializer=initializer)

@@ -7,7 +7,12 @@ from typing import NoReturn
 
 from chatbot.programs import flags
 
-PROGRAMS = ("train", "predict", "evaluate")
+PROGRAMS = {
+    "train": "trains a chatbot on a corpus of dialogues",
+    "predict": "talks as a trained chatbot, on the terminal or through a pipe",
+    "evaluate": "measures chatbots on a corpus: perplexity, BLEU, variety, speed",
+}
+"""{name: what it does, in one line}."""
 
 
 def run_program(name: str) -> NoReturn:

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import faulthandler
-import re
-import shutil
 import sys
-import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn, cast
 
-from absl import flags, logging
+from absl import flags
 
+from chatbot import __version__
 from chatbot.errors import ChatbotError
+from chatbot.programs.flag_files import expand_flag_files
+from chatbot.programs.help import describe
+from chatbot.programs.launch import HELP, launch
 from chatbot.settings.config import SECTIONS, Config
 from chatbot.settings.fields import Settings
-from chatbot.system.notices import silence
 from chatbot.system.paths import local_path
-from chatbot.system.terminal import (
-    flush_output,
-    make_visible,
-    run_politely,
-    settle_streams,
-    write_output,
-)
+from chatbot.system.terminal import write_output
 
 FLAGS = flags.FLAGS
-_ADDED = re.compile(r"^<[^>]*>: |;\n    repeat this option to specify a list of values$")
-"""What absl adds to the help of a flag with choices, and of one that may be given several times."""
 _SERIALIZER = flags.ArgumentSerializer[str]()
-_PLACEHOLDERS = {"int": "N", "float": "X", "path": "PATH"}
-_HELP = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
 _OWN: set[str] = set()
 """Names of the flags that the program now running has defined."""
 _SHOWN: dict[str, list[str]] = {}
@@ -134,9 +123,7 @@ def settings_from_flags() -> Config:
 def run(
     main: Callable[[Sequence[str]], int], purpose: str, define_flags: Callable[[], None]
 ) -> NoReturn:
-    """Parses the command line and runs a program; whatever a person can fix ends with status 2.
-
-    A notebook may run programs one after the other in one process.
+    """Parses the command line and runs a program; a notebook may run several in one process.
 
     Args:
         main: Takes what is left of the command line and returns the exit status.
@@ -144,27 +131,20 @@ def run(
         define_flags: Defines the program's flags.
 
     Raises:
-        SystemExit: Always, with the exit status; see `run_politely`.
+        SystemExit: Always, with the exit status; see `launch`.
     """
-    settle_streams()
-    faulthandler.enable(2)  # a crash in C++ says where Python was
-    logging.use_absl_handler()
 
     def work() -> int:
-        try:
-            _define_anew(define_flags)
-            if _HELP.intersection(sys.argv[1:]):
-                write_output(f"{describe(purpose)}\n")
-                return 0
-            status = main(parse(sys.argv))
-            flush_output()
-            return status
-        except ChatbotError as error:
-            silence()  # TensorFlow may have more to say, but this is the line to read
-            print(f"{_program()}: {make_visible(str(error))}", file=sys.stderr)
-            return 2
+        _define_anew(define_flags)
+        if HELP.intersection(sys.argv[1:]):
+            write_output(f"{describe(purpose, _SHOWN)}\n")
+        elif "--version" in sys.argv[1:]:
+            write_output(f"chatbot {__version__}\n")
+        else:
+            return main(parse(sys.argv))
+        return 0
 
-    raise SystemExit(run_politely(work))
+    launch(work)
 
 
 def _define_anew(define_flags: Callable[[], None]) -> None:
@@ -199,7 +179,7 @@ def parse(arguments: Sequence[str]) -> list[str]:
     """
     _forget_values()
     try:
-        rest = FLAGS(list(arguments))
+        rest = FLAGS([arguments[0], *expand_flag_files(arguments[1:])])
     except UnicodeDecodeError:
         raise ChatbotError("a file of --flagfile is not UTF-8; save it as UTF-8") from None
     except (flags.Error, ValueError, OSError) as error:
@@ -207,66 +187,3 @@ def parse(arguments: Sequence[str]) -> list[str]:
     if len(rest) > 1:
         raise ChatbotError(f"{rest[1]!r} is not a flag; flags look like --name=value")
     return rest
-
-
-def describe(purpose: str) -> str:
-    """Writes the text of `--help`.
-
-    Args:
-        purpose: What the program does.
-
-    Returns:
-        The text, as wide as the terminal, at most 100 columns.
-    """
-    width = min(100, shutil.get_terminal_size().columns)
-    module = getattr(sys.modules["__main__"], "__spec__", None)  # None of a script
-    if module is not None and module.name != "chatbot.__main__":
-        command = f"python -m {module.name}"
-    else:
-        command = f"python {_program()}" if _program().endswith(".py") else _program()
-    lines = [*textwrap.wrap(purpose, width), "", f"usage: {command} [--flag=value ...]"]
-    for heading, names in _SHOWN.items():
-        lines += ["", f"{heading}:"]
-        for name in names:
-            lines += _break(f"  {_spell(name)}", width)
-            lines += textwrap.wrap(
-                _ADDED.sub("", FLAGS[name].help or ""),
-                width,
-                initial_indent=" " * 6,
-                subsequent_indent=" " * 6,
-            )
-    lines += ["", "  --flagfile=FILE", "      Read flags from a file, one a line."]
-    return "\n".join(lines)
-
-
-def _break(line: str, width: int) -> list[str]:
-    """Breaks a line behind one of its choices where it is too long."""
-    end = line.rfind("|", 0, width) + 1
-    if len(line) <= width or not end:
-        return [line]
-    return [line[:end], *_break(" " * 6 + line[end:], width)]
-
-
-def _spell(name: str) -> str:
-    """Writes a flag with its default, as one would type it."""
-    flag = FLAGS[name]
-    if flag.boolean:
-        return f"--[no]{name}" + (
-            f"  (default: {str(flag.default).lower()})" if _known(flag) else ""
-        )
-    choices = getattr(flag.parser, "enum_values", None)
-    value = (
-        "|".join(choices)
-        if choices
-        else _PLACEHOLDERS.get(flag.parser.flag_type().removeprefix("multi "), "TEXT")
-    )
-    default = ", ".join(flag.default) if isinstance(flag.default, list) else flag.default
-    return f"--{name}={value}" + (f"  (default: {default})" if _known(flag) else "")
-
-
-def _known(flag: Any) -> bool:
-    return flag.default not in (None, "", [])
-
-
-def _program() -> str:
-    return sys.argv[0].rpartition("/")[2]

@@ -11,6 +11,7 @@ from absl import flags
 from chatbot.errors import ChatbotError
 from chatbot.programs.flags import FLAGS, define_path, define_settings, given_settings, show
 from chatbot.settings.config import PLAIN, SearchConfig
+from chatbot.system.command import command
 from chatbot.system.notices import hush
 from chatbot.system.paths import find_in_project
 from chatbot.system.terminal import is_terminal
@@ -70,8 +71,8 @@ def main(_: Sequence[str]) -> int:
     """
     if not FLAGS["model_dir"].present and not os.path.isdir(FLAGS.model_dir):
         raise ChatbotError(
-            f"{FLAGS.model_dir} does not exist yet; train it in a minute or two with python "
-            "train.py, or name another with --model_dir"
+            f"{FLAGS.model_dir} does not exist yet; train it in a minute or two with "
+            f"{command('train')}, or name another with --model_dir"
         )
     hush()
     given = {**(PLAIN if FLAGS.plain else {}), **given_settings(SearchConfig)}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from chatbot.programs.flag_files import read_bundled
 from chatbot.programs.flags import (
     FLAGS,
     define_path,
@@ -18,7 +19,7 @@ from chatbot.programs.flags import (
 )
 from chatbot.settings.config import CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.system.notices import hush
-from chatbot.system.paths import default_model_dir, find_in_project
+from chatbot.system.paths import default_model_dir
 from chatbot.system.stopping import StopRequest
 
 PURPOSE = (
@@ -60,14 +61,10 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit status: 0 when the training is finished, 130 or 143 when it was stopped.
     """
-    is_bundled = not (FLAGS["corpus"].present or FLAGS["model_dir"].present)
-    if is_bundled:
-        settings = find_in_project("data/smalltalk.flags")
-        parse([*arguments, f"--flagfile={settings}", *sys.argv[1:]])
+    if not (FLAGS["corpus"].present or FLAGS["model_dir"].present):
+        parse([*arguments, *read_bundled("smalltalk"), *sys.argv[1:]])
     settings_from_flags()  # says what is out of range before TensorFlow takes its seconds
     given, model_dir = given_settings(), FLAGS.model_dir or default_model_dir(FLAGS.corpus)
-    if is_bundled:
-        given["corpus"], model_dir = find_in_project(given["corpus"]), find_in_project(model_dir)
     stop = StopRequest(given.get("max_minutes", 0.0))
 
     def train() -> int:

@@ -25,6 +25,7 @@ from typing import Any
 from chatbot.errors import ChatbotError
 from chatbot.settings.config import FORMAT, Config
 from chatbot.storage.checkpoints import CheckpointStore, PathLike, readable, unwritable
+from chatbot.system.command import command
 from chatbot.system.files import copy_whole, hash_file, read_json, remove_remains, write_json
 from chatbot.text import Vocabulary
 
@@ -197,8 +198,8 @@ class ModelDirectory(CheckpointStore):
             raise ChatbotError(f"{self.path} is not a directory; name another --model_dir")
         if not self.path.is_dir():
             raise ChatbotError(
-                f"{self.path} does not exist; train a model there with "
-                f"train.py --corpus=FILE --model_dir={self.path}, or name another --model_dir"
+                f"{self.path} does not exist; train a model there with {command('train')} "
+                f"--corpus=FILE --model_dir={self.path}, or name another --model_dir"
             )
         if not self.exists():
             inside = sorted(p.parent.name for p in self.path.glob("*/config.json"))

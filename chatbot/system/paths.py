@@ -8,7 +8,10 @@ from pathlib import Path
 
 from chatbot.errors import ChatbotError
 
-PROJECT = Path(__file__).resolve().parents[2]
+_PACKAGE = Path(__file__).resolve().parents[1]
+IS_CHECKOUT = not (_PACKAGE / "data").is_dir()
+PROJECT = _PACKAGE.parent if IS_CHECKOUT else _PACKAGE
+"""Where `data/` lies: in a checkout at its top, else in the installed package."""
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*:"
 _ENDINGS = re.compile(r"\.\w+(\.(gz|bz2|xz|zip))?$")
 _COMMON = ("corpus", "data", "movie_lines", "train", "training", "utterances")
@@ -51,9 +54,12 @@ def find_in_project(name: str) -> str:
         name: A path in the project.
 
     Returns:
-        The same where the project is the working directory, else the absolute path.
+        In a checkout the path in it, relative where it is the working directory. Of an installed
+        package, whose own directory nothing is written to, what it has; else the path as it is.
     """
-    return name if os.path.samefile(PROJECT, ".") else str(PROJECT / name)
+    if IS_CHECKOUT:
+        return name if os.path.samefile(PROJECT, ".") else str(PROJECT / name)
+    return str(PROJECT / name) if (PROJECT / name).exists() else name
 
 
 def default_model_dir(corpus: str) -> str:
@@ -63,8 +69,9 @@ def default_model_dir(corpus: str) -> str:
         corpus: The path of the corpus.
 
     Returns:
-        `model/NAME` in the project. NAME is the corpus' own without its ending: "mine" of mine.tsv
-        and mine.tsv.gz. A file named as many are, such as train.zip, gives its directory's.
+        `model/NAME`, in a checkout at its top, else in the working directory. NAME is the corpus'
+        own without its ending: "mine" of mine.tsv and mine.tsv.gz. A file named as many are, such
+        as train.zip, gives its directory's.
 
     Raises:
         ChatbotError: There is no corpus to name it after, or no working directory any more.

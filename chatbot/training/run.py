@@ -21,6 +21,7 @@ from chatbot.plots.first_pairs import show_first_pairs
 from chatbot.settings.config import Config, SearchConfig, TrainingConfig
 from chatbot.settings.read_options import ReadOptions
 from chatbot.storage.model_directory import ModelDirectory
+from chatbot.system.command import command
 from chatbot.system.stopping import Stopped, StopRequest
 from chatbot.training.audience import Audience
 from chatbot.training.averages import make_averages
@@ -284,7 +285,7 @@ def _run(trainer: Trainer, run: Run) -> int:
         say(f"stopped at step {trainer.step}, all saved; run the same command to go on")
         status = 128 + stop.signal_number if stop.signal_number else 0
     elif writes:
-        say(f"finished: {reason}; now run python predict.py --model_dir={directory.path}")
+        say(f"finished: {reason}; now run {command('predict')} --model_dir={directory.path}")
     if writes:
         draw_reports(run)
     return status

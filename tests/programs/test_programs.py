@@ -13,18 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import chatbot.programs
 from chatbot.errors import ChatbotError
 from chatbot.programs import flags
 from tests.helpers_chat import ROOT
 from tests.trainings import write_pairs
 
-PROGRAMS = (
-    "chatbot.programs.train",
-    "chatbot.programs.predict",
-    "chatbot.programs.evaluate",
-    "tools.first_pairs",
-    "tools.draw_examples",
-)
+PROGRAMS = ("chatbot.programs.train", "chatbot.programs.predict", "chatbot.programs.evaluate")
 NAMES = (
     "beam_search plain use_attention rnn_size dropout attention corpus model_dir search flagfile "
     "undefok verbosity logger_levels help"
@@ -49,7 +44,7 @@ def parse_or_refuse(*given_ones: str) -> None:
         assert flags.parse(["program.py", *given_ones]) == ["program.py"]
 
 
-@pytest.mark.parametrize("program", PROGRAMS[:3])
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_no_command_line_is_a_traceback(program: str) -> None:
     flags._define_anew(find_definitions(program))
     given(st.lists(arguments | st.text(), max_size=4).map(tuple))(
@@ -73,7 +68,7 @@ def test_no_flag_file_is_a_traceback(tmp_path: Path) -> None:
         flags.parse(["predict.py", f"--flagfile={file}"])
 
 
-@pytest.mark.parametrize("program", PROGRAMS[:3])
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_a_negated_flag_with_a_value_is_refused(program: str) -> None:
     flags._define_anew(find_definitions(program))
     with pytest.raises(ChatbotError, match=r"^--nobeam_search=true does not take an argument; see"):
@@ -182,12 +177,11 @@ def test_train_py_names_the_model_after_its_corpus_and_trains_small_talk_alone(
 
 
 def test_predict_py_alone_says_how_to_train(tmp_path: Path) -> None:
-    elsewhere = (
-        "import chatbot.system.paths, pathlib; chatbot.system.paths.PROJECT = pathlib.Path('.')"
-    )
-    assert run_notebook(tmp_path, elsewhere, "run('predict.py')") == (
-        "2\npredict.py: model/smalltalk does not exist yet; train it in a minute or two with "
-        "python train.py, or name another with --model_dir\n"
+    untrained = "import chatbot.programs.predict as predict; predict.BUNDLED = 'model/none'"
+    said = run_notebook(tmp_path, untrained, "run('predict.py')")
+    assert said == (  # run_notebook leaves the checkout's path out of what is written to stderr
+        "2\npredict.py: /model/none does not exist yet; train it in a minute or two with "
+        "python /train.py, or name another with --model_dir\n"
     )
 
 
@@ -203,20 +197,61 @@ def run_shell(command: str, *arguments: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def find_arguments(program: str) -> list[str]:
-    return [f"{program}.py"] if "." not in program else ["-m", program]
-
-
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize(
+    "program",
+    [
+        "train.py",
+        "predict.py",
+        "evaluate.py",
+        "-m chatbot",
+        "-m chatbot train",
+        "-m tools.first_pairs",
+        "-m tools.draw_examples",
+    ],
+)
 def test_help_that_nobody_can_read_ends_quietly_or_in_one_line(program: str) -> None:
-    arguments = [*find_arguments(program), "--help"]
     command = '"$@" | head -n 0; a=${PIPESTATUS[0]}; "$@" >/dev/full; b=$?; "$@" >&-; echo $a $b $?'
-    done = run_shell(command, *arguments)
+    done = run_shell(command, *program.split(), "--help")
     assert done.stdout == "0 2 2\n"
     lines = done.stderr.splitlines()
     assert [line.partition(": ")[2].partition("(")[0] for line in lines] == [
         "standard output cannot be written "
     ] * 2
+
+
+def run_module(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return run_shell('"$@"', "-m", "chatbot", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "python -m chatbot: no program is named; choose one of train, predict, evaluate"),
+        (["talk\n"], "python -m chatbot: 'talk\\n' is not a program; choose one of train, "),
+        (["--corpus=a"], "python -m chatbot: '--corpus=a' is not a program; choose one of train, "),
+        (
+            ["train", "--rnn_sise=8"],
+            "python -m chatbot train: Unknown command line flag 'rnn_sise'",
+        ),
+    ],
+)
+def test_a_wrong_command_is_one_line_and_status_2(arguments: list[str], said: str) -> None:
+    done = run_module(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
+
+
+def test_help_and_version_of_the_programs_together_and_each() -> None:
+    whole = run_module("--help").stdout
+    assert whole.startswith("usage: python -m chatbot PROGRAM [--flag=value ...]\n")
+    for name, what in chatbot.programs.PROGRAMS.items():
+        assert f"  {name:10}{what}\n" in whole
+    own = run_module("train", "--help").stdout
+    assert "\nusage: python -m chatbot train [--flag=value ...]\n" in own
+    for arguments in (["-m", "chatbot"], ["-m", "chatbot", "predict"], ["evaluate.py"]):
+        done = run_shell('"$@" --version', *arguments)
+        assert (done.stdout, done.stderr) == (f"chatbot {chatbot.__version__}\n", "")
 
 
 # Writes to standard error in every way there is, and ends well only if nothing of it fails.

@@ -41,7 +41,7 @@ NUMBERS = [
 # Asks a program for one wrong value after the other, as a command line would, in one process.
 PROGRAM = """
 import contextlib, io, sys
-import {module} as program
+import chatbot.programs.{module} as program
 from chatbot.programs.flags import run
 for assignment in sys.stdin.read().split():
     sys.argv = ["{module}.py", "--" + assignment]

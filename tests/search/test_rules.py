@@ -52,11 +52,11 @@ def drop_impossible(replies: dict[tuple[int, ...], float]) -> dict[tuple[int, ..
     rules=st.builds(Rules, st.integers(0, 5), st.integers(0, 4), st.booleans()),
 )
 def test_what_is_banned_equals_a_look_at_every_run(rows: list[list[int]], rules: Rules) -> None:
-    nothing = 11
+    filler = 11
     said = tf.reshape(tf.constant(rows, tf.int32), [len(rows), -1])
-    found = find_banned(said, rules, nothing).numpy().tolist()
+    found = find_banned(said, rules, filler).numpy().tolist()
     for row, banned in zip(rows, found):
-        real = [token for token in banned if token != nothing]
+        real = [token for token in banned if token != filler]
         assert len(set(real)) == len(real)
         assert set(real) == find_forbidden(row, *rules)
 

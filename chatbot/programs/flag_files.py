@@ -1,0 +1,89 @@
+"""Flag files: those that people write, by their paths, and the bundled ones, by their names."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from chatbot.errors import ChatbotError
+from chatbot.system import paths
+
+_FLAG_FILE = re.compile(r"--?flagfile(?:=(.*))?", re.DOTALL)
+_PROJECT_PATH = re.compile(r"(--\w+=)((?:data|model)/.+)")
+
+
+def expand_flag_files(arguments: Sequence[str], reading: tuple[str, ...] = ()) -> list[str]:
+    """Puts the lines of flag files in place of every `--flagfile`, in files too, as absl does.
+
+    Args:
+        arguments: What follows a program's name, or the lines of a flag file.
+        reading: The files that these lines come from.
+
+    Returns:
+        The arguments, without empty lines and comments.
+
+    Raises:
+        ChatbotError: A file cannot be read, or reads itself.
+        UnicodeDecodeError: A file is not UTF-8.
+    """
+    expanded: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        found = _FLAG_FILE.fullmatch(argument)
+        if argument == "--":
+            return [*expanded, argument, *rest]
+        if found is None:
+            expanded.append(argument)
+        elif name := _take_name(found, rest):
+            expanded += _read_by_name(name, reading)
+    return expanded
+
+
+def list_bundled() -> list[str]:
+    """Returns the names of the bundled flag files."""
+    return sorted(path.stem for path in (paths.PROJECT / "data").glob("*.flags"))
+
+
+def read_bundled(name: str) -> list[str]:
+    """Returns the arguments in a bundled flag file; its paths are the project's, from anywhere."""
+    text = (paths.PROJECT / "data" / f"{name}.flags").read_text(encoding="utf-8")
+    lines = [_PROJECT_PATH.sub(_place_in_project, line) for line in text.split("\n")]
+    return expand_flag_files(_strip(lines))
+
+
+def _place_in_project(found: re.Match[str]) -> str:
+    return found[1] + paths.find_in_project(found[2])
+
+
+def _take_name(found: re.Match[str], rest: Iterator[str]) -> str:
+    name = found[1] if found[1] is not None else next(rest, None)
+    if name is None:
+        raise ChatbotError("--flagfile names no file; give one, as --flagfile=FILE")
+    try:
+        return paths.local_path(name.strip())
+    except ChatbotError as error:
+        raise ChatbotError(f"--flagfile={error}") from None
+
+
+def _read_by_name(name: str, reading: tuple[str, ...]) -> list[str]:
+    """Reads a file, or where there is none the bundled one of that name."""
+    stem = name.removesuffix(".flags")
+    if stem in list_bundled() and (os.path.isdir(name) or not os.path.exists(name)):
+        return read_bundled(stem)
+    if os.path.realpath(name) in reading:
+        raise ChatbotError(f"--flagfile={name}: the file names itself; take that line out")
+    try:
+        lines = Path(name).read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise ChatbotError(
+            f"--flagfile={name} cannot be read ({error.strerror}); give a file, or one of the "
+            f"bundled {', '.join(list_bundled())}"
+        ) from None
+    return expand_flag_files(_strip(lines), (*reading, os.path.realpath(name)))
+
+
+def _strip(lines: Sequence[str]) -> list[str]:
+    stripped = [line.strip() for line in lines]
+    return [line for line in stripped if line and not line.startswith(("#", "//"))]

@@ -18,7 +18,7 @@ from prompt_toolkit.output import DummyOutput
 
 from chatbot.bot import Chatbot
 from chatbot.chat import prompt
-from chatbot.chat.conversation import Chat
+from chatbot.chat.conversation import Conversation
 from chatbot.chat.prompt import (
     HISTORY_LENGTH,
     LineHistory,
@@ -57,9 +57,9 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return rows
 
 
-def make_talk() -> tuple[PromptSession[str], Chat]:
+def make_talk() -> tuple[PromptSession[str], Conversation]:
     bot: Any = PaperBot()
-    return make_session(InMemoryHistory(), lambda: ""), Chat(lambda: bot)
+    return make_session(InMemoryHistory(), lambda: ""), Conversation(lambda: bot)
 
 
 def press(keyboard: PipeInput, keys: str) -> None:
@@ -82,11 +82,11 @@ def test_ctrl_c_clears_the_line_and_ctrl_d_leaves(keyboard: PipeInput, shown: li
 def test_ctrl_c_stops_an_answer(
     keyboard: PipeInput, shown: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(self: Chat, line: str) -> list[Row]:
+    def interrupt(self: Conversation, line: str) -> list[Row]:
         raise KeyboardInterrupt
 
     session, chat = make_talk()
-    monkeypatch.setattr(Chat, "answer", interrupt)
+    monkeypatch.setattr(Conversation, "answer", interrupt)
     press(keyboard, "hello\r\x04")
     talk(session, chat)
     assert shown == ["stopped; Ctrl-D or /quit leaves"]
@@ -142,7 +142,7 @@ def test_what_goes_wrong_while_loading_ends_the_chat(keyboard: PipeInput, shown:
     session, _ = make_talk()
     press(keyboard, "hello\r")
     with pytest.raises(ChatbotError, match="damaged"):
-        talk(session, Chat(lambda: prompt._wait(loading)))
+        talk(session, Conversation(lambda: prompt._wait(loading)))
 
 
 def test_what_goes_wrong_ends_a_prompt_that_waits(keyboard: PipeInput, shown: list[str]) -> None:
@@ -155,7 +155,7 @@ def test_what_goes_wrong_ends_a_prompt_that_waits(keyboard: PipeInput, shown: li
         return refuse()
 
     loading = Loading(make)
-    loading.future.add_done_callback(lambda future: prompt._tell(session, future))
+    loading.future.add_done_callback(lambda future: prompt._report_loaded(session, future))
     with pytest.raises(ChatbotError, match="damaged"):
         talk(session, chat)
 

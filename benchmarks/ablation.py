@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from benchmarks.machine import describe_products, measure_products, report, time_calls
-from benchmarks.training import define_flags, draw_batches, make_config
+from benchmarks.training import define_flags, draw_batches, make_config, take_step
 from chatbot.dataset import Batch
 from chatbot.engines import choose_engine
 from chatbot.network.device import prepare_device, resolve_precision
@@ -19,7 +19,10 @@ from chatbot.network.encoder import Encoded
 from chatbot.network.losses import gather_real
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.programs.flags import FLAGS, run
-from chatbot.training.step import make_optimizer, make_train_step
+from chatbot.settings.config import TrainingConfig
+from chatbot.training.adam import Adam
+from chatbot.training.distribution import Distribution
+from chatbot.training.step import make_train_step
 
 PURPOSE = "Measures the parts of a training step, each alone."
 
@@ -49,13 +52,13 @@ def differentiate(compute: Callable[[], Any], sources: Sequence[Any]) -> Callabl
     return lambda: [x.numpy() for x in gradients()]
 
 
-def list_parts(model: Seq2Seq, batch: Batch, optimizer: Any) -> dict[str, Callable[[], Any]]:
+def list_parts(model: Seq2Seq, batch: Batch, optimizer: Adam) -> dict[str, Callable[[], Any]]:
     """Cuts a training step into parts.
 
     Args:
         model: The network.
         batch: The pairs.
-        optimizer: From `make_optimizer`.
+        optimizer: Adam over the network's variables.
 
     Returns:
         {part: a call that runs it and waits}.
@@ -81,7 +84,7 @@ def list_parts(model: Seq2Seq, batch: Batch, optimizer: Any) -> dict[str, Callab
     @tf.function(autograph=False)
     def update() -> None:
         clipped, _ = tf.clip_by_global_norm(gradients, 5.0)
-        optimizer.apply_gradients(zip(clipped, model.trainable_variables))
+        optimizer.apply(tf.distribute.get_strategy(), clipped)
 
     return {
         "encoder": differentiate(encode, [words, *model.encoder.trainable_variables]),
@@ -102,13 +105,13 @@ def main(_: Sequence[str]) -> int:
     batch = batches[len(batches) // 2]
     model = Seq2Seq(make_config(FLAGS.dropout), FLAGS.vocab_size, precision=precision)
     model.engine = choose_engine("addons" if FLAGS.plain else "auto")
-    optimizer = make_optimizer(precision)
-    step = make_train_step(model, optimizer, 5.0, 1)
+    optimizer = Adam(model.trainable_variables, scale_losses=precision == "float16")
+    step = make_train_step(model, optimizer, TrainingConfig(), Distribution())
     figures = {"precision": precision, "attention": FLAGS.attention}
     figures.update(describe_products(measure_products(precision)))
     for name, part in list_parts(model, batch, optimizer).items():
         figures[f"{name}_milliseconds"] = 1000 * time_calls(part, FLAGS.steps)
-    whole = time_calls(lambda: float(step(*batch, 1, 1e-3)[0]), FLAGS.steps)
+    whole = time_calls(lambda: take_step(step, batch, 1), FLAGS.steps)
     figures["whole_step_milliseconds"] = 1000 * whole
     shape = f"{batch.query_ids.shape} queries, {batch.reply_ids.shape} replies"
     report(f"parts of a training step on {device}, {shape}", figures, FLAGS.json)

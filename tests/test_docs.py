@@ -73,6 +73,15 @@ def test_what_a_document_names_is_there(document: Path) -> None:
     assert [name for name, exists in named if not exists(name)] == []
 
 
+def test_what_contributors_are_sent_to_is_in_the_code() -> None:
+    folders = (ROOT / name for name in ("chatbot", "tests"))
+    sources = " ".join(read(path) for folder in folders for path in folder.rglob("*.py"))
+    words = set(re.findall(r"\w+", sources))
+    named = re.findall(r"`(?:\w+\.)?(\w*[A-Z_]\w*)`", read(ROOT / "CONTRIBUTING.md"))
+    assert named
+    assert [name for name in named if name not in words] == []
+
+
 def is_test(name: str) -> bool:
     """Tells whether a test, or a file of tests, has this name."""
     paths = list((ROOT / "tests").rglob("*.py"))

@@ -28,9 +28,11 @@ from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import Config, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import EOS, PAD, SPECIAL_TOKENS, Vocabulary
+from chatbot.training.distribution import Distribution
 from chatbot.training.step import make_train_step
 from tests.conftest import QUERIES, U, V, W, make_config, make_pairs, pad
 from tests.fakes import NEVER, TableModel
+from tests.trainings import Descent, take_step
 
 ROOT = Path(__file__).parents[1]
 WORDS = Vocabulary([*SPECIAL_TOKENS, "i", "am", "chinese"])
@@ -127,12 +129,13 @@ def test_example_of_clipping(max_gradient_norm: float, expected: list[float]) ->
     wide, narrow = tf.Variable([0.0, 0.0]), tf.Variable(0.0)
     model: Any = SimpleNamespace(
         trainable_variables=[wide, narrow],
-        loss=lambda *_: tf.reduce_sum(wide * [-3.0, -4.0]) - 12.0 * narrow,
+        token_log_losses=lambda *_: [tf.reduce_sum(wide * [-3.0, -4.0]), -12.0 * narrow],
     )
-    descent = tf.keras.optimizers.legacy.SGD(1.0)
-    step = make_train_step(model, descent, max_gradient_norm, seed=1)
-    _, norm = step(*make_pairs([[5]], [[EOS]]), tf.constant(0), tf.constant(1.0))
-    assert float(norm) == pytest.approx(13.0)
+    descent = Descent(model.trainable_variables)
+    config = TrainingConfig(max_gradient_norm=max_gradient_norm)
+    step = make_train_step(model, descent, config, Distribution())
+    _, norm = take_step(step, make_pairs([[5]], [[EOS]]), 0, 1.0)
+    assert norm == pytest.approx(13.0)
     np.testing.assert_allclose([*wide.numpy(), narrow.numpy()], expected, rtol=1e-6)
 
 

@@ -153,5 +153,15 @@ def make_mechanism(attention: Attention, units: int, dtype: tf.DType) -> Any:
         mechanism.attention_v = tf.cast(attention.attention_v, dtype)
         mechanism.attention_g = mechanism.attention_b = None
     mechanism.memory_layer = memory_layer
+    mechanism.default_probability_fn = _normalise
     mechanism.built = True
     return mechanism
+
+
+def _normalise(scores: Any, _: Any) -> Any:
+    """Returns the softmax of scores `[B, S]`.
+
+    Inside a loop TensorFlow's planner loses their rank, and unless it is stated again the planner
+    complains of the softmax's unknown cost on standard error, whatever the log level.
+    """
+    return tf.nn.softmax(tf.ensure_shape(scores, [None, None]))

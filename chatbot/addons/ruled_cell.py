@@ -98,7 +98,7 @@ def pass_tokens(ids: tf.Tensor) -> tf.Tensor:
 
 
 def close(cell: RuledCell, state: RuledState, last_ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Takes one more step to close the replies that a search cut at the greatest length.
+    """Takes one more step to close the replies that a search cut at their greatest length.
 
     Args:
         cell: The cell.

@@ -102,7 +102,7 @@ def _load_conversations(source: Source, content: str) -> Iterator[tuple[int, Any
 
 
 def _check_events(source: Source, content: str) -> list[int]:
-    """Refuses what no corpus has and can hurt a loader; gives the conversations' lines.
+    """Returns the lines of the conversations, and refuses what no corpus has and can hurt a loader.
 
     Aliases repeat a list at no cost in bytes; tags ask for objects or for a number of a million
     digits; deep lists overflow the stack.

@@ -15,7 +15,7 @@ _MAX_TURNS = 1000
 
 
 def _read_file(source: Source, report: ReadReport) -> Iterator[Dialogue]:
-    """Reads the dialogues; what follows a line that is left out begins one, too."""
+    """Reads the dialogues; one ends, too, where a line is left out."""
     name = source.name
     dialogue = Dialogue([], "")
     unread = report.unread_lines

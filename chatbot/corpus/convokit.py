@@ -54,7 +54,7 @@ def _read_file(source: Source, report: ReadReport) -> Iterator[Dialogue]:
 
 
 def _find_ends(source: Source) -> set[int]:
-    """Finds the lines with which conversations end."""
+    """Returns the lines with which conversations end."""
     ends: dict[int, int] = {}
     for line, entry in read_values(source, ReadReport(), (dict,)):
         # Of two conversations with the same hash one waits longer than it needs to, no more.
@@ -75,7 +75,7 @@ class _Window:
         self._characters = 0
 
     def add(self, conversation_id: str | None, entry: dict[str, Any], line: int) -> bool:
-        """Takes an utterance in; says whether its place in its conversation is known."""
+        """Adds an utterance; returns whether its place in its conversation is known."""
         utterance_id, text = _as_id(entry.get("id")), as_text(entry.get("text"))
         if utterance_id is None or conversation_id is None:
             self._drop("utterance without id or conversation_id", line)
@@ -102,7 +102,7 @@ class _Window:
         return True
 
     def close(self, conversation_id: str | None) -> Iterator[Dialogue]:
-        """Gives the dialogues of a conversation, if there is anything of it."""
+        """Yields the dialogues of a conversation, if there is anything of it."""
         conversation = {} if conversation_id is None else self._open.pop(conversation_id, {})
         self._utterances -= len(conversation)
         self._characters -= sum(len(utterance.text or "") for utterance in conversation.values())
@@ -110,7 +110,7 @@ class _Window:
             yield Dialogue(turns, f"{self._name}:{line}")
 
     def make_room(self) -> Iterator[Dialogue]:
-        """Gives the dialogues of the conversations that cannot be waited for any longer."""
+        """Yields the dialogues of the conversations that cannot wait any longer."""
         while self._utterances > _MAX_UTTERANCES or self._characters > _MAX_CHARACTERS:
             conversation_id, conversation = next(iter(self._open.items()))
             reason = (
@@ -121,7 +121,7 @@ class _Window:
             yield from self.close(conversation_id)
 
     def close_all(self) -> Iterator[Dialogue]:
-        """Gives the dialogues of all conversations."""
+        """Yields the dialogues of all conversations."""
         while self._open:
             yield from self.close(next(iter(self._open)))
 

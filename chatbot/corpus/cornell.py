@@ -1,6 +1,6 @@
 """Reader of the Cornell Movie-Dialogs corpus: movie_lines.txt and movie_conversations.txt.
 
-Fields are parted by ` +++$+++ `. A line is (id, character, movie, name, text); a conversation is
+Between fields is ` +++$+++ `. A line is (id, character, movie, name, text); a conversation is
 (character, character, movie, ids), its ids written as a Python list, which is parsed and never
 evaluated. The files are ISO-8859-1, unless somebody has saved them as UTF-8; as everywhere on the
 web, the codes from 0x80 to 0x9F are read as Windows-1252 has them (they are its quotes and dashes).
@@ -48,7 +48,7 @@ def _read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
 
 
 class _LineTable:
-    """The texts by id, as one buffer and where each begins: half a million of strings are many."""
+    """The texts by id, in one buffer with the start of each: half a million strings need more."""
 
     def __init__(self, source: Source, report: ReadReport) -> None:
         self._texts = bytearray()

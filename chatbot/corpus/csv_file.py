@@ -1,6 +1,6 @@
 """Reader of CSV files, as RFC 4180 has them; `columns` says what the columns may be.
 
-Between the cells stand commas, or semicolons, as Excel writes where numbers have commas, or tabs.
+Between cells are commas, or semicolons, as Excel writes where numbers have commas, or tabs.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from chatbot.corpus.columns import choose_columns
 from chatbot.corpus.lines import read_lines
 from chatbot.corpus.reader import Reader, end_in, read_each
 from chatbot.corpus.report import Dialogue, ReadReport
-from chatbot.corpus.rows import read_rows
 from chatbot.corpus.sources import Source
+from chatbot.corpus.table_rows import read_rows
 
 _DELIMITERS = ("\t", ";", ",")  # the more often one occurs in talk, the later
 _LOOKED_AT = 100  # lines

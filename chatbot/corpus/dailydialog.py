@@ -1,4 +1,4 @@
-"""Reader of DailyDialog: a dialogue a line, its turns parted by `__eou__`.
+"""Reader of DailyDialog: a dialogue a line, `__eou__` after each turn.
 
 The official zips and directories hold files of labels beside the dialogues (dialogues_act_*.txt,
 dialogues_emotion_*.txt, dialogues_topic.txt), which are passed over.

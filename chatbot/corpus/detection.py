@@ -1,4 +1,4 @@
-"""Which format a corpus has, told by its names and, where they do not tell, its first lines."""
+"""The format of a corpus, told by its names and, where they do not tell, its first lines."""
 
 from __future__ import annotations
 
@@ -50,13 +50,10 @@ _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".
 
 
 def as_path(path: str | os.PathLike[str]) -> Path:
-    """Gives a corpus' path.
-
-    Args:
-        path: as a person gave it.
+    """Returns a corpus' path.
 
     Raises:
-        ChatbotError: it is empty, which would mean the working directory, or no path on this
+        ChatbotError: It is empty, which would mean the working directory, or no path on this
             machine.
     """
     if not os.fspath(path):
@@ -65,17 +62,10 @@ def as_path(path: str | os.PathLike[str]) -> Path:
 
 
 def detect_format(path: str | os.PathLike[str], options: ReadOptions = AS_FOUND) -> str:
-    """Tells the format of a corpus.
-
-    Args:
-        path: a file, a directory or a zip.
-        options: how its files are read.
-
-    Returns:
-        One of `FORMATS`, never "auto".
+    """Returns the format of a corpus, one of `FORMATS` except "auto".
 
     Raises:
-        ChatbotError: nothing is there, or nothing fits, or several formats do.
+        ChatbotError: Nothing is there, or nothing fits, or several formats do.
     """
     corpus = as_path(path)
     files = find_readable(corpus, options)
@@ -102,18 +92,10 @@ def detect_format(path: str | os.PathLike[str], options: ReadOptions = AS_FOUND)
 
 
 def find_files(path: Path, name: str, options: ReadOptions = AS_FOUND) -> list[Source]:
-    """Finds the files of a corpus whose format is known.
-
-    Args:
-        path: a file, a directory or a zip.
-        name: the format, a key of `READERS`.
-        options: how its files are read.
-
-    Returns:
-        The files, one at least.
+    """Finds the files of a corpus that a format reads, at least one.
 
     Raises:
-        ChatbotError: there is no file of the format.
+        ChatbotError: There is no file of the format.
     """
     sources = find_sources(path, READERS[name].reads, options)
     if not sources:
@@ -125,22 +107,14 @@ def find_files(path: Path, name: str, options: ReadOptions = AS_FOUND) -> list[S
 
 
 def find_readable(path: Path, options: ReadOptions = AS_FOUND) -> list[Source]:
-    """Finds the files of a corpus whose format is not known.
-
-    Args:
-        path: a file, a directory or a zip.
-        options: how its files are read.
-
-    Returns:
-        The files that any format has, the last one's only where there are no others.
-    """
+    """Finds the files that any format reads, the last format's only where there are no others."""
     readers = [reader for name, reader in READERS.items() if name != _LAST]
     found = find_sources(path, lambda name: any(reader.reads(name) for reader in readers), options)
     return found or find_sources(path, READERS[_LAST].reads, options)
 
 
 def _name_archives(path: Path) -> str:
-    """The cure where all that is here is archives, none of which is read unless it is named."""
+    """Returns the cure where there are only archives, none of which is read unless it is named."""
     found = find_sources(path, lambda file_name: file_name.lower().endswith(_ARCHIVES))
     names = ", ".join(source.name for source in found[:3])
     if os.path.isdir(path):

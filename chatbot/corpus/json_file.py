@@ -1,7 +1,7 @@
 """Reader of JSON files: a list of dialogues, as LCCC has it, each in one of the forms of `entries`.
 
-The list may be the whole file, or be in an object, as in {"train": [...], "test": [...]}. It is
-read one dialogue after the other, whatever the file's size and however its lines are broken.
+The list is the whole file, or is in an object, as in {"train": [...], "test": [...]}. Dialogues are
+read one after the other, whatever the file's size and wherever its lines end.
 """
 
 from __future__ import annotations
@@ -36,12 +36,20 @@ def _read_file(source: Source, report: ReadReport) -> Iterator[Dialogue]:
 
 
 def _is_remark(value: object) -> bool:
-    """Says whether a value beside a list is an object that tells of it, such as its version."""
+    """Tells whether a value beside a list is an object that describes it, such as its version."""
     return isinstance(value, dict) and not holds_more(value) and not is_entry(value)
 
 
 class _Problem(str):
     """Why an entry cannot be used."""
+
+
+def _take_entry(window: JsonWindow, text: str) -> str:
+    if text:
+        window.step(len(text))
+        return text
+    window.skip_value()
+    return _Problem(f"entry without an end in {MAX_VALUE:,} characters")
 
 
 def _find_entries(window: JsonWindow) -> Iterator[tuple[int, str]]:
@@ -72,14 +80,9 @@ def _find_entries(window: JsonWindow) -> Iterator[tuple[int, str]]:
                 window.step()
             elif objects and _is_remark(value):
                 window.step(len(text))
-            elif text:
-                entries += 1
-                window.step(len(text))
-                yield line, text
             else:
                 entries += 1
-                window.skip_value()
-                yield line, _Problem(f"entry without an end in {MAX_VALUE:,} characters")
+                yield line, _take_entry(window, text)
         else:
             window.skip_scalar()
             is_stray = in_list or not objects

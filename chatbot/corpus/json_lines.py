@@ -1,4 +1,4 @@
-"""JSON values, and one of them a line, for the formats that are made so."""
+"""JSON values, and texts with one of them a line."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def parse(text: str) -> Any:
 
 
 def as_text(value: object) -> str | None:
-    r"""Gives a string that can be written as UTF-8, or None where the value is no string.
+    r"""Returns a string that can be written as UTF-8, or None where the value is no string.
 
     An escape such as "\ud800" makes half a character, which nothing can write; it becomes "?".
     """

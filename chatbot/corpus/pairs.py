@@ -39,17 +39,17 @@ def read_dialogues(
     """Reads the dialogues of a corpus, one at a time.
 
     Args:
-        path: a file, a directory or a zip.
-        corpus_format: one of `FORMATS`.
-        report: counts the dialogues and what is left out.
-        options: the files' encoding and columns.
+        path: A file, a directory or a zip.
+        corpus_format: One of `FORMATS`.
+        report: Counts the dialogues and what is left out.
+        options: The files' encoding and columns.
 
     Returns:
         The turns of each dialogue of two turns or more; a turn may be without any token.
 
     Raises:
-        ChatbotError: the corpus is missing, empty, or of another format. Of what stands inside the
-            files, only while reading.
+        ChatbotError: The corpus is missing, empty, or of another format. What is inside the files
+            is refused only while reading.
     """
     account = ReadReport() if report is None else report
     corpus = as_path(path)
@@ -67,18 +67,18 @@ def read_pairs(
     """Reads the (query, reply) pairs of a corpus: each two consecutive turns of a dialogue.
 
     Args:
-        path: a file, a directory or a zip.
-        corpus_format: one of `FORMATS`.
-        report: counts the dialogues, the pairs and what is left out.
-        context_turns: most turns of a dialogue that a query is made of: the pair's own and those
-            before it that have a token. Which pairs there are does not depend on it.
-        options: the files' encoding and columns.
+        path: A file, a directory or a zip.
+        corpus_format: One of `FORMATS`.
+        report: Counts the dialogues, the pairs and what is left out.
+        context_turns: Most turns of a dialogue that a query is made of: the pair's own and those
+            before it that have a token. The number of pairs does not depend on it.
+        options: The files' encoding and columns.
 
     Returns:
-        The pairs whose two sides have a token each, in the corpus' order.
+        The pairs that have a token on both sides, in the corpus' order.
 
     Raises:
-        ChatbotError: as for `read_dialogues`, and where there is no pair at all.
+        ChatbotError: As for `read_dialogues`, and if there is no pair at all.
     """
     account = ReadReport() if report is None else report
     corpus = as_path(path)
@@ -88,19 +88,19 @@ def read_pairs(
 
 
 def fingerprint(path: str | os.PathLike[str], as_once: bool = False) -> str:
-    """Hashes a corpus, so that a change of it shows, and nothing but a change.
+    """Hashes a corpus, so that any change of it shows, and nothing else.
 
     Args:
-        path: a file, a directory or a zip.
-        as_once: whether to hash the names too, and of files above 64 MiB the time of their last
-            change for their content, as older versions did.
+        path: A file, a directory or a zip.
+        as_once: Whether to hash the names too, and of files above 64 MiB the time of their last
+            change instead of their content, as older versions did.
 
     Returns:
         The SHA-256, in hexadecimal, over each file that a reader might read, in their order: which
         formats have files of its name, how deep it lies, its size and its content.
 
     Raises:
-        ChatbotError: the corpus is missing or cannot be read.
+        ChatbotError: The corpus is missing or cannot be read.
     """
     corpus = _as_corpus(as_path(path))
     total = hashlib.sha256()
@@ -134,7 +134,7 @@ def _digest(source: Source, as_once: bool) -> bytes:
 
 
 def _as_corpus(path: Path) -> Path:
-    """Either file of the Cornell corpus stands for the directory of both."""
+    """Returns the directory of the Cornell corpus for either of its files."""
     is_cornell = READERS["cornell"].reads(Source(path).file_name) and os.path.isfile(path)
     return path.parent if is_cornell else path
 
@@ -204,7 +204,7 @@ def _has_token(text: str) -> bool:
 
 
 def _no_pair(path: Path, name: str, report: ReadReport, as_read: str = "") -> ChatbotError:
-    """Words the refusal of a corpus in which nothing can be used."""
+    """Makes the refusal of a corpus in which nothing can be used."""
     reason = report.main_reason()
     if reason is None:
         return ChatbotError(f"{Source(path).name}: the corpus is empty{as_read}; give another one")

@@ -9,8 +9,8 @@ from chatbot.corpus.columns import choose_columns
 from chatbot.corpus.lines import read_lines
 from chatbot.corpus.reader import Reader, end_in, read_each
 from chatbot.corpus.report import Dialogue, ReadReport
-from chatbot.corpus.rows import read_rows
 from chatbot.corpus.sources import Source
+from chatbot.corpus.table_rows import read_rows
 
 
 def _read_file(source: Source, report: ReadReport) -> Iterator[Dialogue]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from absl import logging
 
 from chatbot.errors import ChatbotError
+from chatbot.system.files import flush_to_disk
 
 _KEY = re.compile("[0-9a-f]{32}")
 _BUILDING = ".building-"
@@ -95,19 +96,6 @@ def keep_only(cache_dir: Path, kept: Collection[Path]) -> None:
             shutil.rmtree(entry, ignore_errors=True)
 
 
-def flush_directory(directory: Path) -> None:
-    """Flushes a directory's own entries (names, not contents) to the disk.
-
-    Args:
-        directory: The directory.
-    """
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @contextlib.contextmanager
 def _lock(cache_dir: Path) -> Iterator[None]:
     # flock and not a file's presence: the kernel takes the lock from a process that dies.
@@ -133,11 +121,11 @@ def _build_aside(directory: Path, build: Callable[[Path], None]) -> None:
         aside.chmod(directory.parent.stat().st_mode & 0o777)
         (aside / "new").mkdir()
         build(aside / "new")
-        flush_directory(aside / "new")
+        flush_to_disk(aside / "new")
         if directory.exists():
             os.replace(directory, aside / "damaged")
         os.replace(aside / "new", directory)
-        flush_directory(directory.parent)
+        flush_to_disk(directory.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chatbot.dataset.pair_hashes import hash_pair
+from chatbot.system.files import flush_to_disk, write_json
 from chatbot.text import SPECIAL_TOKENS, UNK, Vocabulary, end_reply, join_turns
 
 FORMAT = 4
@@ -256,13 +257,9 @@ def write_meta(directory: Path, meta: dict[str, Any]) -> None:
     """
     sizes = _measure(directory)
     for name in sizes:
-        with open(directory / name, "rb") as data:
-            os.fsync(data.fileno())
+        flush_to_disk(directory / name)
     content = {**meta, "format": FORMAT, "sizes": sizes, "vocabulary": _digest(directory)}
-    with open(directory / META_FILE, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1, sort_keys=True)
-        file.flush()
-        os.fsync(file.fileno())
+    write_json(directory / META_FILE, content)
 
 
 def read_meta(directory: Path) -> dict[str, Any] | None:

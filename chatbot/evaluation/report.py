@@ -1,4 +1,4 @@
-"""The page of an evaluation: one file that needs no other and no network."""
+"""The page of an evaluation: one file that needs no other file and no network."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ svg { display: block; max-width: 100%; height: auto; margin: .5em 0; stroke-line
 
 
 def write_report(directory: Path, evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> None:
-    """Writes the page, or leaves the one that was there as it was.
+    """Writes the page whole, or leaves the one that was there as it was.
 
     Args:
-        directory: Where `FILE_NAME` is to be; made where it is missing.
+        directory: The directory of `FILE_NAME`, made where it is missing.
         evaluations: At least one model.
         pairs: What they were measured on.
 
@@ -56,12 +56,7 @@ def write_report(directory: Path, evaluations: Sequence[Evaluation], pairs: Sequ
 
 
 def make_page(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> str:
-    """Writes the page's HTML.
-
-    Args:
-        evaluations: At least one model.
-        pairs: What they were measured on.
-    """
+    """Writes the page's HTML."""
     title = (
         f"{' and '.join(make_line(found.name) for found in evaluations)} on {len(pairs):,} pairs"
     )
@@ -77,7 +72,7 @@ def make_page(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> str:
         ),
         _wrap("h2", "Lengths of the replies"),
         *_draw_lengths(evaluations, pairs),
-        _wrap("h2", "Queries drawn by lot, and what is replied to them"),
+        _wrap("h2", "Queries drawn at random, and the replies to them"),
         _write_table(_sample(evaluations, pairs), "replies"),
     ]
     head = f'<meta charset="utf-8">{_wrap("title", title)}<style>{_STYLE}</style>'
@@ -127,7 +122,7 @@ def _draw_lengths(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> l
 
 
 def _sample(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> Table:
-    """Draws queries by lot, the same ones for the same corpus."""
+    """Draws queries at random, the same ones for the same corpus."""
     count = min(SAMPLED, len(pairs))
     places = sorted(random.Random(_SEED).sample(range(len(pairs)), count))
     drawn = [

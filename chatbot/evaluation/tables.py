@@ -23,7 +23,7 @@ class Table(NamedTuple):
     """A table of texts, each on one line and safe to print.
 
     Attributes:
-        title: What is in it.
+        title: What the table shows.
         header: The columns' names.
         rows: As many cells as there are columns; a cell may be empty.
     """
@@ -46,7 +46,7 @@ def _write_ends(write: Callable[[float], str], ends: Sequence[float]) -> str:
 
 
 def _write_difference(write: Callable[[float], str], found: Figures) -> str:
-    """Writes a difference with its sign, and behind it its interval where it has one."""
+    """Writes a difference with its sign, and its interval if it has one."""
     difference, ends = found["difference"], found["interval"]
     text = f"{'+' if difference > 0 else ''}{write(difference)}"
     return text if ends is None else f"{text} [{write(ends[0])}, {write(ends[1])}]"
@@ -55,7 +55,7 @@ def _write_difference(write: Callable[[float], str], found: Figures) -> str:
 def _vary(
     names: Sequence[str], write_all: Callable[[Callable[[float], str], Any], str]
 ) -> dict[str, tuple[str, Callable[[Any], str]]]:
-    """Makes columns of figures that are written by means of what writes one number."""
+    """Makes columns whose writers use the one that writes a single figure."""
     return {
         name: (header, partial(write_all, write))
         for name, (header, write) in ((name, SEARCH_COLUMNS[name]) for name in names)
@@ -96,12 +96,9 @@ DIFFERENCE_COLUMNS = _vary([name for name in _UNSURE if name != "distinct_1"], _
 def list_tables(evaluations: Sequence[Evaluation]) -> list[Table]:
     """Makes the tables of a comparison: a row a model, and a row a model and search.
 
-    Args:
-        evaluations: At least one model; all on the same corpus.
-
     Returns:
-        Perplexities, then replies and their intervals, each of all pairs and then, where a model
-        has learned from some pairs only, of those that it has not learned from; and the
+        Perplexities, then replies and their intervals, each over all pairs and then, where a model
+        has learned from some pairs only, over those that it has not learned from; and the
         differences, over the unseen pairs wherever there are some.
     """
     counts = [(found.figures["pairs"], found.figures[f"pairs_{UNSEEN}"]) for found in evaluations]
@@ -122,11 +119,7 @@ def list_tables(evaluations: Sequence[Evaluation]) -> list[Table]:
 
 
 def format_table(table: Table) -> str:
-    """Writes a table for a terminal: names on the left, figures on the right of their columns.
-
-    Args:
-        table: The table.
-    """
+    """Writes a table for a terminal: names on the left, figures on the right of their columns."""
     lines = [table.header, *table.rows]
     widths = [max(map(count_columns, column)) for column in zip(*lines)]
     # Only names of models and searches stand on the left.
@@ -142,12 +135,7 @@ def format_table(table: Table) -> str:
 
 
 def list_examples(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> Table:
-    """Puts what every search replies to queries beside what the corpus says.
-
-    Args:
-        evaluations: The models.
-        pairs: The first of the pairs that they were measured on.
-    """
+    """Puts what every search replies to the first queries beside what the corpus says."""
     columns = {"query": [pair.query for pair in pairs]}
     for evaluation in evaluations:
         before = f"{evaluation.name}: " if len(evaluations) > 1 else ""
@@ -159,18 +147,14 @@ def list_examples(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> T
 
 
 def format_markdown(table: Table) -> str:
-    """Writes a table as Markdown has it.
-
-    Args:
-        table: The table; its title is left out.
-    """
+    """Writes a table without its title as Markdown."""
     lines = [table.header, ["---"] * len(table.header), *table.rows]
     escaped = [[cell.replace("|", "\\|") for cell in line] for line in lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
 
 
 def make_line(text: str) -> str:
-    """Writes a text on one line that does nothing to a terminal."""
+    """Writes a text on one line that no terminal obeys."""
     return make_visible(" ".join(text.split()))
 
 

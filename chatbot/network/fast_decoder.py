@@ -109,14 +109,9 @@ class _Loop:
     def run(
         self, words: tf.Tensor, start: Tensors, kernels: Tensors, biases: Tensors, attended: Tensors
     ) -> tuple[tf.Tensor, Any]:
-        """Runs all steps.
+        """Runs all steps over `words` `float [T, B, E]`.
 
-        Args:
-            words: `float [T, B, E]`.
-            start: Every layer's hidden state and carry.
-            kernels: Every layer's.
-            biases: Every layer's.
-            attended: See `_list_attended`.
+        `start` has every layer's hidden state and carry, and `attended` is from `_list_attended`.
 
         Returns:
             `float [T, B, U]`, and the function of its gradient.

@@ -135,15 +135,9 @@ class Seq2Seq(tf.Module):
     def project_losses(
         self, outputs: tf.Tensor, targets: tf.Tensor, label_smoothing: float = 0.0
     ) -> tf.Tensor:
-        """Projects the decoder's outputs to the vocabulary and takes the cross entropy.
+        """Projects outputs `float [N, U]` and takes the cross entropy with ids `int32 [N]`.
 
-        Args:
-            outputs: `float [N, U]`.
-            targets: `int32 [N]`, ids of the right tokens.
-            label_smoothing: As in `token_log_losses`.
-
-        Returns:
-            `float32 [N]` in nats.
+        The cross entropy is `float32 [N]` in nats; `label_smoothing` is that of `token_log_losses`.
         """
         if not self.engine.fuses_losses or outputs.dtype == tf.float16:  # gradients need scaling
             return token_losses(self.projection(outputs), targets, label_smoothing)

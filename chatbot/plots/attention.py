@@ -1,4 +1,4 @@
-"""What the decoder looked at while it wrote: a heat map of reply against query."""
+"""What the decoder attended to while it wrote: a heat map of reply against query."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def draw_attention(
         query_tokens: S tokens, the columns.
         reply_tokens: T tokens, the rows, with the end token if it was written.
         weights: `float32 [T, S]`, from 0 to 1.
-        title: Stands above; up to 4 lines.
+        title: Up to 4 lines above the map.
 
     Returns:
-        One line to show when a font was missing, else nothing.
+        As `draw_picture` does.
 
     Raises:
         ChatbotError: The file cannot be written or is no picture's name.
@@ -69,7 +69,7 @@ def draw_attention(
 
 
 def _choose_cell(tokens: int) -> float:
-    """Returns the side of a cell in inches: large, but no picture beyond all measure."""
+    """Returns the side of a cell in inches: smaller where the tokens are many."""
     return min(_CELL, max(_SMALL_CELL, _WISHED_SIDE / tokens), _LONGEST_SIDE / tokens)
 
 

@@ -66,11 +66,11 @@ def draw_picture(path: str, draw: Draw) -> str:
     """Draws a picture into a file.
 
     Args:
-        path: The file, `.png` or `.svg`; one that is there is replaced.
+        path: The file, `.png` or `.svg`, replaced if it is there; an SVG file keeps text as text.
         draw: Draws on an empty figure.
 
     Returns:
-        One line to show when a font was missing, else nothing.
+        One line to show where no font has some sign, else an empty text.
 
     Raises:
         ChatbotError: The name ends otherwise, or the file cannot be written.
@@ -95,11 +95,7 @@ def draw_picture(path: str, draw: Draw) -> str:
 
 
 def embed_picture(draw: Draw) -> str:
-    """Draws a picture that stands in a page: an `svg` element that refers to nothing.
-
-    Args:
-        draw: Draws on an empty figure.
-    """
+    """Draws on an empty figure; returns an `svg` element that refers to nothing in its page."""
     root = ElementTree.fromstring(_render("svg", draw)[0])
     shapes = {f"#{shape.get('id')}": shape.get("d", "") for shape in root.iter(f"{_SVG}path")}
     for element in list(root.iter()):

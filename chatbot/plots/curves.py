@@ -29,11 +29,8 @@ def draw_curves(path: str, reports: Sequence[Mapping[str, Any]]) -> str:
 
     Args:
         path: The file, `.png` or `.svg`.
-        reports: The objects of metrics.jsonl. A figure that is missing, no number, infinite or
-            beyond 1e30 leaves a gap.
-
-    Returns:
-        One line to show when a font was missing, else nothing.
+        reports: The objects of metrics.jsonl. A figure that is missing, not a number, infinite or
+            above 1e30 leaves a gap.
 
     Raises:
         ChatbotError: The file cannot be written or is no picture's name.
@@ -42,12 +39,7 @@ def draw_curves(path: str, reports: Sequence[Mapping[str, Any]]) -> str:
 
 
 def embed_curves(title: str, reports: Sequence[Mapping[str, Any]]) -> str:
-    """Draws a training's curves as an `svg` element, or returns nothing where no point is left.
-
-    Args:
-        title: Stands above.
-        reports: As for `draw_curves`.
-    """
+    """Draws the curves as an `svg` element, or as nothing where there is no perplexity."""
     points = [point for key in _PERPLEXITIES for point in _find_points(reports, key)]
     if all(math.isnan(value) for _, value in points):
         return ""
@@ -109,7 +101,9 @@ def _find_points(reports: Sequence[Mapping[str, Any]], key: str) -> list[tuple[i
     return [
         (report["step"], _clean(report[key]))
         for report in reports
-        if _is_number(report.get(key)) and isinstance(report.get("step"), int)
+        if _is_number(report.get(key))
+        and isinstance(report.get("step"), int)
+        and abs(report["step"]) < _MOST
     ]
 
 
@@ -122,7 +116,7 @@ def _clean(value: float) -> float:
 
 
 def _scale_log(axes: Any, ratio: float) -> None:
-    """Makes an axis logarithmic, its numbers so close together as the values' ratio allows."""
+    """Makes an axis logarithmic, with numbers as close as the values' ratio allows."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     axes.set_yscale("log", nonpositive="mask")

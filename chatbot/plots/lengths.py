@@ -20,10 +20,10 @@ _WIDTH, _HEIGHT, _ENTRY = 5.6, 2.9, 0.2  # inches: the axes, a line of the legen
 
 
 def embed_lengths(title: str, lengths: Mapping[str, Sequence[int]]) -> str:
-    """Draws the lengths of each search's replies, and a legend, as an `svg` element.
+    """Draws, as an `svg` element, how long each search's replies are.
 
     Args:
-        title: Stands above.
+        title: Written above the lines.
         lengths: {search: the tokens of each of its replies}, at least one reply each.
     """
 

@@ -10,7 +10,6 @@ from typing import NoReturn
 from absl import logging
 
 from chatbot.errors import ChatbotError
-from chatbot.system.notices import silence
 from chatbot.system.terminal import flush_output, make_visible, run_politely, settle_streams
 
 HELP = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
@@ -35,7 +34,6 @@ def launch(work: Callable[[], int]) -> NoReturn:
             flush_output()
             return status
         except ChatbotError as error:
-            silence()  # TensorFlow may have more to say, but this is the line to read
             sys.stderr.write(f"{program_name()}: {make_visible(str(error))}\n")
             return 2
 

@@ -32,17 +32,17 @@ class Likeliest(NamedTuple):
 
 
 def find_best(logits: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Finds the greatest logits of each row.
+    """Finds the largest logits of each row.
 
-    The `count` greatest are all in the `count` groups with the greatest maxima. Where these are
-    few, only they are searched, which is five times as fast as searching all logits.
+    The `count` largest are all in the `count` groups with the largest maxima. Where these are few,
+    only they are searched, which is five times as fast as searching all logits.
 
     Args:
         logits: `float32 [R, V']`, V' a multiple of `GROUP`.
         count: `int32 []`, how many, at most V'.
 
     Returns:
-        The logits `float32 [R, count]`, the greatest first, and their places `int32`.
+        The logits `float32 [R, count]`, the largest first, and their places `int32`.
     """
     groups = logits.shape[-1] // GROUP
 
@@ -75,9 +75,9 @@ def find_likeliest(
     values, tokens = find_best(logits, tf.minimum(asked, network.vocab_size))
     # If logits are not numbers, the best one may be behind the vocabulary.
     tokens = tf.minimum(tokens, network.vocab_size - 1)
-    greatest = tf.gather(tf.nn.softmax(logits), tokens[:, :1], batch_dims=1)
-    # The greatest probability is exp(its logit) / denominator, and never too small for a log.
-    normalizer = values[:, 0] - tf.math.log(greatest[:, 0])
+    largest = tf.gather(tf.nn.softmax(logits), tokens[:, :1], batch_dims=1)
+    # The largest probability is exp(its logit) / denominator, and never too small for a log.
+    normalizer = values[:, 0] - tf.math.log(largest[:, 0])
     end = logits[:, EOS]
     if not network.is_exact:
         values, tokens, end, normalizer = _refine(

@@ -57,7 +57,7 @@ class Samples(NamedTuple):
 
 
 class SamplingSearch:
-    """Draws every token over an `InferenceNetwork` by a random number that it is given."""
+    """Draws each token from what an `InferenceNetwork` predicts, by a random number it is given."""
 
     def __init__(self, network: Any) -> None:
         self._network = network

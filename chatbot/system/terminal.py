@@ -8,12 +8,12 @@ import os
 import re
 import signal
 import sys
-import unicodedata
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
 from absl import logging
+from wcwidth import wcwidth
 
 from chatbot.errors import ChatbotError
 
@@ -45,13 +45,7 @@ def count_columns(text: str) -> int:
     Args:
         text: A text of `make_visible`.
     """
-    return sum(
-        0 if unicodedata.category(c) in ("Mn", "Me") else 2 if _is_wide(c) else 1 for c in text
-    )
-
-
-def _is_wide(character: str) -> bool:
-    return unicodedata.east_asian_width(character) in ("W", "F")
+    return sum(map(wcwidth, text))
 
 
 def pad_columns(text: str, width: int) -> str:
@@ -87,19 +81,15 @@ def settle_streams() -> None:
         except OSError:
             os.open(os.devnull, mode)
     if not isinstance(getattr(sys.stderr, "buffer", None), _PatientFile):
-        write_errors_to(2)
+        _drop_failing_errors()
 
 
-def write_errors_to(descriptor: int) -> None:
-    """Leads `sys.stderr` to a descriptor, unless somebody has replaced it, as a notebook does.
-
-    Args:
-        descriptor: The file's, which stays open.
-    """
+def _drop_failing_errors() -> None:
+    """Puts a `_PatientFile` behind `sys.stderr`, unless it has been replaced, as in a notebook."""
     if sys.stderr is not sys.__stderr__:
         return
     stream = io.TextIOWrapper(
-        _PatientFile(descriptor, "wb", closefd=False),
+        _PatientFile(2, "wb", closefd=False),
         encoding=getattr(sys.stderr, "encoding", "utf-8"),
         errors="backslashreplace",
         write_through=True,

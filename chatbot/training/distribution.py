@@ -35,8 +35,8 @@ class Distribution:
     """The replicas, and this process' part in them.
 
     Attributes:
-        strategy: The `tf.distribute.Strategy` that holds the replicas together, or None for one
-            device, where nothing of `tf.distribute` is used.
+        strategy: The `tf.distribute.Strategy` that holds the replicas together; TensorFlow's
+            default for one device.
         cluster: The workers, or None for one process.
         is_chief: Whether this process is the one that writes.
         replicas: Copies of the weights, in all processes.
@@ -45,18 +45,19 @@ class Distribution:
 
     def __init__(self, strategy: Any = None, cluster: Cluster | None = None) -> None:
         """Takes what `join_others` has made; without arguments it is one device."""
-        self.strategy = strategy
+        self.strategy = strategy or tf.distribute.get_strategy()
         self.cluster = cluster
         self.is_chief = cluster is None or cluster.is_chief
-        self.replicas = 1 if strategy is None else strategy.num_replicas_in_sync
+        self.replicas: int = self.strategy.num_replicas_in_sync
         here = self.replicas // (1 if cluster is None else len(cluster.addresses))
         first = 0 if cluster is None else cluster.number * here
         self.own = range(first, first + here)
-        self._add_up = None if cluster is None else _make_sum(strategy)
+        self._add_up = None if cluster is None else _make_sum(self.strategy)
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
         """Returns the context in which variables are made."""
-        return contextlib.nullcontext() if self.strategy is None else self.strategy.scope()
+        scope: contextlib.AbstractContextManager[Any] = self.strategy.scope()
+        return scope
 
     def wait_for_all(self) -> None:
         """Returns once every worker has come here."""

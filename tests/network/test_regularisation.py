@@ -10,9 +10,12 @@ import tensorflow as tf
 
 from chatbot.engines import choose_engine
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.training.step import WeightUpdate, make_train_step
+from chatbot.settings.config import TrainingConfig
+from chatbot.training.distribution import Distribution
+from chatbot.training.step import make_train_step
 from tests.conftest import Pairs, make_model
 from tests.oracles import list_variables
+from tests.trainings import Descent, take_step
 
 
 @pytest.mark.parametrize("fast", [False, True], ids=["libraries", "own"])
@@ -31,14 +34,13 @@ def test_label_smoothing_changes_the_gradient_and_not_the_loss(fast: bool, pairs
     np.testing.assert_allclose(gradients[2], (gradients[0] + gradients[1]) / 2, atol=1e-5)
 
 
-def take_step(model: Seq2Seq, pairs: Pairs, weight_decay: float, rate: float) -> list[Any]:
+def descend(model: Seq2Seq, pairs: Pairs, weight_decay: float, rate: float) -> list[Any]:
     """Returns the weights after a step of plain descent, and puts the old ones back."""
     variables = list_variables(model)
     before = [variable.numpy() for variable in variables]
-    descent = tf.keras.optimizers.legacy.SGD(1.0)
-    update = WeightUpdate(model, descent, weight_decay)
-    step = make_train_step(model, descent, 1e9, 4, update=update)
-    step(*pairs, tf.constant(6), tf.constant(rate))
+    descent = Descent(model.trainable_variables)
+    config = TrainingConfig(weight_decay=weight_decay, max_gradient_norm=1e9, seed=4)
+    take_step(make_train_step(model, descent, config, Distribution()), pairs, 6, rate)
     after = [variable.numpy() for variable in variables]
     for variable, old in zip(variables, before):
         variable.assign(old)
@@ -51,7 +53,7 @@ def test_weight_decay_shrinks_matrices_by_its_share_of_the_rate_and_spares_vecto
 ) -> None:
     model = make_model("bahdanau")
     before = [variable.numpy() for variable in list_variables(model)]
-    decayed, plain = (take_step(model, pairs, decay, rate=0.5) for decay in (0.4, 0.0))
+    decayed, plain = (descend(model, pairs, decay, rate=0.5) for decay in (0.4, 0.0))
     assert {old.ndim for old in before} == {1, 2}
     for old, with_decay, without in zip(before, decayed, plain):
         expected = without - (0.5 * 0.4 * old if old.ndim == 2 else 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -256,7 +257,7 @@ def test_help_and_version_of_the_programs_together_and_each() -> None:
 
 # Writes to standard error in every way there is, and ends well only if nothing of it fails.
 TALKATIVE = """
-import logging as python_logging, os, sys, warnings
+import ctypes, logging as python_logging, os, sys, warnings
 from absl import logging
 from chatbot.programs.flags import run
 from chatbot.system.notices import hush
@@ -272,7 +273,8 @@ def main(_):
         tqdm.write("above", file=sys.stderr)
     os.system("echo shell >&2")
     with open(sys.argv[0] + "/kept", "w") as file:
-        os.write(2, b"from C++") if os.fstat(2).st_ino != os.fstat(file.fileno()).st_ino else 1 / 0
+        assert os.fstat(2).st_ino != os.fstat(file.fileno()).st_ino
+    ctypes.CDLL(None).dprintf(2, b"from C++")
     return 7
 sys.argv = sys.argv[1:2]
 run(main, "Talks.", lambda: None)
@@ -295,6 +297,20 @@ def test_nobody_reading_is_no_reason_to_stop(end: str, tmp_path: Path) -> None:
     if end == "2>&1":
         for word in ("print", "absl", "other", "warning", "above", "shell", "from C++"):
             assert word in done.stdout
+
+
+CRASHING = """
+import ctypes
+from chatbot.programs.flags import run
+run(lambda _: ctypes.string_at(0), "Crashes.", lambda: None)
+"""
+
+
+def test_a_crash_says_where() -> None:
+    done = run_shell('"$@"; exit $?', "-c", CRASHING)
+    assert done.returncode == 128 + signal.SIGSEGV
+    assert "Segmentation fault" in done.stderr
+    assert "in string_at" in done.stderr
 
 
 def test_a_training_that_nobody_watches_is_finished(tmp_path: Path) -> None:

@@ -25,7 +25,17 @@ def test_no_control_character_stays(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "columns"),
-    [("", 0), ("hi", 2), ("你好", 4), ("，", 2), ("é", 1), ("e\u0301", 1), ("ｱ", 1), ("👍", 2)],
+    [
+        ("", 0),
+        ("hi", 2),
+        ("你好", 4),
+        ("，", 2),
+        ("é", 1),
+        ("e\u0301", 1),
+        ("ｱ", 1),
+        ("👍", 2),
+        ("\u1112\u1161\u11ab", 2),
+    ],
 )
 def test_columns(text: str, columns: int) -> None:
     assert count_columns(text) == columns

@@ -15,7 +15,7 @@ from chatbot.errors import ChatbotError
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.training.cluster import Cluster, read_cluster
 from chatbot.training.distribution import Distribution, choose_distribution
-from chatbot.training.shared_step import make_dropout_seed
+from chatbot.training.step import make_dropout_seed
 from tests.distributed import make_configs, start
 from tests.trainings import PAIRS, read_metrics, read_weights, tiny_settings, train, write_pairs
 
@@ -36,6 +36,7 @@ def end(process: subprocess.Popen[str]) -> Ended:
         output, errors = process.communicate(timeout=300)
     finally:
         process.kill()
+    assert ".cc:" not in errors  # TensorFlow's C++ names its files so
     said = json.loads(output.splitlines()[-1]) if process.returncode in (0, 143) else {}
     return Ended(process.returncode, said, errors)
 

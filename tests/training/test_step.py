@@ -10,9 +10,13 @@ import tensorflow as tf
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import TrainingConfig
 from chatbot.text import EOS
-from chatbot.training.step import count_steps, make_optimizer, make_train_step
+from chatbot.training.adam import Adam
+from chatbot.training.distribution import Distribution
+from chatbot.training.learning_rate import count_steps
+from chatbot.training.step import make_train_step
 from tests.conftest import QUERIES, Pairs, make_model, make_pairs
 from tests.oracles import list_variables
+from tests.trainings import Descent, take_step
 
 UNCLIPPED = 1e9
 
@@ -36,21 +40,20 @@ def repeating() -> Pairs:
     return make_pairs(QUERIES, [(5, 5, 5, EOS), (5, 9, EOS), (9, 5, 6, EOS)])
 
 
-def take_step(
+def descend(
     model: Seq2Seq, pairs: Pairs, max_gradient_norm: float, scaled: bool = False
 ) -> tuple[list[Any], float, float]:
     """Returns the gradients that plain descent at rate 1 applied, the loss and the norm."""
     variables = list_variables(model)
     before = [variable.numpy() for variable in variables]
-    optimizer = tf.keras.optimizers.legacy.SGD(1.0)
-    if scaled:
-        optimizer = tf.keras.mixed_precision.LossScaleOptimizer(optimizer)
-    step = make_train_step(model, optimizer, max_gradient_norm, seed=4)
-    loss, norm = step(*pairs, tf.constant(6), tf.constant(1.0))
+    optimizer = Descent(model.trainable_variables, scale_losses=scaled)
+    config = TrainingConfig(max_gradient_norm=max_gradient_norm, seed=4)
+    step = make_train_step(model, optimizer, config, Distribution())
+    loss, norm = take_step(step, pairs, 6, 1.0)
     applied = [old - variable.numpy() for old, variable in zip(before, variables)]
     for variable, old in zip(variables, before):
         variable.assign(old)
-    return applied, float(loss), float(norm)
+    return applied, loss, norm
 
 
 def compute_gradients(model: Seq2Seq, pairs: Pairs) -> tuple[list[Any], float]:
@@ -61,7 +64,7 @@ def compute_gradients(model: Seq2Seq, pairs: Pairs) -> tuple[list[Any], float]:
 
 def test_step_applies_the_gradients_of_its_own_dropout(changing: Seq2Seq, repeating: Pairs) -> None:
     gradients, expected_loss = compute_gradients(changing, repeating)
-    applied, loss, _ = take_step(changing, repeating, UNCLIPPED)
+    applied, loss, _ = descend(changing, repeating, UNCLIPPED)
     assert loss == pytest.approx(expected_loss, rel=1e-6)
     for mine, expected in zip(applied, gradients):
         np.testing.assert_allclose(mine, tf.convert_to_tensor(expected), rtol=1e-3, atol=1e-6)
@@ -76,7 +79,7 @@ def test_norm_adds_the_rows_of_words_that_occur_twice(changing: Seq2Seq, repeati
         np.sum(gradients[0].values.numpy() ** 2) + sum(np.sum(x**2) for x in dense[1:])
     )
     assert abs(unadded / expected - 1) > 1e-3  # so that the test can tell the two apart
-    _, _, norm = take_step(changing, repeating, UNCLIPPED)
+    _, _, norm = descend(changing, repeating, UNCLIPPED)
     assert norm == pytest.approx(expected, rel=1e-5)
 
 
@@ -84,9 +87,9 @@ def test_norm_adds_the_rows_of_words_that_occur_twice(changing: Seq2Seq, repeati
 def test_clipped_gradients_keep_their_direction_and_have_the_greatest_norm(
     changing: Seq2Seq, repeating: Pairs, scaled: bool
 ) -> None:
-    unclipped, loss, norm = take_step(changing, repeating, UNCLIPPED)
+    unclipped, loss, norm = descend(changing, repeating, UNCLIPPED)
     greatest = norm / 4
-    clipped, same_loss, same_norm = take_step(changing, repeating, greatest, scaled)
+    clipped, same_loss, same_norm = descend(changing, repeating, greatest, scaled)
     assert same_loss == pytest.approx(loss, rel=1e-6)
     assert same_norm == pytest.approx(norm, rel=1e-4)  # what is reported is the norm before
     for mine, whole in zip(clipped, unclipped):
@@ -98,7 +101,7 @@ def test_step_whose_numbers_are_bad_changes_nothing(changing: Seq2Seq, repeating
     bias = changing.projection.bias
     before = bias.numpy()
     bias.assign(np.where(np.arange(len(before)) == EOS, np.nan, 0.0))
-    applied, loss, norm = take_step(changing, repeating, UNCLIPPED)
+    applied, loss, norm = descend(changing, repeating, UNCLIPPED)
     bias.assign(before)
     assert not np.isfinite(loss)
     assert not np.isfinite(norm)
@@ -107,12 +110,12 @@ def test_step_whose_numbers_are_bad_changes_nothing(changing: Seq2Seq, repeating
 
 def test_first_step_of_adam_by_hand() -> None:
     # At its first step Adam moves every weight by the learning rate, against the gradient's sign.
-    optimizer = make_optimizer("float32")
-    optimizer.learning_rate.assign(0.25)
     variable = tf.Variable([1.0, 2.0, 3.0])
-    optimizer.apply_gradients([(tf.constant([10.0, -0.1, 0.0]), variable)])
+    optimizer, strategy = Adam([variable]), tf.distribute.get_strategy()
+    optimizer.learning_rate.assign(0.25)
+    optimizer.apply(strategy, [tf.constant([10.0, -0.1, 0.0])])
     np.testing.assert_allclose(variable, [0.75, 2.25, 3.0], rtol=1e-5)
-    optimizer.apply_gradients([(tf.constant([10.0, 0.1, 0.0]), variable)])
+    optimizer.apply(strategy, [tf.constant([10.0, 0.1, 0.0])])
     # Moments 0.1 g1 * 0.9 + 0.1 g2 over 1 - 0.9^2, and likewise with 0.999.
     first = (0.9 * 0.1 * -0.1 + 0.1 * 0.1) / (1 - 0.81)
     second = (0.999 * 0.001 * 0.01 + 0.001 * 0.01) / (1 - 0.999**2)

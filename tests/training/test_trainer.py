@@ -15,7 +15,8 @@ from chatbot.storage.model_directory import ModelDirectory
 from chatbot.storage.reports import append_report
 from chatbot.system.stopping import StopRequest
 from chatbot.text import join, tokenize
-from chatbot.training.step import describe_jump, make_train_step, scheduled_learning_rate
+from chatbot.training.learning_rate import describe_jump, scheduled_learning_rate
+from chatbot.training.step import make_train_step
 from chatbot.training.trainer import Trainer
 from tests.trainings import (
     PAIRS,
@@ -202,8 +203,8 @@ class BadSteps:
         return self
 
     def __call__(self, *arguments: Any) -> Any:
-        if int(arguments[4]) in self._bad:
-            return math.nan, math.nan
+        if int(arguments[3]) in self._bad:
+            return math.nan, math.nan, 0.0
         return self._good(*arguments)
 
 

@@ -92,13 +92,17 @@ class Chatbot:
 
     @classmethod
     def load(
-        cls, model_dir: str | os.PathLike[str], settings: Mapping[str, Any] | None = None
+        cls,
+        model_dir: str | os.PathLike[str],
+        settings: Mapping[str, Any] | None = None,
+        engine: str = "auto",
     ) -> Chatbot:
         """Loads the best checkpoint of a model directory, or the newest where none was measured.
 
         Args:
             model_dir: The directory that train.py made.
             settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
+            engine: Who runs the network's loops: "own", "addons", or "auto" for the faster.
 
         Returns:
             The chatbot.
@@ -121,7 +125,7 @@ class Chatbot:
             )
         device = prepare_device()
         model = Seq2Seq(config.model, len(vocabulary))
-        model.engine = choose_engine()
+        model.engine = choose_engine(engine)
         tracked = track_for_replies(model, config.training.average_decay)
         directory.restore(tracked, checkpoint, whole=False)
         return cls(config, vocabulary, model, device)

@@ -18,6 +18,7 @@ class AddonsEngine:
     """Trains and replies by Keras and tensorflow_addons, step by step."""
 
     name = "addons"
+    title = "Keras and tensorflow_addons"
     fuses_losses = False
 
     def run_layer(

@@ -18,10 +18,12 @@ class Engine(Protocol):
 
     Attributes:
         name: What `--engine` calls it.
+        title: What a person is told.
         fuses_losses: Whether projection and cross entropy are one operation in training.
     """
 
     name: str
+    title: str
     fuses_losses: bool
 
     def run_layer(
@@ -70,6 +72,7 @@ class OwnEngine:
     """Our own loops."""
 
     name = "own"
+    title = "our own loops"
     fuses_losses = True
 
     def run_layer(

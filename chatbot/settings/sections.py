@@ -12,6 +12,14 @@ from chatbot.settings.fields import Settings, setting
 from chatbot.settings.read_options import AUTO, ReadOptions
 
 
+ENGINES = ("auto", "own", "addons")
+ENGINE_HELP = (
+    "Who runs the network's loops: our own code (own), or the classes of Keras and "
+    "tensorflow_addons as in the tutorial (addons); auto is own on a processor, and on a GPU addons "
+    "where it is installed. Both give the same results; a model trained by one replies by the other."
+)
+
+
 @dataclass(frozen=True)
 class CorpusConfig(Settings):
     """What is learned from, and how it is cut into tokens."""
@@ -206,6 +214,7 @@ class TrainingConfig(Settings):
         "takes the workers if there are several, else the GPUs if there are several.",
         choices=("auto", "none", "mirrored", "multiworker"),
     )
+    engine: str = setting("auto", ENGINE_HELP, choices=ENGINES)
     deterministic: bool = setting(
         False, "Compute in one fixed order, bit for bit the same; it may be slower on a GPU."
     )

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from chatbot.errors import ChatbotError
+from chatbot.network.engine import Engine, OwnEngine
 from chatbot.plots import draw_curves
 from chatbot.settings.config import Config
 from chatbot.storage.model_directory import ModelDirectory
@@ -28,6 +29,7 @@ class Job(NamedTuple):
         stop: Says when to stop.
         audience: Who hears of it.
         distribution: Who computes.
+        engine: Runs the network's loops.
     """
 
     directory: ModelDirectory
@@ -36,6 +38,7 @@ class Job(NamedTuple):
     stop: StopRequest
     audience: Audience
     distribution: Distribution
+    engine: Engine = OwnEngine()
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ CHANGEABLE = {
     *(item.name for item in dataclasses.fields(SearchConfig)),
 }
 """Settings that may always differ when a training goes on; most others would make it another."""
-OF_ONE_RUN = {"max_minutes": 0.0, "distribute": "auto"}
+OF_ONE_RUN = {"max_minutes": 0.0, "distribute": "auto", "engine": "auto"}
 """Settings that are not kept, and what stands in their place."""
 
 

@@ -53,6 +53,7 @@ def train_directory(
     stop = stop or StopRequest(given.get("max_minutes", 0.0))
     directory = ModelDirectory(model_dir)
     device = prepare_device()  # before the workers are joined, as TensorFlow wants it
+    engine = choose_engine(given.get("engine", TrainingConfig.engine))
     setting = given.get("distribute", TrainingConfig.distribute)
     distribution = join_others(setting, audience.say)
     with explaining(directory, distribution):
@@ -67,8 +68,11 @@ def train_directory(
         agreed = {**config.flat(), "resolved": precision, "done": done}
         distribution.check_agreement(agreed, "were started with different settings")
         if distribution.is_chief:
-            audience.say(f"computing on {device} in {precision}{_count_replicas(distribution)}")
-        job = Job(directory, config, cache_dir, stop, audience, distribution)
+            audience.say(
+                f"computing on {device} in {precision} by {engine.title}"
+                f"{_count_replicas(distribution)}"
+            )
+        job = Job(directory, config, cache_dir, stop, audience, distribution, engine)
         with directory.lock() if distribution.is_chief else contextlib.nullcontext():
             return _train(job, precision)
 
@@ -104,7 +108,7 @@ def _make_trainer(job: Job, corpora: Corpora, precision: str) -> Trainer:
     with job.distribution.scope():
         sizes = job.config.model, len(corpora.vocabulary)
         model = Seq2Seq(*sizes, job.config.training.seed, precision)
-        model.engine = choose_engine()
+        model.engine = job.engine
         averages = make_averages(model, job.config.training.average_decay)
     return Trainer(job, corpora, model, averages, precision)
 

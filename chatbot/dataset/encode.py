@@ -1,8 +1,8 @@
 """Encodes a corpus once, so that training never tokenizes again.
 
 One pass cuts the text into tokens and streams them out under provisional numbers; then the
-vocabulary is known, and a second pass over the numbers alone gives them their final ids. Nothing
-here holds more than a chunk of the corpus in memory, but for the table of its different words.
+vocabulary is known, and a second pass over the numbers alone gives them their final ids. Except for
+the table of its different words, no more than a chunk of the corpus is held in memory.
 """
 
 from __future__ import annotations
@@ -70,14 +70,9 @@ class EncodingConfig:
 
 
 def is_held_out(dialogue: int, settings: EncodingConfig) -> bool:
-    """Says whether a dialogue belongs to the validation part.
+    """Tells whether a dialogue, by its number in the corpus, belongs to the validation part.
 
-    Args:
-        dialogue: The dialogue's running number in its corpus.
-        settings: Its `seed` and `validation_share` decide, with the number, and nothing else.
-
-    Returns:
-        True for about `validation_share` of all dialogues.
+    The number, the `seed` and the `validation_share` decide, and nothing else.
     """
     # Python's own hash of a string differs from process to process.
     digest = hashlib.blake2b(f"{settings.seed}:{dialogue}".encode(), digest_size=8).digest()

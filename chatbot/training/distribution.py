@@ -1,7 +1,7 @@
 """Who computes: one device, all devices of this machine, or the workers of a cluster.
 
-Everybody has a whole copy of the weights, a replica. Each takes its share of the rows of every
-batch, and the gradients are added up before they are used, so that all replicas stay the same.
+Each has a whole copy of the weights, a replica, and takes its share of the rows of every batch. The
+gradients are added up before they are used, so that all replicas stay the same.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Distribution:
     """
 
     def __init__(self, strategy: Any = None, cluster: Cluster | None = None) -> None:
-        """Takes what `join_others` has made; without arguments it is one device."""
+        """Takes what `join_others` has made; without arguments this is one device."""
         self.strategy = strategy or tf.distribute.get_strategy()
         self.cluster = cluster
         self.is_chief = cluster is None or cluster.is_chief
@@ -67,7 +67,7 @@ class Distribution:
         """Waits for every worker and compares what they are about to do.
 
         Args:
-            values: {name: value}, each spelled alike by `repr` in every process.
+            values: {name: value}; `repr` must spell equal values alike in every process.
             otherwise: What the workers do if the values differ.
 
         Raises:
@@ -89,14 +89,7 @@ class Distribution:
             return int(self._add_up(tf.constant(number, tf.int64)))
 
     def explain(self, error: tf.errors.OpError) -> str | None:
-        """Says which worker has gone, where that is why an operation failed.
-
-        Args:
-            error: What the operation raised.
-
-        Returns:
-            One line, or None when the reason is another.
-        """
+        """Says which worker has gone, or None where an operation failed for another reason."""
         if self.cluster is None or not isinstance(error, _GONE):
             return None
         found = _TASK.finditer(error.message)
@@ -150,9 +143,6 @@ def join_others(setting: str, tell: Callable[[str], None]) -> Distribution:
         setting: See `choose_distribution`.
         tell: Shows a person a line.
 
-    Returns:
-        What was made.
-
     Raises:
         ChatbotError: TF_CONFIG cannot be used, or the workers do not find one another.
     """
@@ -178,7 +168,7 @@ def join_others(setting: str, tell: Callable[[str], None]) -> Distribution:
 
 
 def _make_sum(strategy: Any) -> Any:
-    """Makes a function that adds up an `int64 []` over all replicas."""
+    """Traces the sum of an `int64 []` over all replicas."""
 
     def add_up(number: tf.Tensor) -> tf.Tensor:
         # The identity gives the number a device, which the reduction asks for.

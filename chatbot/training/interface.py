@@ -4,9 +4,9 @@
 
     done = chatbot.train("mine.tsv", model_dir="model/mine", max_steps=1000, on_report=print)
 
-**From any thread.** A training may run in a thread of its own while the program goes on, and is
-ended from another by an event. Signals are heeded in the main thread only: there Ctrl-C saves and
-then interrupts as usual.
+**From any thread.** A training may run in one thread while the program goes on in another and ends
+it by an event. Signals are heeded in the main thread only: there Ctrl-C saves and then interrupts
+as usual.
 """
 
 from __future__ import annotations
@@ -66,9 +66,6 @@ def train(
         stop: Whoever sets it ends the training after the step that is being taken; all is saved.
         progress: Whether to show on standard error what train.py shows.
         **settings: Any that `train.py --help` lists, as `rnn_size=256, max_steps=1000`.
-
-    Returns:
-        How far it has come.
 
     Raises:
         TypeError: There is no such setting.

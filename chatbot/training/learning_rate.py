@@ -8,15 +8,12 @@ from chatbot.settings.config import TrainingConfig
 
 
 def scheduled_learning_rate(config: TrainingConfig, step: int, total: int) -> float:
-    """Returns the step size of one training step.
+    """Returns the base rate less what warm-up and schedule take off.
 
     Args:
         config: Base rate, schedule and warm-up.
         step: The step, from 0.
         total: Steps of the whole training.
-
-    Returns:
-        The base rate, less whatever warm-up and schedule take off.
     """
     done = step / total
     share = {
@@ -31,14 +28,8 @@ def scheduled_learning_rate(config: TrainingConfig, step: int, total: int) -> fl
 def count_steps(config: TrainingConfig, steps_per_epoch: int) -> int:
     """Counts the steps of the whole training.
 
-    Args:
-        config: Where `num_epochs` is 0, `max_steps` decides, and where that is 0 too, the size of
-            the corpus.
-        steps_per_epoch: Batches in an epoch, at least 1.
-
-    Returns:
-        The steps. Where the size decides, they are 40 epochs, at most 4,800 steps but at least 4
-        epochs and 1,000 steps, rounded to whole epochs.
+    Where `num_epochs` is 0, `max_steps` decides, and where that is 0 too, the size of the corpus:
+    40 epochs, at most 4,800 steps but at least 4 epochs and 1,000 steps, rounded to whole epochs.
     """
     if config.num_epochs:
         every = config.num_epochs * steps_per_epoch
@@ -60,7 +51,7 @@ def describe_jump(
         steps_per_epoch: Batches in an epoch.
 
     Returns:
-        One line, "" where the step size goes on as it was planned.
+        One line, or "" where the step size goes on as planned.
     """
     planned, total = (count_steps(config, steps_per_epoch) for config in (before, now))
     if not 0 < step < total or planned == total or now.learning_rate_schedule == "constant":

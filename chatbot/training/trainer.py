@@ -40,8 +40,8 @@ class Trainer:
         step: Steps that are done.
         total_steps: Steps of the whole training.
         validation: What is measured, or None.
-        measures_anew: Whether the perplexities that the checkpoints have tell nothing of those to
-            come, being of all pairs where unseen ones decide, or the other way round.
+        measures_anew: Whether the perplexities of the checkpoints cannot be compared with those to
+            come: they are of all pairs and unseen ones decide now, or the other way round.
     """
 
     def __init__(
@@ -120,10 +120,7 @@ class Trainer:
         return describe_jump(before, self._config, self.step, self._plan.steps_per_epoch)
 
     def run(self, stop: StopRequest) -> str | None:
-        """Trains until the end, or until somebody asks to stop.
-
-        Args:
-            stop: Asked after every step.
+        """Trains until the end, or until somebody asks to stop, which ends it after a step.
 
         Returns:
             Why the training is finished, or None when it was stopped before.

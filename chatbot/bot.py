@@ -242,6 +242,23 @@ class Chatbot:
         shortest = {"max_reply_length": 1, "min_reply_length": 0}
         self._search([[UNK]], self._settle({**settings, **shortest}))
 
+    @property
+    def engine(self) -> str:
+        """Who runs the network's loops, as a person is told."""
+        return self.model.engine.title
+
+    def use_engine(self, name: str) -> None:
+        """Changes who runs the network's loops, for greedy search and the beam from now on.
+
+        Args:
+            name: As in `load`.
+
+        Raises:
+            ChatbotError: There is no such engine, or it is not installed.
+        """
+        with taking_turns(self._lock):
+            self.model.engine = choose_engine(name)
+
     def count_traces(self) -> int:
         """Returns how many graphs have been made, one for each kind of search."""
         return self._searches.count_traces()

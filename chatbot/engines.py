@@ -7,6 +7,7 @@ import importlib.util
 from chatbot.errors import ChatbotError
 from chatbot.network.device import has_gpu
 from chatbot.network.engine import Engine, OwnEngine
+from chatbot.settings.sections import ENGINES
 
 
 def choose_engine(name: str = "auto") -> Engine:
@@ -17,8 +18,10 @@ def choose_engine(name: str = "auto") -> Engine:
             former on a processor, and on a GPU the latter where they are installed.
 
     Raises:
-        ChatbotError: "addons" where tensorflow_addons is not installed.
+        ChatbotError: There is no such engine, or it is not installed.
     """
+    if name not in ENGINES:
+        raise ChatbotError(f"there is no engine {name!r}; take one of {', '.join(ENGINES)}")
     is_installed = importlib.util.find_spec("tensorflow_addons") is not None
     if name == "addons" and not is_installed:
         raise ChatbotError(

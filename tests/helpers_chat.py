@@ -53,6 +53,7 @@ class PaperBot:
     def __init__(self, **search: Any) -> None:
         self.config = CONFIG.replace(search)
         self.device = "paper"
+        self.engine = "hand"
         self.asked: list[int] = []  # queries in each call
         self.settings: list[dict[str, Any]] = []  # of each call
 

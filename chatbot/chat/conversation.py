@@ -22,6 +22,7 @@ from chatbot.errors import ChatbotError
 from chatbot.plots import draw_attention, draw_beam_tree, shade_attention, write_beam_tree
 from chatbot.settings.config import PLAIN, SearchConfig
 from chatbot.settings.fields import parse_value
+from chatbot.settings.sections import ENGINES
 from chatbot.system.paths import local_path
 from chatbot.system.terminal import make_visible
 
@@ -153,6 +154,13 @@ class Conversation:
         self.search.update(PLAIN, beam_search=True)
         return [note("from now on the tutorial's searches: greedy, and the plain beam")]
 
+    def set_engine(self, argument: str) -> list[Row]:
+        """Changes who runs the network's loops, or says who does."""
+        bot = self._find_bot()
+        if argument:
+            bot.use_engine(argument.lower())
+        return [note(f"{'from now on' if argument else 'now'} by {bot.engine}")]
+
     def set_any(self, argument: str) -> list[Row]:
         """Changes a setting of the search, or lists them all."""
         name, _, text = argument.replace("=", " ").partition(" ")
@@ -258,6 +266,12 @@ COMMANDS = (
         "/set NAME VALUE",
         "change a setting (or /NAME VALUE); /set lists them",
         Conversation.set_any,
+    ),
+    Command(
+        "engine",
+        "/engine NAME",
+        f"compute by {', '.join(ENGINES)}; alone it says by which",
+        Conversation.set_engine,
     ),
     Command(
         "attention",

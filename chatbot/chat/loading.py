@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from chatbot.bot import Chatbot
 
 
-def load_and_trace(model_dir: str, settings: Mapping[str, Any] | None = None) -> Chatbot:
+def load_and_trace(
+    model_dir: str, settings: Mapping[str, Any] | None = None, engine: str = "auto"
+) -> Chatbot:
     """Loads a chatbot and makes the graphs that its first answer needs.
 
     TensorFlow is imported only here, so that what can go wrong without it is found before.
@@ -18,6 +20,7 @@ def load_and_trace(model_dir: str, settings: Mapping[str, Any] | None = None) ->
     Args:
         model_dir: The model directory.
         settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
+        engine: Who runs the network's loops, as in `Chatbot.load`.
 
     Raises:
         ChatbotError: The model cannot be loaded.
@@ -29,7 +32,7 @@ def load_and_trace(model_dir: str, settings: Mapping[str, Any] | None = None) ->
         from chatbot.bot import Chatbot
 
         _leave_graphs_alone()
-        bot = Chatbot.load(model_dir, settings)
+        bot = Chatbot.load(model_dir, settings, engine)
         bot.warm_up(beam_size=1, sample=False)
         search = bot.config.search
         if search.sample or (search.beam_search and search.beam_size > 1):

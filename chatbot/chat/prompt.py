@@ -67,7 +67,10 @@ class Loading:
         """Returns how far it is, for the right edge of the prompt."""
         if not self.future.done():
             return "loading ..."
-        return "" if self.future.exception() else make_visible(self.future.result().device)
+        if self.future.exception():
+            return ""
+        bot = self.future.result()
+        return make_visible(f"{bot.device} by {bot.engine}")
 
 
 class LineHistory(History):
@@ -109,15 +112,18 @@ def find_history() -> Path:
 
 
 def chat_on_terminal(
-    model_dir: str, settings: Mapping[str, Any] | None = None, pictures: Pictures | None = None
+    model_dir: str,
+    settings: Mapping[str, Any] | None = None,
+    pictures: Pictures | None = None,
+    engine: str = "auto",
 ) -> int:
     """Chats on a terminal; see `chatbot.chat.pipe.chat_through_pipe`.
 
     The prompt appears at once, and the model is loaded and traced behind it.
     """
     if not has_checkpoint(model_dir):
-        load_and_trace(model_dir, settings)  # says what is missing, before any prompt
-    loading = Loading(lambda: load_and_trace(model_dir, settings))
+        load_and_trace(model_dir, settings, engine)  # says what is missing, before any prompt
+    loading = Loading(lambda: load_and_trace(model_dir, settings, engine))
     session = make_session(LineHistory(find_history()), loading.describe)
     loading.future.add_done_callback(lambda future: _report_loaded(session, future))
     _show([note(f"{make_visible(model_dir)}: say something, or /help; {HOW_TO_LEAVE}")])

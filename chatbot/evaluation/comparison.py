@@ -56,6 +56,7 @@ def evaluate_directories(
     pairs: Sequence[Pair],
     searches: Sequence[Search],
     settings: Mapping[str, Any] | None = None,
+    engine: str = "auto",
 ) -> list[Evaluation]:
     """Loads models, measures everything, and compares each further model with the first.
 
@@ -64,6 +65,7 @@ def evaluate_directories(
         pairs: At least one pair.
         searches: What to compare with greedy search and the model's own beam.
         settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
+        engine: Who runs the network's loops, as in `Chatbot.load`.
 
     Raises:
         ChatbotError: A model cannot be loaded, or a search does not fit it.
@@ -72,7 +74,7 @@ def evaluate_directories(
     first: Material | None = None
     for name in model_dirs:
         directory = ModelDirectory(name)
-        bot = Chatbot.load(name, settings)
+        bot = Chatbot.load(name, settings, engine)
         seen = find_seen(pairs, directory.pairs_path)
         figures, material = evaluate(bot, pairs, searches, seen)
         if first is None:

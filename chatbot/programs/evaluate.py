@@ -65,7 +65,7 @@ from chatbot.programs.flags import (
     given_settings,
     show,
 )
-from chatbot.settings.config import CorpusConfig, SearchConfig
+from chatbot.settings.config import CorpusConfig, SearchConfig, TrainingConfig
 from chatbot.settings.read_options import ReadOptions
 from chatbot.system.notices import hush
 from chatbot.system.paths import find_in_project
@@ -92,6 +92,7 @@ def define_flags() -> None:
     define_path("corpus", bundled, "File, directory or zip with dialogues.")
     show("What to measure", "model_dir", "corpus")
     define_settings("What to measure", CorpusConfig, "corpus_format", "encoding", "columns")
+    define_settings("What to measure", TrainingConfig, "engine")
     flags.DEFINE_integer("limit", 0, "Measure the first pairs only; 0 means all.", 0)
     flags.DEFINE_multi_string(
         "search",
@@ -133,7 +134,7 @@ def main(_: Sequence[str]) -> int:
     settings = given_settings(SearchConfig)
     for name in names:
         comparison.check_directory(name, searches, settings)
-    found = comparison.evaluate_directories(names, pairs, searches, settings)
+    found = comparison.evaluate_directories(names, pairs, searches, settings, FLAGS.engine)
     if FLAGS.json_file:
         comparison.write_figures(Path(FLAGS.json_file), found)
     if FLAGS.report:

@@ -10,7 +10,7 @@ from absl import flags
 
 from chatbot.errors import ChatbotError
 from chatbot.programs.flags import FLAGS, define_path, define_settings, given_settings, show
-from chatbot.settings.config import PLAIN, SearchConfig
+from chatbot.settings.config import PLAIN, SearchConfig, TrainingConfig
 from chatbot.system.command import command
 from chatbot.system.notices import hush
 from chatbot.system.paths import find_in_project
@@ -57,7 +57,9 @@ def define_flags() -> None:
         "The tutorial's greedy search and beam, whatever the model directory's search is; settings "
         "that are given beside it still count.",
     )
-    show("Who talks, and to whom", "model_dir", "input", "output", "attention_dir", "beam_tree_dir")
+    who = "Who talks, and to whom"
+    show(who, "model_dir", "input", "output", "attention_dir", "beam_tree_dir")
+    define_settings(who, TrainingConfig, "engine")
     show(SEARCH, "plain")
     define_settings(SEARCH, SearchConfig)
     flags.DEFINE_alias("seed", "sampling_seed")
@@ -81,14 +83,14 @@ def main(_: Sequence[str]) -> int:
         from chatbot.chat.bulk import answer_lines
 
         source, target = FLAGS.input or "-", FLAGS.output or "-"
-        return answer_lines(source, target, FLAGS.model_dir, given, pictures)
+        return answer_lines(source, target, FLAGS.model_dir, given, pictures, FLAGS.engine)
     if is_terminal(0) and is_terminal(1):
         from chatbot.chat.prompt import (
             chat_on_terminal as chat,  # not for --help: these take a moment
         )
     else:
         from chatbot.chat.pipe import chat_through_pipe as chat
-    return chat(FLAGS.model_dir, given, pictures)
+    return chat(FLAGS.model_dir, given, pictures, FLAGS.engine)
 
 
 def _make_pictures(attention_dir: str, beam_tree_dir: str) -> Any:

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from chatbot.settings.fields import Settings, setting
 from chatbot.settings.read_options import AUTO, ReadOptions
 
-
 ENGINES = ("auto", "own", "addons")
 ENGINE_HELP = (
     "Who runs the network's loops: our own code (own), or the classes of Keras and "
-    "tensorflow_addons as in the tutorial (addons); auto is own on a processor, and on a GPU addons "
-    "where it is installed. Both give the same results; a model trained by one replies by the other."
+    "tensorflow_addons, as in the tutorial (addons); auto is own on a processor, and on a GPU "
+    "addons where it is installed. Results are the same, and a model of one runs by the other."
 )
 
 

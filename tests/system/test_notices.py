@@ -43,14 +43,11 @@ ADDONS = """
 import sys
 from pathlib import Path
 from chatbot.bot import Chatbot
-from chatbot.network.seq2seq import Seq2Seq
 from tests.trainings import tiny_settings, train
-compute_fast = Seq2Seq.compute_fast
-Seq2Seq.compute_fast = lambda self, _: compute_fast(self, False)
 place = Path(sys.argv[1])
 corpus = str(place / "pairs.tsv")
-train(place / "model", **tiny_settings(corpus, validation_corpus=corpus))
-bot = Chatbot.load(place / "model")
+train(place / "model", **tiny_settings(corpus, validation_corpus=corpus, engine="addons"))
+bot = Chatbot.load(place / "model", engine="addons")
 bot.replies(["hello"], beam_size=1)
 bot.replies(["hello"], beam_size=3)
 """

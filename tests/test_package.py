@@ -46,9 +46,9 @@ def make_environment(place: Path, *installed: str | Path) -> Path:
     """Makes an environment with the chatbot and, by reference, what it needs; returns its bin/."""
     venv.create(place)
     python = place / "bin" / "python"
-    pip("--python", python, "install", "--no-deps", "--no-build-isolation", *installed)
     (packages,) = place.glob("lib/python*/site-packages")
     (packages / "needed.pth").write_text(str(Path(numpy.__file__).parents[1]))
+    pip("--python", python, "install", "--no-deps", "--no-build-isolation", *installed)
     return python.parent
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 WINDOW_BATCHES = 256
 """Most batches whose pairs are sorted by length together."""
 REPLY_STEP = 2
-"""Replies whose lengths differ by less than this share batches, sorted by their queries."""
+"""Replies whose lengths differ by less than this share batches, sorted by query length."""
 LEAST_WINDOWS = 4
 """Windows in a training epoch, even in a small corpus: in one window of all pairs the same pairs
 would meet in a batch every time."""

@@ -63,7 +63,7 @@ def link_from(places: Iterable[Path], target: Path, is_whole: Callable[[Path], b
     """Fills an empty directory with hard links to the files of the first whole one of several.
 
     Returns:
-        Whether there was one, on the same file system and such that it may be linked to.
+        Whether there was one, on the same file system, that may be linked to.
     """
     for place in filter(is_whole, places):
         with contextlib.suppress(OSError):

@@ -32,9 +32,9 @@ from chatbot.text import SPECIAL_TOKENS, Vocabulary, tokenize
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}{unit} [{elapsed}<{remaining}, {rate_fmt}]"
 """The percentage is one of the texts' bytes: how many pairs there are shows only at the end."""
-_PAIRS_SHOWN = 500  # at a time
+_PAIRS_SHOWN = 500  # at once
 _FIRST_PAIRS = 3
-_PAIRS_HEEDED = 100  # at a time
+_PAIRS_A_CHECK = 100
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def write_encoded(
     options = ReadOptions(settings.encoding, settings.columns)
     pairs: Iterable[Pair] = read_pairs(path, corpus_format, report, settings.context_turns, options)
     if check is not None:
-        pairs = _heed(pairs, check)
+        pairs = _check_often(pairs, check)
     _divide(_show(pairs, report) if progress else pairs, parts, settings)
     _refuse_empty_parts(os.fspath(path), parts, settings)
     if vocabulary is None:
@@ -130,9 +130,9 @@ def write_encoded(
     write_meta(directory, meta)
 
 
-def _heed(pairs: Iterable[Pair], check: Callable[[], None]) -> Iterator[Pair]:
+def _check_often(pairs: Iterable[Pair], check: Callable[[], None]) -> Iterator[Pair]:
     for number, pair in enumerate(pairs):
-        if number % _PAIRS_HEEDED == 0:
+        if number % _PAIRS_A_CHECK == 0:
             check()
         yield pair
 

@@ -274,6 +274,6 @@ def unwritable(path: Path, error: Exception) -> ChatbotError:
 
 
 def _find_reason(error: Exception) -> str:
-    # TensorFlow names its operation and a file of its own, as `plain_path` calls it, beside it.
+    # TensorFlow adds its operation and the name that `plain_path` gave the file.
     first = re.sub(r" \[Op:\w+\]$|/proc/self/fd/\d+/", "", str(error).split("\n")[0])
     return getattr(error, "strerror", None) or first.split("; ")[-1]

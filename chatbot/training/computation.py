@@ -24,7 +24,7 @@ class Work(NamedTuple):
         indices: `int64 [B]`, the pairs of the whole batch, of all processes.
         tokens: Reply tokens of the whole batch.
         shares: The rows of each of this process' replicas.
-        counts: `float32 [replicas here]`, 1 for each share, and 0 for one that stands in.
+        counts: `float32 [replicas here]`, 1 for each share, 0 for a placeholder.
     """
 
     indices: npt.NDArray[np.int64]
@@ -65,8 +65,8 @@ class Computation:
     def gather(self, corpus: EncodedCorpus, indices: npt.NDArray[np.int64]) -> Work:
         """Reads the rows of this process' replicas, and no others.
 
-        For a replica without rows the batch's first stands in, which does not count: no loop of
-        the network runs on no rows.
+        A replica without rows gets the batch's first as a placeholder, for the network's loops
+        cannot run on no rows.
 
         Args:
             corpus: Where from.

@@ -47,7 +47,7 @@ def prepare_corpora(job: Job) -> Corpora:
 
 
 def _introduce(corpora: Corpora, config: CorpusConfig, say: Callable[[str], None]) -> None:
-    """Says what is learned, and shows enough of it for a person to see whether that is meant."""
+    """Says what is learned, and shows enough of it to see whether that is what was meant."""
     train, validation = corpora.train, corpora.validation
     say(train.describe())
     say(show_first_pairs(train.summary["first_pairs"], shutil.get_terminal_size().columns))

@@ -150,7 +150,7 @@ def join_others(setting: str, tell: Callable[[str], None]) -> Distribution:
     kind, cluster = choose_distribution(setting, os.environ, gpus)
     if kind == "none":
         return Distribution()
-    tf.get_logger().setLevel("WARNING")  # it would tell of every reduction that it plans
+    tf.get_logger().setLevel("WARNING")  # it would report every reduction that it plans
     if cluster is None:
         os.environ.pop("TF_CONFIG", None)  # which TensorFlow would read, and stumble over, here too
         devices = tf.config.list_logical_devices("GPU" if gpus else "CPU")

@@ -43,7 +43,7 @@ class Job(NamedTuple):
 
 @contextlib.contextmanager
 def explaining(directory: ModelDirectory, distribution: Distribution) -> Iterator[None]:
-    """Turns what goes wrong inside into one line for a person, a `ChatbotError`."""
+    """Turns what goes wrong inside into a `ChatbotError`, one line that says what to do."""
     try:
         yield
     except tf.errors.ResourceExhaustedError:
@@ -66,7 +66,7 @@ def _cure(directory: ModelDirectory, reason: str) -> str:
 
 
 def draw_reports(job: Job) -> None:
-    """Draws the reports beside them; where that fails, or somebody is impatient, it says so."""
+    """Draws the reports beside them, or says why it did not: it failed, or somebody interrupted."""
     path = job.directory.path / "curves.png"
     try:
         with job.stop:

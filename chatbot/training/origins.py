@@ -26,9 +26,9 @@ CHANGEABLE = {
     "max_bad_steps",
     *(item.name for item in dataclasses.fields(SearchConfig)),
 }
-"""Settings that may always differ when a training goes on; most others would make it another."""
+"""Settings that may always differ when a training is resumed; most others would change it."""
 OF_ONE_RUN = {"max_minutes": 0.0, "distribute": "auto", "engine": "auto"}
-"""Settings that are not kept, and what stands in their place."""
+"""Settings that are not kept, and what is written in their place."""
 
 
 def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config:

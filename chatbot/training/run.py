@@ -1,4 +1,4 @@
-"""A training's life: begun, gone on with, finished."""
+"""A training from its beginning, or its last checkpoint, to its end."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def train_directory(
     stop: StopRequest | None = None,
     audience: Audience = Audience(),  # noqa: B008 - it is frozen
 ) -> int:
-    """Trains a model directory, or goes on with its training.
+    """Trains a model directory, or resumes its training.
 
     Args:
         model_dir: The directory.
         given: {setting: value} for what the command line names; a directory that exists already
             answers for the rest.
-        cache_dir: Where encoded corpora are kept, for ever; empty means in the model directory,
-            which keeps those that it needs.
-        stop: Asked after every step; without it signals and `max_minutes` are heeded from now.
+        cache_dir: Where all encoded corpora are kept; empty means in the model directory, which
+            keeps only those that it needs.
+        stop: Asked after every step; without it, signals and `max_minutes` end the training.
         audience: Who hears of it.
 
     Returns:
@@ -114,7 +114,7 @@ def _make_trainer(job: Job, corpora: Corpora, precision: str) -> Trainer:
 
 
 def _note_beginning(job: Job, corpora: Corpora, trainer: Trainer) -> None:
-    """Writes the settings from now on, and says how the step size jumps."""
+    """Writes the settings that hold from now on, and says how the step size jumps."""
     directory, config = job.directory, job.config
     jump = trainer.describe_jump(directory.load()[0].training)
     if jump:
@@ -128,7 +128,7 @@ def _note_beginning(job: Job, corpora: Corpora, trainer: Trainer) -> None:
 
 
 def _run_to_the_end(trainer: Trainer, job: Job) -> int:
-    """Runs the loop, and says and notes how it ended once every worker has come to its end."""
+    """Runs the loop, waits for every worker, and says and notes how it ended."""
     directory, stop, distribution = job.directory, job.stop, job.distribution
     say = job.audience.say
     writes = distribution.is_chief
@@ -141,7 +141,7 @@ def _run_to_the_end(trainer: Trainer, job: Job) -> int:
         reason = trainer.run(stop)
     if reason is not None and writes:
         directory.mark_finished(trainer.step, reason)
-    distribution.wait_for_all()  # so that nobody tells of success before all is written
+    distribution.wait_for_all()  # so that nobody reports success before all is written
     status = 0
     if reason is None:
         say(f"stopped at step {trainer.step}, all saved; run the same command to go on")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,21 +11,13 @@ from chatbot.settings.config import TrainingConfig
 from chatbot.text import EOS
 from chatbot.training.adam import Adam
 from chatbot.training.distribution import Distribution
-from chatbot.training.learning_rate import count_steps
 from chatbot.training.step import make_train_step
 from tests.conftest import QUERIES, Pairs, make_model, make_pairs
 from tests.oracles import list_variables
 from tests.trainings import Descent, take_step
 
+pytestmark = pytest.mark.usefixtures("eagerly")  # every training runs it traced
 UNCLIPPED = 1e9
-
-
-@pytest.fixture(autouse=True)
-def _eagerly() -> Iterator[None]:
-    """Tracing the step takes seconds; test_training.py runs it traced."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="module")
@@ -121,24 +112,3 @@ def test_first_step_of_adam_by_hand() -> None:
     second = (0.999 * 0.001 * 0.01 + 0.001 * 0.01) / (1 - 0.999**2)
     moved = 2.25 - 0.25 * first / np.sqrt(second)
     np.testing.assert_allclose(variable, [0.5, moved, 3.0], rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("num_epochs", "max_steps", "steps_per_epoch", "steps"),
-    [
-        (3, 0, 7, 21),
-        (3, 20, 7, 20),
-        (3, 22, 7, 21),
-        (0, 22, 7, 22),  # nobody says how many passes, somebody how many steps
-        (0, 0, 26, 40 * 26),  # 1,609 pairs in batches of 64
-        (0, 0, 156, 31 * 156),  # 10,000 pairs
-        (0, 0, 1_189, 4 * 1_189),  # DailyDialog
-        (0, 0, 3, 333 * 3),
-        (0, 0, 1, 1_000),
-    ],
-)
-def test_the_size_of_the_corpus_decides_where_nobody_does(
-    num_epochs: int, max_steps: int, steps_per_epoch: int, steps: int
-) -> None:
-    config = TrainingConfig(num_epochs=num_epochs, max_steps=max_steps)
-    assert count_steps(config, steps_per_epoch) == steps

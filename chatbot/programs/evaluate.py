@@ -1,6 +1,6 @@
-"""Measures models on a corpus: python evaluate.py --model_dir=DIRECTORY --corpus=FILE.
+"""Measures models on a corpus: chatbot evaluate --model_dir=DIRECTORY --corpus=FILE.
 
-With `--json_file` the figures are written as one JSON object. Of one model its top level has
+`--json_file` writes the figures as one JSON object. Of one model its top level has
 
     pairs, dialogues, tokens  how many; the replies' end tokens count as tokens
     unknown_share             of the tokens, those that the vocabulary does not have
@@ -76,44 +76,40 @@ MOST_TURNS = 100
 with, and no model more."""
 
 PURPOSE = (
-    "Measures models on a corpus: perplexity, and of every search's replies BLEU, chrF, variety, "
-    "length and speed, over all pairs and over those that were not learned from."
+    "Measures models on a corpus: perplexity, and for each search the BLEU, chrF, variety, length "
+    "and speed of its replies, over all pairs and over those that were not in the training corpus."
 )
 
 
 def define_flags() -> None:
-    """Defines the flags of evaluate.py."""
+    """Defines the program's flags."""
     define_paths(
         "model_dir",
         [find_in_project("model/smalltalk")],
-        "Directory that train.py has made; given several times, the models are compared.",
+        "Model directory, made by train; several, each with its own flag, are compared.",
     )
     bundled = find_in_project("data/smalltalk")
-    define_path("corpus", bundled, "File, directory or zip with dialogues.")
+    define_path("corpus", bundled, "File, directory or zip of dialogues.")
     show("What to measure", "model_dir", "corpus")
     define_settings("What to measure", CorpusConfig, "corpus_format", "encoding", "columns")
-    flags.DEFINE_integer("limit", 0, "Measure the first pairs only; 0 means all.", 0)
+    flags.DEFINE_integer("limit", 0, "Measure only this many first pairs; 0 means all.", 0)
     flags.DEFINE_multi_string(
         "search",
         [],
-        "Another search to compare, as settings of the search with commas between them, such as "
-        "beam_size=20,length_penalty=1.2 or sample,beam_size=1,top_k=40; a label and a colon "
-        "before them name it. What they do not name is as in the plain beam. Its best reply "
-        "counts. May be given several times.",
+        "Another search to compare, by its settings with commas between them, such as "
+        "beam_size=20,length_penalty=1.2 or sample,beam_size=1,top_k=40. Settings that are not "
+        "named are those of the plain beam; the best reply counts. A label and a colon may come "
+        "first: wide:beam_size=20. May be given several times.",
     )
     define_path("json_file", "", "File to write the figures to, as JSON.")
     define_path("report", "", "Directory to write report.html to.")
-    flags.DEFINE_integer("examples", 0, "Show what the model says to the first queries.", 0)
+    flags.DEFINE_integer("examples", 0, "Show the replies to this many first queries.", 0)
     show("What to measure", "limit", "search", "json_file", "report", "examples")
-    define_settings("The search; what is not given here is the model directory's", SearchConfig)
+    define_settings("The search; by default the model's own", SearchConfig)
 
 
 def main(_: Sequence[str]) -> int:
-    """Prints the figures of the models and the corpus that the flags name.
-
-    Returns:
-        0.
-    """
+    """Prints the figures of the models and the corpus that the flags name."""
     hush()
     searches = parse_searches(FLAGS.search)
     names = FLAGS.model_dir
@@ -127,7 +123,7 @@ def main(_: Sequence[str]) -> int:
         options=ReadOptions(FLAGS.encoding, FLAGS.columns),
     )
     pairs = list(itertools.islice(read, FLAGS.limit or None))
-    # TensorFlow comes in here: what can go wrong without it is found before.
+    # Loads TensorFlow: what can go wrong without it has been found before.
     from chatbot.evaluation import comparison
 
     settings = given_settings(SearchConfig)
@@ -145,7 +141,7 @@ def main(_: Sequence[str]) -> int:
 
 
 def _check_outputs(json_file: str, report: str) -> None:
-    """Refuses before hours of work what could not be written after them."""
+    """Refuses outputs that could not be written, before hours of work."""
     if json_file and not os.path.isdir(os.path.dirname(json_file) or "."):
         raise ChatbotError(f"{json_file} cannot be written (no such directory); name another file")
     if json_file and os.path.isdir(json_file):

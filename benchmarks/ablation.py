@@ -11,12 +11,14 @@ from typing import Any
 import tensorflow as tf
 
 from benchmarks.machine import describe_products, measure_products, report, time_calls
-from benchmarks.training import define_flags, draw_batches, make_config
+from benchmarks.training import define_flags, draw_batches, make_config, take_step
 from chatbot.dataset import Batch
 from chatbot.network.device import computing_in, has_gpu, prepare_device, resolve_precision
 from chatbot.network.losses import gather_real
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.programs.flags import FLAGS, run
+from chatbot.settings.config import TrainingConfig
+from chatbot.training.distribution import Distribution
 from chatbot.training.step import make_optimizer, make_train_step
 
 PURPOSE = "Measures the parts of a training step, each alone."
@@ -100,12 +102,12 @@ def main(_: Sequence[str]) -> int:
         model = Seq2Seq(make_config(FLAGS.dropout), FLAGS.vocab_size)
     model.compute_fast(not FLAGS.plain and not has_gpu())
     optimizer = make_optimizer(precision)
-    step = make_train_step(model, optimizer, 5.0, 1)
+    step = make_train_step(model, optimizer, TrainingConfig(), Distribution())
     figures = {"precision": precision, "attention": FLAGS.attention}
     figures.update(describe_products(measure_products(precision)))
     for name, part in list_parts(model, batch, optimizer).items():
         figures[f"{name}_milliseconds"] = 1000 * time_calls(part, FLAGS.steps)
-    whole = time_calls(lambda: float(step(*batch, 1, 1e-3)[0]), FLAGS.steps)
+    whole = time_calls(lambda: take_step(step, batch, 1), FLAGS.steps)
     figures["whole_step_milliseconds"] = 1000 * whole
     shape = f"{batch.query_ids.shape} queries, {batch.reply_ids.shape} replies"
     report(f"parts of a training step on {device}, {shape}", figures, FLAGS.json)

@@ -35,8 +35,9 @@ from chatbot.dataset import Batch, BatchPlan, EncodingConfig, encode_corpus
 from chatbot.network.device import computing_in, has_gpu, prepare_device, resolve_precision
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.programs.flags import FLAGS, define_path, run, show
-from chatbot.settings.config import ModelConfig
+from chatbot.settings.config import ModelConfig, TrainingConfig
 from chatbot.text import EOS, SPECIAL_TOKENS
+from chatbot.training.distribution import Distribution
 from chatbot.training.step import make_optimizer, make_train_step
 
 PURPOSE = "Measures the training step and compares it with the machine's product rate."
@@ -198,10 +199,11 @@ def measure(batches: Iterator[Batch], vocab_size: int, config: ModelConfig) -> d
     with computing_in(precision):
         model = Seq2Seq(config, vocab_size)
     model.compute_fast(not FLAGS.plain and not has_gpu())
-    step = make_train_step(model, make_optimizer(precision), 5.0, 1)
+    optimizer = make_optimizer(precision)
+    step = make_train_step(model, optimizer, TrainingConfig(), Distribution())
     endless = itertools.cycle(batches)
     for _ in range(2):  # traced, and its memory found
-        float(step(*next(endless), 0, 1e-3)[0])
+        take_step(step, next(endless), 0)
     runs = [time_run(step, endless, precision, vocab_size, config) for _ in range(FLAGS.runs)]
     figures = {
         name: statistics.median(run[name] for run in runs) if isinstance(value, float) else value
@@ -209,6 +211,13 @@ def measure(batches: Iterator[Batch], vocab_size: int, config: ModelConfig) -> d
     }
     names = {"attention": FLAGS.attention, "precision": precision, "vocab_size": vocab_size}
     return {**names, **figures}
+
+
+def take_step(step: Any, batch: Batch, number: int) -> float:
+    """Takes a training step on one device and waits for its loss."""
+    scales = np.array([1 / np.sum(batch.reply_lengths)], np.float32)
+    loss, _, _ = step((batch,), scales, 0.0, number, 1e-3)
+    return float(loss)
 
 
 def time_run(
@@ -230,7 +239,7 @@ def time_run(
     before = measure_products(precision)
     for n, batch in zip(range(FLAGS.steps), batches):
         start = time.perf_counter()
-        float(step(*batch, n, 1e-3)[0])
+        take_step(step, batch, n)
         seconds.append(time.perf_counter() - start)
         operations.append(count_operations(config, vocab_size, batch))
         tokens += int(np.sum(batch.reply_lengths))

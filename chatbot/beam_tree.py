@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Branch(NamedTuple):
-    """A hypothesis that a beam search looked at.
+    """A hypothesis that a beam search considered.
 
     A tree is a list with the branches of every step, `list[list[Branch]]`; in each step those that
     were kept come first, in the order of the beam. A finished hypothesis that stays in the beam is
@@ -33,9 +33,9 @@ class Node(NamedTuple):
     """A branch in its place: one point of the tree.
 
     Attributes:
-        branch: The branch.
+        branch: What it shows.
         step: Its step, from 0.
-        parent: The number of the node that it goes on from, or None at the first step.
+        parent: The number of the node that it continues, or None at the first step.
         best: Whether the best reply passes through it.
     """
 
@@ -46,7 +46,7 @@ class Node(NamedTuple):
 
 
 def list_nodes(tree: Sequence[Sequence[Branch]], best: tuple[int, int] | None = None) -> list[Node]:
-    """Numbers the branches of a tree, those that only carry a finished hypothesis on left out.
+    """Numbers the branches of a tree, except those that only repeat a finished hypothesis.
 
     Args:
         tree: The branches of every step.
@@ -57,7 +57,7 @@ def list_nodes(tree: Sequence[Sequence[Branch]], best: tuple[int, int] | None = 
         The nodes, step after step; a node's number is its place in the list.
 
     Raises:
-        ValueError: A parent is not there, or one that was dropped stands before one that was kept.
+        ValueError: A parent is missing, or a dropped branch comes before a kept one.
     """
     nodes: list[Node] = []
     places: list[list[int]] = []  # [step][place] -> node
@@ -87,11 +87,8 @@ MOST_BRANCHES = 2000
 def cut_tree(tree: Sequence[Sequence[Branch]]) -> tuple[Sequence[Sequence[Branch]], str]:
     """Takes as many of a tree's steps as have `MOST_BRANCHES` together, at least one.
 
-    Args:
-        tree: The branches of every step.
-
     Returns:
-        The first steps, and one line that says how many if they are not all, else nothing.
+        The first steps, and one line that says how many if they are not all, else "".
     """
     count = 0
     for step, branches in enumerate(tree):
@@ -102,14 +99,10 @@ def cut_tree(tree: Sequence[Sequence[Branch]]) -> tuple[Sequence[Sequence[Branch
 
 
 def find_path(tree: Sequence[Sequence[Branch]], tokens: Sequence[str]) -> tuple[int, int] | None:
-    """Finds a reply in a tree.
-
-    Args:
-        tree: The branches of every step.
-        tokens: The reply's tokens, its end token not among them.
+    """Finds a reply, given by its tokens without the end token, in a tree.
 
     Returns:
-        Step and place of the branch with which it ends, or None where it is not kept so far.
+        Step and place of the branch with which it ends, or None where the beam did not keep it.
     """
     places: dict[tuple[str, ...], int] = {(): 0}
     for step, branches in enumerate(tree):
@@ -129,7 +122,7 @@ def find_path(tree: Sequence[Sequence[Branch]], tokens: Sequence[str]) -> tuple[
 def _check(branches: Sequence[Branch], before: Sequence[Branch]) -> None:
     kept = [branch.kept for branch in branches]
     if kept != sorted(kept, reverse=True):
-        raise ValueError("branches that were kept must stand before those that were dropped")
+        raise ValueError("branches that were kept must come before those that were dropped")
     beam = sum(branch.kept for branch in before) if before else 1
     if any(not 0 <= branch.parent < beam for branch in branches):
         raise ValueError(f"a branch's parent must be one of the {beam} kept a step before")
@@ -144,11 +137,7 @@ def _find_best(nodes: Sequence[Node]) -> int | None:
 
 
 def format_probability(log_prob: float) -> str:
-    """Writes a probability: `0.24`, or `e^-7.3` where it is below 0.01.
-
-    Args:
-        log_prob: Its logarithm in nats.
-    """
+    """Writes a probability, given in nats: `0.24`, or `e^-7.3` where it is below 0.01."""
     if log_prob == -math.inf:
         return "0"
     if not math.log(0.01) <= log_prob < math.inf:

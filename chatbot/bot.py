@@ -10,13 +10,13 @@
 `context_turns` are read. Of each turn the first 131,072 characters are looked at, and of their
 tokens the first `max_length` are read, so that any turn, however long, takes less than a second
 and 100 MB besides the search for the reply. A search takes at most `max_reply_length` + 1 steps.
-Queries are searched together in batches of at most 128, and so few that the logits of a step, of
-which a beam has at most three copies, stay below 64 MB; a single query has beam_size * V of them.
+At most 128 queries are searched together, and so few that the logits of a step, of which a beam has
+at most three copies, stay below 64 MB; a single query has beam_size * V of them.
 
 **In which precision.** On a processor with bfloat16 instructions the products are computed in
 bfloat16, unless the model was trained with `--precision=float32` or the beam is wider than 16. The
-last product of a step's likeliest tokens is then computed again in float32, so that log
-probabilities are within about 0.02 of those that all of float32 gives.
+last product is then computed again in float32 for a step's likeliest tokens, so that log
+probabilities are within about 0.02 of those that float32 alone gives.
 """
 
 from __future__ import annotations
@@ -68,22 +68,15 @@ class Chatbot:
     Attributes:
         config: The settings of the model directory, with those that `load` was given.
         vocabulary: The model's words.
-        model: The network; its weights are looked at when a search is first made, so change them
-            before the first reply or not at all.
+        model: The network; the first search takes its weights, so change them before it or not at
+            all.
         device: What it computes on.
     """
 
     def __init__(
         self, config: Config, vocabulary: Vocabulary, model: Seq2Seq, device: str = "unknown"
     ) -> None:
-        """Takes a model as it is; `load` makes one from a directory.
-
-        Args:
-            config: All settings.
-            vocabulary: The model's words.
-            model: The network, in float32.
-            device: Name of what it computes on.
-        """
+        """Takes a model, in float32, as it is; `load` makes one from a directory."""
         self.config = config
         self.device = device
         self.vocabulary = vocabulary
@@ -103,9 +96,6 @@ class Chatbot:
         Args:
             model_dir: The directory that train.py made.
             settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
-
-        Returns:
-            The chatbot.
 
         Raises:
             ChatbotError: The directory is missing, unfinished or damaged, or a value does not fit.
@@ -161,14 +151,7 @@ class Chatbot:
         return self.replies([query], beam_size, max_reply_length, length_penalty, **settings)[0]
 
     def greedy(self, query: Query) -> Reply:
-        """Replies to one query with the likeliest token at every step.
-
-        Args:
-            query: See `reply`.
-
-        Returns:
-            The reply.
-        """
+        """Replies to one query with the likeliest token at every step."""
         return self.reply(query, beam_size=1, sample=False)[0]
 
     def replies(
@@ -181,15 +164,8 @@ class Chatbot:
     ) -> list[list[Reply]]:
         """Replies to many queries, in batches of similar length.
 
-        Args:
-            queries: Queries as `reply` takes them; so are the other arguments.
-            beam_size: See `reply`.
-            max_reply_length: See `reply`.
-            length_penalty: See `reply`.
-            **settings: See `reply`.
-
         Returns:
-            For each query, in the queries' order, what `reply` returns, and with its errors.
+            What `reply` returns, with the same arguments and errors, for each query in turn.
         """
         given = {
             "beam_size": beam_size,
@@ -213,11 +189,7 @@ class Chatbot:
     def read(self, query: Query) -> ReadQuery:
         """Cuts a query into the tokens that the model reads.
 
-        Args:
-            query: As `reply` takes it; the last `context_turns` turns with a token are read.
-
-        Returns:
-            The tokens' ids, and whether the last turn is longer than what is read of it.
+        The last `context_turns` turns that have a token are read.
 
         Raises:
             TypeError: This is no query.
@@ -230,14 +202,11 @@ class Chatbot:
         return ReadQuery(ids, len(turns[-1]) > cut.max_length or len(last) > MAX_CHARACTERS)
 
     def attend(self, query: Query, reply: Reply) -> Attention:
-        """Looks at what the decoder looked at while it said a reply.
+        """Shows what the decoder attended to at each token of a reply, the end token among them.
 
         Args:
             query: As `reply` takes it.
             reply: One of the replies to it, or any other with its tokens.
-
-        Returns:
-            The alignments, the end token's among them.
 
         Raises:
             TypeError: The one is no query, or the other no reply.
@@ -255,14 +224,14 @@ class Chatbot:
         return Attention(self.vocabulary.decode(read), said, forced.alignments[0, 0].numpy())
 
     def trace_beam(self, query: Query, **settings: Any) -> list[list[Branch]]:
-        """Looks at what the plain beam search keeps and drops at every step.
+        """Shows what the plain beam search keeps and drops at every step.
 
         Args:
             query: As `reply` takes it.
             **settings: See `reply`; those of samples, groups and scores make no difference.
 
         Returns:
-            The tree. Log probabilities are those among what the search's rules allow.
+            The tree, with log probabilities among what the search's rules allow.
         """
         search = self._settle(settings)
         with taking_turns(self._lock):
@@ -270,11 +239,7 @@ class Chatbot:
         return make_tree(steps, self.vocabulary.decode)
 
     def warm_up(self, **settings: Any) -> None:
-        """Makes the graph of a search now, which takes a second or two, not at the first query.
-
-        Args:
-            **settings: See `reply`.
-        """
+        """Makes the graph of a search now, which takes a second or two, not at the first query."""
         shortest = {"max_reply_length": 1, "min_reply_length": 0}
         self._search([[UNK]], self._settle({**settings, **shortest}))
 

@@ -1,4 +1,4 @@
-"""What a chatbot reads, answers, and looked at."""
+"""What a chatbot reads, replies and attends to."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Reply:
         log_prob: The model's log probability (nats) of the reply and its end token.
         score: What replies are ranked by: log_prob / ((5 + tokens) / 6) ** length_penalty, where
             tokens counts the end token and log_prob is taken among what the search's rules allow;
-            more about it in `chatbot.search.rescoring`.
-        tokens: The reply's tokens, the end token not among them.
+            `chatbot.search.rescoring` has the whole formula.
+        tokens: The reply's tokens, without the end token.
     """
 
     text: str
@@ -42,11 +42,11 @@ class ReadQuery(NamedTuple):
 
 
 class Attention(NamedTuple):
-    """What the decoder looked at while it said a reply.
+    """What the decoder attended to while it replied.
 
     Attributes:
-        query_tokens: What was read, S tokens.
-        reply_tokens: What was said and the end token, T tokens.
+        query_tokens: The query's S tokens.
+        reply_tokens: The reply's tokens and the end token, T together.
         weights: `float32 [T, S]`, the share of its attention that each token of the reply gave to
             each token of the query; each row adds up to 1.
     """

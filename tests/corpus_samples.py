@@ -68,6 +68,13 @@ def write(folder: Path, files: Files) -> Path:
     return folder
 
 
+def write_text(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    """Writes a file, its line ends as they are."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
 def damage(name: str, content: bytes) -> Files:
     """The whole corpus of a format with another content of its first file."""
     first = next(iter(WHOLE[name]))

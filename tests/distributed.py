@@ -73,7 +73,7 @@ def signal_before(step: int, number: int) -> None:
 
 def try_bad_step() -> dict[str, Any]:
     """Puts a step whose numbers are not finite before the first, and says what came of it."""
-    from chatbot.training.computation import make_computation
+    from chatbot.training.computation import Computation
 
     seen: dict[str, Any] = {}
 
@@ -81,7 +81,7 @@ def try_bad_step() -> dict[str, Any]:
         return [[copy.numpy().tolist() for copy in variable.values] for variable in variables]
 
     def make_and_spoil(model: Any, *rest: Any) -> Any:
-        computation: Any = make_computation(model, *rest)
+        computation: Any = Computation(model, *rest)
         advance = computation.advance
         bias = model.projection.bias
         others = [variable for variable in model.trainable_variables if variable is not bias]
@@ -100,7 +100,7 @@ def try_bad_step() -> dict[str, Any]:
         computation.advance = spoil_once
         return computation
 
-    pytest.MonkeyPatch().setattr("chatbot.training.trainer.make_computation", make_and_spoil)
+    pytest.MonkeyPatch().setattr("chatbot.training.trainer.Computation", make_and_spoil)
     return seen
 
 

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tests.oracles import Stepper
+from tests.oracles import Stepper, log_softmax
 
 NEVER = 1e-12
-"""Stands for a probability of 0, whose logarithm the library cannot add up."""
+"""Passes for a probability of 0, whose logarithm the library cannot add up."""
+TABLE_QUERIES = (tf.constant([[0], [1]]), tf.constant([1, 1]))
+"""A batch that asks for the first two rows of a table."""
 
 
 class TableCell(tf.keras.layers.AbstractRNNCell):
@@ -74,7 +76,7 @@ class TableNetwork:
 
     def __init__(self, model: TableModel) -> None:
         self._model = model
-        self.vocab_size = self.nothing = model.decoder.cell.output_size
+        self.vocab_size = self.filler = model.decoder.cell.output_size
         self.width = self.vocab_size + 1
 
     def start(self, query_ids: Any, query_lengths: Any) -> Any:
@@ -91,4 +93,4 @@ class TableNetwork:
 def draw_table(seed: int, queries: int, times: int, vocab_size: int) -> Any:
     """Draws log probabilities far from equal."""
     logits = np.random.default_rng(seed).normal(0, 2, [queries, times, vocab_size, vocab_size])
-    return logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    return log_softmax(logits)

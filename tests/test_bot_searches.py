@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from chatbot.bot import Chatbot
@@ -31,6 +32,7 @@ def either_bot() -> tuple[Chatbot, Chatbot]:
 
 
 SEARCHES: list[dict[str, Any]] = [
+    {"beam_size": 1},
     {},
     {"no_repeat_ngram": 1, "min_reply_length": 2},
     {"diverse_groups": 3, "diversity_strength": 2.0},
@@ -44,18 +46,21 @@ SEARCHES: list[dict[str, Any]] = [
 def test_every_search_gives_a_query_alone_what_it_gets_among_others(
     bot: Chatbot, search: dict[str, Any]
 ) -> None:
-    together = bot.replies(QUERIES * 7, beam_size=3, **search)
-    for query, replies in zip(QUERIES * 7, together):
-        alone = bot.reply(query, beam_size=3, **search)
-        assert [reply.text for reply in alone] == [reply.text for reply in replies]
-        for one, other in zip(alone, replies):
+    settings = {"beam_size": 3, **search}
+    everybody = QUERIES * 30  # more than one batch
+    together = bot.replies(everybody, **settings)
+    alone = {query: bot.reply(query, **settings) for query in QUERIES}
+    assert len(together) == len(everybody)
+    for query, replies in zip(everybody, together):
+        assert [reply.text for reply in replies] == [reply.text for reply in alone[query]]
+        for one, other in zip(replies, alone[query]):
             assert one.log_prob == pytest.approx(other.log_prob, abs=1e-4)
             assert one.score == pytest.approx(other.score, abs=1e-4)
     scores = [[reply.score for reply in replies] for replies in together]
     assert all(row == sorted(row, reverse=True) for row in scores)
 
 
-@pytest.mark.parametrize("search", [SEARCHES[1], SEARCHES[-1]])  # the others have one loop only
+@pytest.mark.parametrize("search", [SEARCHES[2], SEARCHES[-1]])  # the others have one loop only
 def test_the_libraries_searches_give_the_same_replies_as_our_own(
     either_bot: tuple[Chatbot, Chatbot], search: dict[str, Any]
 ) -> None:
@@ -105,3 +110,67 @@ def test_coverage_without_attention_is_one_line() -> None:
     with pytest.raises(ChatbotError, match="needs attention"):
         own.reply("hello", coverage_penalty=0.5)
     assert own.reply("hello", mmi_weight=0.5)
+
+
+def test_fifty_lengths_need_no_new_trace(bot: Chatbot) -> None:
+    bot.reply("hello", 3)
+    bot.greedy("hello")
+    before = bot.count_traces()
+    for length in range(1, 51):
+        query = "hello " * length
+        bot.reply(query, 3, max_reply_length=1 + length % 7, length_penalty=length / 10)
+        bot.replies([query] * (length % 5 + 1), 1)
+    assert bot.count_traces() == before
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("fast", [False, True])
+def test_weights_that_are_not_numbers_are_one_line(fast: bool) -> None:
+    model = make_model()
+    model.compute_fast(fast)
+    model.projection.bias.assign(np.full(len(WORDS), np.nan))
+    bot = Chatbot(CONFIG, Vocabulary(WORDS), model)
+    for size in (1, 3):
+        with pytest.raises(ChatbotError, match="not numbers"):
+            bot.reply("hello", size)
+
+
+@pytest.mark.parametrize(
+    ("trained", "processor", "expected"),
+    [
+        ("float32", True, "float32"),
+        ("bfloat16", True, "bfloat16"),
+        ("bfloat16", False, "float32"),
+        ("auto", True, "bfloat16"),
+        ("auto", False, "float32"),
+    ],
+)
+def test_replies_are_computed_as_the_model_and_the_processor_allow(
+    monkeypatch: pytest.MonkeyPatch, trained: str, processor: bool, expected: str
+) -> None:
+    monkeypatch.setattr("chatbot.network.device.has_bfloat16", lambda: processor)
+    monkeypatch.setattr("chatbot.network.device.has_gpu", lambda: False)
+    chosen = []
+    monkeypatch.setattr(
+        "chatbot.bot.SearchGraphs", lambda model, precision, _: chosen.append(precision)
+    )
+    Chatbot(CONFIG.replace({"precision": trained}), Vocabulary(WORDS), make_model())
+    assert chosen == [expected]
+
+
+@pytest.mark.parametrize(
+    ("precision", "graphs"),
+    [("float32", 1), pytest.param("bfloat16", 2, marks=pytest.mark.needs_bfloat16)],
+)
+def test_one_graph_serves_every_width_and_in_bfloat16_another_one_wide_beams(
+    precision: str, graphs: int
+) -> None:
+    model = make_model()
+    model.compute_fast(True)
+    bot = Chatbot(CONFIG.replace({"precision": precision}), Vocabulary(WORDS), model)
+    for beam_size in (1, 2, 7, 16):
+        assert 1 <= len(bot.reply("hello", beam_size)) <= beam_size
+        assert bot.count_traces() == 1
+    for beam_size in (17, 40):
+        assert len(bot.reply("hello", beam_size)) <= beam_size
+        assert bot.count_traces() == graphs

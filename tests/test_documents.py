@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,9 +26,11 @@ from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import Config, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import EOS, PAD, SPECIAL_TOKENS, Vocabulary
+from chatbot.training.distribution import Distribution
 from chatbot.training.step import make_train_step
 from tests.conftest import QUERIES, U, V, W, make_config, make_pairs, pad
 from tests.fakes import NEVER, TableModel
+from tests.trainings import take_step
 
 ROOT = Path(__file__).parents[1]
 WORDS = Vocabulary([*SPECIAL_TOKENS, "i", "am", "chinese"])
@@ -121,12 +124,13 @@ def test_example_of_clipping(max_gradient_norm: float, expected: list[float]) ->
     wide, narrow = tf.Variable([0.0, 0.0]), tf.Variable(0.0)
     model: Any = SimpleNamespace(
         trainable_variables=[wide, narrow],
-        loss=lambda *_: tf.reduce_sum(wide * [-3.0, -4.0]) - 12.0 * narrow,
+        token_log_losses=lambda *_: [tf.reduce_sum(wide * [-3.0, -4.0]), -12.0 * narrow],
     )
     descent = tf.keras.optimizers.legacy.SGD(1.0)
-    step = make_train_step(model, descent, max_gradient_norm, seed=1)
-    _, norm = step(*make_pairs([[5]], [[EOS]]), tf.constant(0), tf.constant(1.0))
-    assert float(norm) == pytest.approx(13.0)
+    config = TrainingConfig(max_gradient_norm=max_gradient_norm)
+    step = make_train_step(model, descent, config, Distribution())
+    _, norm = take_step(step, make_pairs([[5]], [[EOS]]), 0, 1.0)
+    assert norm == pytest.approx(13.0)
     np.testing.assert_allclose([*wide.numpy(), narrow.numpy()], expected, rtol=1e-6)
 
 
@@ -148,7 +152,7 @@ def test_example_of_scaled_dot_products(
     query: list[float], keys: list[list[float]], weights: list[float]
 ) -> None:
     units = len(query)
-    mechanism = make_mechanism("luong", units)
+    mechanism = make_mechanism("luong", units, Random(0))
     for _ in range(2):  # the first call makes the kernel, the second uses ours
         mechanism.setup_memory(tf.constant([keys]))
         state = mechanism.initial_state(1, tf.float32)

@@ -61,6 +61,14 @@ def train(directory: Path, **settings: Any) -> int:
         return train_directory(str(directory), settings, str(directory.parent / "encoded"))
 
 
+def take_step(step: Any, batch: Any, number: int, rate: float) -> tuple[float, float]:
+    """Takes a step of `make_train_step` on one device; returns the loss and the norm."""
+    scales = tf.constant([1 / np.sum(batch.reply_lengths)], tf.float32)
+    others = (tf.constant(x) for x in (0.0, number, rate))  # nobody wishes to stop
+    loss, norm, _ = step((tuple(batch),), scales, *others)
+    return float(loss), float(norm)
+
+
 def read_metrics(directory: Path) -> list[dict[str, Any]]:
     """The reports, without what depends on the clock."""
     lines = (directory / "metrics.jsonl").read_text(encoding="utf-8").splitlines()

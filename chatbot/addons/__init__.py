@@ -1,4 +1,4 @@
-"""The searches of tensorflow_addons over the same network, which our own are held against."""
+"""The searches of tensorflow_addons over the same network; tests hold our own equal to them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,5 @@ __all__ = ["AddonsBeamSearch", "AddonsGreedySearch", "make_search"]
 
 
 def make_search(model: Seq2Seq, beam_size: int) -> AddonsBeamSearch | AddonsGreedySearch:
-    """Makes the library's search of a width: 1 is greedy search.
-
-    Args:
-        model: The network.
-        beam_size: Hypotheses a query, W.
-
-    Returns:
-        The search.
-    """
+    """Makes the library's search of a width: 1 is greedy search."""
     return AddonsGreedySearch(model) if beam_size == 1 else AddonsBeamSearch(model, beam_size)

@@ -18,11 +18,6 @@ class AddonsGreedySearch:
     """`GreedyEmbeddingSampler` in a `BasicDecoder`."""
 
     def __init__(self, model: Seq2Seq) -> None:
-        """Makes the search.
-
-        Args:
-            model: The network.
-        """
         self._model = model
 
     def __call__(
@@ -33,19 +28,7 @@ class AddonsGreedySearch:
         penalty: Any,
         rules: Rules = FREE,
     ) -> Hypotheses:
-        """Replies to a batch of queries; call it inside a traced function.
-
-        Args:
-            query_ids: `int32 [B, S]`, padded on the right.
-            query_lengths: `int32 [B]`, at least 1.
-            max_reply_length: `int32 []`, most tokens in a reply, its end token not counted; a
-                longer one is cut and closed with the end token.
-            penalty: `float32 []`, exponent of the length penalty in the scores.
-            rules: What replies have to keep to.
-
-        Returns:
-            One hypothesis a query, W = 1.
-        """
+        """Replies as `BeamSearch` of width 1 does; call it inside a traced function."""
         model = self._model
         queries = tf.shape(query_lengths)[0]
         cell = RuledCell(model, rules)

@@ -1,7 +1,7 @@
-"""The decoder's cell as the library's searches need it to keep to rules.
+"""The decoder's cell as the library's searches need it to follow rules.
 
-Those searches show a cell no token and let nobody look at the logits. So this one takes the tokens
-themselves for its inputs, remembers them in its state, and returns logits without what is banned.
+Those searches neither show a cell the tokens nor let anyone change its logits. So the inputs of
+this cell are the tokens themselves; it keeps them in its state, and bans tokens in its logits.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from chatbot.search.rules import Rules, find_banned, forbid, share_allowed
 from chatbot.text import EOS
 
 NONE = -1
-"""Stands in a row's tokens where none has been said yet."""
+"""Fills up a row's tokens so far."""
 
 
 class RuledState(NamedTuple):
-    """What the cell hands on.
+    """The cell's state.
 
     Attributes:
         inner: The decoder's state; first, because the library's beam takes the scores' type from
-            what stands first.
-        ids: `int32 [R, 1 + T]`, the start token and what was said, then `NONE`.
-        shares: `float32 [R]`, how much less than what the search adds up the model's log
-            probability is, up to the row's end token.
+            the first tensor.
+        ids: `int32 [R, 1 + T]`, the start token and the tokens so far, then `NONE`.
+        shares: `float32 [R]`, the model's log probability minus the one that the search adds up,
+            until the row's end token.
     """
 
     inner: Any
@@ -35,18 +35,12 @@ class RuledState(NamedTuple):
 
 
 class RuledCell(tf.keras.layers.AbstractRNNCell):
-    """Takes tokens `int32 [R]` and returns logits `float32 [R, V + 1]`, -inf what is banned.
+    """Takes tokens `int32 [R]` and returns logits `float32 [R, V + 1]`, -inf where one is banned.
 
-    The last logit is that of no token and always -inf.
+    The last logit belongs to no token and is -inf, except where all others are.
     """
 
     def __init__(self, model: Any, rules: Rules) -> None:
-        """Makes the cell.
-
-        Args:
-            model: The network.
-            rules: What replies have to keep to.
-        """
         super().__init__(dtype="float32")
         self._model = model
         self._rules = rules
@@ -63,26 +57,18 @@ class RuledCell(tf.keras.layers.AbstractRNNCell):
         return int(self._model.vocab_size) + 1
 
     def begin(self, inner: Any, rows: Any, max_reply_length: Any) -> RuledState:
-        """Returns the state from which a search starts.
+        """Returns the state from which a search of at most `max_reply_length` tokens, T, starts.
 
         Args:
             inner: The decoder's state, for R rows.
             rows: `int32 []`, R.
-            max_reply_length: `int32 []`, most tokens that will be said, T.
+            max_reply_length: `int32 []`.
         """
         ids = tf.fill([rows, max_reply_length + 1], NONE)
         return RuledState(inner, ids, tf.zeros([rows]))
 
     def call(self, inputs: Any, states: RuledState) -> tuple[tf.Tensor, RuledState]:
-        """Takes one step.
-
-        Args:
-            inputs: `int32 [R]`, each row's last token, the start token at first.
-            states: What the last step returned.
-
-        Returns:
-            The logits and the next state.
-        """
+        """Takes one step after each row's last token, `int32 [R]`, the start token at first."""
         inner, ids, shares = states
         time = tf.reduce_max(tf.reduce_sum(tf.cast(ids != NONE, tf.int32), axis=1))
         ids = tf.where(tf.range(tf.shape(ids)[1]) == time, inputs[:, tf.newaxis], ids)
@@ -95,17 +81,17 @@ class RuledCell(tf.keras.layers.AbstractRNNCell):
         share = share_allowed(
             tf.reduce_logsumexp(allowed, axis=1), tf.gather(logits, banned, batch_dims=1)
         )
-        # Where nothing is allowed, the library says the token that does not exist.
+        # Where nothing is allowed, the library takes the token that does not exist.
         is_stuck = tf.reduce_max(allowed, axis=1) == -math.inf
-        nothing = tf.where(tf.range(self.output_size) == self.output_size - 1, 0.0, -math.inf)
-        allowed = tf.where(is_stuck[:, tf.newaxis], nothing, allowed)
+        only_last = tf.where(tf.range(self.output_size) == self.output_size - 1, 0.0, -math.inf)
+        allowed = tf.where(is_stuck[:, tf.newaxis], only_last, allowed)
         share = tf.where(is_stuck, -math.inf, share)
         ended = tf.reduce_any(ids == EOS, axis=1)
         return allowed, RuledState(inner, ids, shares + tf.where(ended, 0.0, share))
 
 
 def pass_tokens(ids: tf.Tensor) -> tf.Tensor:
-    """Stands for the embedding where the library asks for one: this cell embeds by itself."""
+    """Passes for the embedding that the library asks for: the cell itself looks up vectors."""
     return ids
 
 
@@ -119,7 +105,7 @@ def close(cell: RuledCell, state: RuledState, last_ids: tf.Tensor) -> tuple[tf.T
 
     Returns:
         `float32 [R]`, the end token's log probability (nats) among what is allowed, 0 for rows
-        that have their end token already, and each row's share (see `RuledState`).
+        that have their end token already, and each row's shares.
     """
     ended = tf.logical_or(tf.reduce_any(state.ids == EOS, axis=1), last_ids == EOS)
 

@@ -21,12 +21,12 @@ _GREEDY = {
 
 
 class Answer(NamedTuple):
-    """What is shown for a query.
+    """The replies that are shown for a query.
 
     Attributes:
         greedy: The greedy reply.
         others: The replies of the other search, best first; none where it was not asked for.
-        kind: What that search is called: "beam" or "sample".
+        kind: The name of that search: "beam" or "sample".
     """
 
     greedy: Reply
@@ -35,11 +35,11 @@ class Answer(NamedTuple):
 
     @property
     def best(self) -> Reply:
-        """The reply that counts as what was answered: the other search's best, else the greedy."""
+        """The reply that later turns take as the answer: the other search's best, or the greedy."""
         return self.others[0] if self.others else self.greedy
 
     def find(self, name: str) -> Reply | None:
-        """Returns the reply of a name ("greedy", "1", "2", ...; "" is the best), or None."""
+        """Returns the reply named "greedy", "1", "2", ... or "" (the best), or None."""
         named = {"": self.best, "greedy": self.greedy}
         named.update((str(place), reply) for place, reply in enumerate(self.others, start=1))
         return named.get(name)
@@ -54,9 +54,6 @@ def answer(
         bot: Who answers.
         queries: The queries.
         changes: {setting: value} for what is to differ from the chatbot's `SearchConfig`.
-
-    Returns:
-        An answer for each query.
 
     Raises:
         ChatbotError: The settings contradict each other, or there is no reply.

@@ -5,10 +5,10 @@
 
 With `--sample` the list is called "sample".
 Lines are read and answered in windows (`chatbot.system.lines`): a window's queries are searched in
-batches of similar length and its answers written at once, so that memory does not grow with the
-number of lines. **The bound**: a window is at most 512 lines and, except for its last line, 1 MB.
-It costs at most 64 times its bytes (control characters among emoji, all escaped; 4 times is usual)
-besides the search. A line of more than 16 MB is refused. For what a query costs see
+batches of similar length and its answers are written at once, so that memory does not grow with
+the number of lines. **The bound**: a window is at most 512 lines and, except for its last line, 1
+MB. It costs at most 64 times its bytes (control characters among emoji, all escaped; 4 times is
+usual) besides the search. A line of more than 16 MB is refused. For the cost of a query see
 `chatbot.bot`.
 """
 
@@ -28,7 +28,8 @@ from tqdm import tqdm
 from chatbot.chat.answer import Answer, answer
 from chatbot.chat.loading import load_and_trace
 from chatbot.errors import ChatbotError
-from chatbot.system.lines import MAX_LINE, LineReader, open_lines, replace_file
+from chatbot.system.files import replace_output
+from chatbot.system.lines import MAX_LINE, LineReader, open_lines
 from chatbot.system.terminal import UNSAFE, write_bytes
 
 if TYPE_CHECKING:
@@ -43,9 +44,7 @@ def answer_lines(
     settings: Mapping[str, Any] | None = None,
     pictures: Pictures | None = None,
 ) -> int:
-    """Answers every line of a file.
-
-    Both files are opened before the model is loaded.
+    """Answers every line of a file; both files are opened before the model is loaded.
 
     Args:
         source: The file to read, or "-" for standard input.
@@ -55,7 +54,7 @@ def answer_lines(
         pictures: Draws every answer; None draws none.
 
     Returns:
-        0.
+        The exit status, 0.
 
     Raises:
         ChatbotError: A file or the model directory cannot be used, or a line is too long.
@@ -80,7 +79,7 @@ def answer_windows(
         bot: Who answers.
         reader: Where the lines come from.
         write: Takes the answers of one window, as UTF-8.
-        advance: Told the bytes of the lines that were answered.
+        advance: Is told how many bytes of lines were answered.
         pictures: Draws every answer; None draws none.
 
     Raises:
@@ -107,17 +106,10 @@ def _answer(bot: Chatbot, queries: Sequence[str], pictures: Pictures | None) -> 
 
 
 def write_answer(query: str, found: Answer) -> bytes:
-    r"""Writes one answer as a line of JSON.
+    r"""Writes one answer as a line of JSON in UTF-8.
 
-    Text stands in it as UTF-8; what cannot (lone surrogates) or had better not (control characters
-    and signs that change how a terminal shows the rest) is escaped as \uXXXX.
-
-    Args:
-        query: The whole line.
-        found: The answer.
-
-    Returns:
-        The JSON object and a line end.
+    What UTF-8 has no bytes for (lone surrogates), control characters and signs that change how a
+    terminal shows the rest are escaped as \uXXXX.
     """
     written = {
         "query": query,
@@ -140,7 +132,7 @@ def _open_output(target: str) -> Iterator[Callable[[bytes], object]]:
     if target == "-":
         yield write_bytes
         return
-    with replace_file(target) as file:
+    with replace_output(target) as file:
 
         def write(content: bytes) -> None:
             file.write(content)
@@ -150,7 +142,7 @@ def _open_output(target: str) -> Iterator[Callable[[bytes], object]]:
 
 
 def _open_bar(source: str, target: str) -> tqdm[Any]:
-    """Makes a progress bar over the input's bytes where somebody sees it and nothing else."""
+    """Makes a progress bar over the input's bytes if nothing else is written to the terminal."""
     size = None
     if source != "-" and stat.S_ISREG(os.stat(source).st_mode):
         size = os.stat(source).st_size

@@ -1,10 +1,10 @@
-"""The chat: every line's greedy reply beside the beam's or samples, and a few commands.
+"""A conversation: each line's greedy reply beside the beam's or samples, and a few commands.
 
-A model that was trained with `--context_turns=N` is asked the last N turns: what was typed, and
-what was answered (the best reply of the beam or of the samples, without them the greedy one).
+A model that was trained with `--context_turns=N` reads the last N turns: the lines and their
+answers (the best reply of the beam or of the samples, else the greedy one).
 
-On a terminal `prompt` asks for the lines, else they come through `pipe`. For the time and memory
-that a line may take see `chatbot.bot`.
+On a terminal `prompt` asks for the lines, else `pipe` reads them. For the time and memory that a
+line may take see `chatbot.bot`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SETTINGS = {item.name: item for item in dataclasses.fields(SearchConfig)}
 SHORT = {"seed": "sampling_seed"}
 
 
-class Chat:
+class Conversation:
     """A conversation: lines in, lines out.
 
     Attributes:
@@ -50,7 +50,7 @@ class Chat:
         """Begins a conversation.
 
         Args:
-            find_bot: Returns the chatbot, and waits for it where it is not loaded yet.
+            find_bot: Returns the chatbot, and waits for it if it is still being loaded.
             pictures: Draws every answer; None draws none.
         """
         self._find_bot = find_bot
@@ -63,13 +63,7 @@ class Chat:
         self._answers = 0
 
     def answer(self, line: str) -> list[Row]:
-        """Answers a line or obeys a command.
-
-        Args:
-            line: What was typed.
-
-        Returns:
-            At least one row.
+        """Answers a line or obeys a command, in at least one row.
 
         Raises:
             ChatbotError: The model cannot be loaded, or has no answer.
@@ -103,7 +97,7 @@ class Chat:
         return rows
 
     def _settle(self, bot: Chatbot) -> dict[str, Any]:
-        """Returns the changed settings; whoever says the same again gets other samples."""
+        """Returns the changed settings, with another seed for each answer."""
         seed = self.search.get("sampling_seed", bot.config.search.sampling_seed)
         return {**self.search, "sampling_seed": (seed + self._answers) % 2**31}
 
@@ -145,7 +139,7 @@ class Chat:
         return [note(f"from now on the {size} best replies" if size > 1 else "now a beam of 1")]
 
     def set_greedy(self, _: str) -> list[Row]:
-        """Leaves all but the greedy reply out."""
+        """Shows nothing except the greedy reply."""
         self._change({"beam_search": "off", "sample": "off"})
         return [note("from now on the greedy reply alone; /beam N shows more")]
 
@@ -184,9 +178,9 @@ class Chat:
             self._answers = 0
 
     def show_attention(self, argument: str) -> list[Row]:
-        """Shows what the decoder looked at while it said a reply."""
+        """Shows what the decoder attended to while it wrote a reply."""
         if self._latest is None:
-            return [note("nothing was answered yet; say something first")]
+            return [note("there is no answer yet; say something first")]
         query, found = self._latest
         argument, path = _split_path(argument)
         reply = found.find(argument.lower())
@@ -197,20 +191,22 @@ class Chat:
         looked = bot.attend(query, reply)
         rows = [note(line) for line in shade_attention(*looked, width)]
         if path:
-            rows += _tell(path, draw_attention(path, *looked, make_visible(reply.text)))
+            rows += _note_picture(path, draw_attention(path, *looked, make_visible(reply.text)))
         return rows
 
     def show_beam_tree(self, argument: str) -> list[Row]:
         """Shows what the beam kept and dropped for the last line."""
         if self._latest is None:
-            return [note("nothing was answered yet; say something first")]
+            return [note("there is no answer yet; say something first")]
         query, found = self._latest
         bot, path = self._find_bot(), _split_path(argument)[1]
         tree, cut = cut_tree(bot.trace_beam(query, **self._list_settings(bot)))
         place = find_path(tree, found.best.tokens)
         rows = [note(line) for line in (*write_beam_tree(tree, place), *([cut] if cut else []))]
         if path:
-            rows += _tell(path, draw_beam_tree(path, tree, make_visible(found.best.text), place))
+            rows += _note_picture(
+                path, draw_beam_tree(path, tree, make_visible(found.best.text), place)
+            )
         return rows
 
     def forget(self, _: str) -> list[Row]:
@@ -218,7 +214,7 @@ class Chat:
         if self._reads_one_turn:
             return [note("nothing to forget: this model was trained with --context_turns=1")]
         self._turns.clear()
-        return [note("forgotten; we begin anew")]
+        return [note("forgotten; this is a new conversation")]
 
     def show_help(self, _: str) -> list[Row]:
         """Lists the commands."""
@@ -232,54 +228,61 @@ class Chat:
 
 
 class Command(NamedTuple):
-    """What can be said with a slash.
+    """A command of the chat.
 
     Attributes:
-        name: The word behind the slash.
+        name: The word after the slash.
         usage: How to type it.
         purpose: What it does.
-        action: Takes the conversation and what stands behind the name, returns what to show.
+        action: Takes the conversation and the text after the name, returns what to show.
     """
 
     name: str
     usage: str
     purpose: str
-    action: Callable[[Chat, str], list[Row]]
+    action: Callable[[Conversation, str], list[Row]]
 
 
 COMMANDS = (
-    Command("help", "/help", "show this list", Chat.show_help),
-    Command("beam", "/beam N", "show the N best replies of the beam search", Chat.set_beam),
-    Command("sample", "/sample N", "show N replies drawn at random instead", Chat.set_sample),
-    Command("greedy", "/greedy", "show the greedy reply alone", Chat.set_greedy),
-    Command("plain", "/plain", "go back to the plain greedy search and beam", Chat.set_plain),
+    Command("help", "/help", "show this list", Conversation.show_help),
+    Command("beam", "/beam N", "show the N best replies of the beam search", Conversation.set_beam),
+    Command(
+        "sample", "/sample N", "show N replies drawn at random instead", Conversation.set_sample
+    ),
+    Command("greedy", "/greedy", "show the greedy reply alone", Conversation.set_greedy),
+    Command(
+        "plain", "/plain", "go back to the plain greedy search and beam", Conversation.set_plain
+    ),
     Command(
         "set",
         "/set NAME VALUE",
-        "or /NAME VALUE: change the search; /set lists",
-        Chat.set_any,
+        "change a setting (or /NAME VALUE); /set lists them",
+        Conversation.set_any,
     ),
     Command(
         "attention",
         "/attention N FILE.png",
-        "what reply N (or greedy) looked at; FILE may be left out",
-        Chat.show_attention,
+        "show what reply N (or greedy) attended to; FILE optional",
+        Conversation.show_attention,
     ),
     Command(
-        "beam_tree", "/beam_tree FILE.svg", "what the beam kept and dropped", Chat.show_beam_tree
+        "beam_tree",
+        "/beam_tree FILE.svg",
+        "show what the beam kept and dropped; FILE optional",
+        Conversation.show_beam_tree,
     ),
-    Command("reset", "/reset", "forget what was said before", Chat.forget),
-    Command("quit", "/quit", "leave, as Ctrl-D does", Chat.leave),
+    Command("reset", "/reset", "forget the turns before", Conversation.forget),
+    Command("quit", "/quit", "leave, as Ctrl-D does", Conversation.leave),
 )
 
 
 def _split_path(argument: str) -> tuple[str, str]:
-    """Takes the name of a picture's file off the end of what was typed."""
+    """Splits the name of a picture's file off the end of what was typed."""
     name, _, path = argument.rpartition(" ")
     if not path.endswith((".png", ".svg")):
         return argument, ""
     return name.strip(), local_path(path)
 
 
-def _tell(path: str, line: str) -> list[Row]:
+def _note_picture(path: str, line: str) -> list[Row]:
     return [note(f"drawn: {path}"), *([note(line)] if line else [])]

@@ -1,4 +1,4 @@
-"""Loading a chatbot for a program that somebody is waiting for."""
+"""Loading a chatbot while somebody waits for it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,11 @@ if TYPE_CHECKING:
 def load_and_trace(model_dir: str, settings: Mapping[str, Any] | None = None) -> Chatbot:
     """Loads a chatbot and makes the graphs that its first answer needs.
 
-    TensorFlow itself is imported here, so that what can go wrong without it is found before.
+    TensorFlow is imported only here, so that what can go wrong without it is found before.
 
     Args:
         model_dir: The model directory.
         settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
-
-    Returns:
-        The chatbot.
 
     Raises:
         ChatbotError: The model cannot be loaded.
@@ -44,9 +41,9 @@ def load_and_trace(model_dir: str, settings: Mapping[str, Any] | None = None) ->
 
 
 def _leave_graphs_alone() -> None:
-    """Switches TensorFlow's graph optimizer off in this process, where there is no GPU.
+    """Switches TensorFlow's graph optimizer off in this process if there is no GPU.
 
-    For a few replies one waits longer for it than it gains; on a GPU it chooses cuDNN's layers.
+    For a few replies it takes longer than it saves; on a GPU it chooses cuDNN's layers.
     """
     import tensorflow as tf
 

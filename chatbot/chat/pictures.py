@@ -1,4 +1,4 @@
-"""Pictures of answers: what the decoder looked at, what the beam kept and dropped."""
+"""Pictures of answers: attention, and what the beam kept and dropped."""
 
 from __future__ import annotations
 
@@ -20,23 +20,19 @@ if TYPE_CHECKING:
     from chatbot.reply import Reply
     from chatbot.text import Query
 
-_TITLE = 60  # columns of a text that stand in a title
+_TITLE = 60  # columns of a text in a title
 
 
 class Pictures:
-    """Draws pictures of every answer into directories, numbered on from those that are there.
+    """Draws pictures of every answer into directories, numbered after those that are there.
 
     0001-greedy.png     the attention of the greedy reply
-    0001-beam-1.png     that of the beam's best, and of others that are asked for
+    0001-beam-1.png     that of the beam's best
     0001-beam_tree.svg  what the beam kept and dropped
     """
 
     def __init__(self, attention_dir: str = "", beam_tree_dir: str = "") -> None:
-        """Makes the directories.
-
-        Args:
-            attention_dir: Where pictures of attention go; empty draws none.
-            beam_tree_dir: Where pictures of beams go; empty draws none.
+        """Makes the directories; an empty name draws no such pictures.
 
         Raises:
             ChatbotError: A directory cannot be made.
@@ -50,12 +46,12 @@ class Pictures:
     def draw(
         self, bot: Chatbot, query: Query, answer: Answer, settings: Mapping[str, Any] | None = None
     ) -> list[str]:
-        """Draws what is wanted of an answer.
+        """Draws an answer to a query.
 
         Args:
             bot: Who answered.
-            query: What.
-            answer: With what.
+            query: The query.
+            answer: The answer.
             settings: {setting: value} for what the search differed in from the bot's own.
 
         Returns:
@@ -93,7 +89,7 @@ class Pictures:
         return [*([cut] if cut else []), *self._tell(path, line)]
 
     def _tell(self, path: str, line: str) -> list[str]:
-        """Passes on what was not said of another picture before."""
+        """Passes a line on unless it was said of another picture before."""
         what = line.replace(path, "")
         if not what or what in self._told:
             return []

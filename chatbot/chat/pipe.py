@@ -1,6 +1,6 @@
-"""The chat through a pipe: no prompt, no colour and no greeting, the answers alone.
+"""The chat through a pipe: no prompt, no colour and no greeting, only the answers.
 
-Behind each stands a blank line. Of a line the first 16 MB are kept.
+A blank line follows each. Of a line the first 16 MB are read.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from chatbot.chat.conversation import Chat
+from chatbot.chat.conversation import Conversation
 from chatbot.chat.loading import load_and_trace
 from chatbot.system.lines import LineReader
 from chatbot.system.terminal import is_terminal, make_visible, write_output
@@ -37,17 +37,12 @@ def chat_through_pipe(
     bot = load_and_trace(model_dir, settings)
     if is_terminal(2):
         sys.stderr.write(f"{make_visible(model_dir)} on {bot.device}\n")
-    answer_each(Chat(lambda: bot, pictures), LineReader(0, "standard input"))
+    answer_each(Conversation(lambda: bot, pictures), LineReader(0, "standard input"))
     return 0
 
 
-def answer_each(conversation: Chat, reader: LineReader) -> None:
-    """Answers the lines of a pipe or file, each as soon as it is there.
-
-    Args:
-        conversation: Who answers.
-        reader: Where the lines come from.
-    """
+def answer_each(conversation: Conversation, reader: LineReader) -> None:
+    """Answers the lines of a pipe or file, each as soon as it is there."""
     for line in reader:
         rows = conversation.answer(line.text)
         text = "".join("".join(part.text for part in row).rstrip() + "\n" for row in rows)

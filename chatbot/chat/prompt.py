@@ -18,9 +18,10 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.styles import Style
 
-from chatbot.chat.conversation import Chat
+from chatbot.chat.conversation import Conversation
 from chatbot.chat.loading import load_and_trace
 from chatbot.chat.rows import Row, note
+from chatbot.system.files import replace_text
 from chatbot.system.terminal import make_visible
 
 if TYPE_CHECKING:
@@ -44,18 +45,14 @@ LONGEST_REMEMBERED = 1000
 
 
 class Loading:
-    """A chatbot that is being loaded in a thread of its own.
+    """A chatbot that a thread is loading.
 
     Attributes:
         future: Holds the chatbot, or why there is none.
     """
 
     def __init__(self, make: Callable[[], Chatbot]) -> None:
-        """Starts loading.
-
-        Args:
-            make: Loads the chatbot.
-        """
+        """Starts loading."""
         self.future: Future[Chatbot] = Future()
         # A daemon, so that leaving the chat does not wait for it.
         threading.Thread(target=self._run, args=(make,), daemon=True).start()
@@ -67,38 +64,33 @@ class Loading:
             self.future.set_exception(error)
 
     def describe(self) -> str:
-        """Says how far it is, for the right edge of the prompt."""
+        """Returns how far it is, for the right edge of the prompt."""
         if not self.future.done():
             return "loading ..."
         return "" if self.future.exception() else make_visible(self.future.result().device)
 
 
 class LineHistory(History):
-    """The lines of former chats in a file, as far as it can be read and written."""
+    """The lines of earlier chats in a file, if it can be read and written."""
 
     def __init__(self, path: Path) -> None:
-        """Takes the file's place.
-
-        Args:
-            path: The file; it and its directory are made when the first line is said.
-        """
+        """Takes the path of the file, which the first line makes, with its directory."""
         super().__init__()
         self._path = path
 
     def load_history_strings(self) -> Iterable[str]:
-        """Returns the lines of former chats, the newest first; shortens a file grown long."""
+        """Returns the lines of earlier chats, newest first; shortens a file grown long."""
         try:
             lines = self._path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
-            if len(lines) > 2 * HISTORY_LENGTH:
-                self._path.write_text(
-                    "".join(f"{line}\n" for line in lines[-HISTORY_LENGTH:]), encoding="utf-8"
-                )
         except OSError:
             return []
+        if len(lines) > 2 * HISTORY_LENGTH:
+            with contextlib.suppress(OSError):
+                replace_text(self._path, "".join(f"{x}\n" for x in lines[-HISTORY_LENGTH:]))
         return lines[: -HISTORY_LENGTH - 1 : -1]
 
     def store_string(self, string: str) -> None:
-        """Adds a line; where that fails, the history is this chat's alone."""
+        """Adds a line; if that fails, only this chat remembers it."""
         line = make_visible(string[:LONGEST_REMEMBERED])
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -127,9 +119,9 @@ def chat_on_terminal(
         load_and_trace(model_dir, settings)  # says what is missing, before any prompt
     loading = Loading(lambda: load_and_trace(model_dir, settings))
     session = make_session(LineHistory(find_history()), loading.describe)
-    loading.future.add_done_callback(lambda future: _tell(session, future))
+    loading.future.add_done_callback(lambda future: _report_loaded(session, future))
     _show([note(f"{make_visible(model_dir)}: say something, or /help; {HOW_TO_LEAVE}")])
-    talk(session, Chat(lambda: _wait(loading), pictures))
+    talk(session, Conversation(lambda: _wait(loading), pictures))
     if not loading.future.done():
         # Python cannot end while a thread is inside TensorFlow; nothing is left to be saved.
         sys.stdout.flush()
@@ -147,10 +139,10 @@ def has_checkpoint(model_dir: str) -> bool:
 
 
 def make_session(history: History, describe: Callable[[], str]) -> PromptSession[str]:
-    """Makes what asks for lines.
+    """Makes the session that asks for lines.
 
     Args:
-        history: Former lines.
+        history: Earlier lines.
         describe: Returns what to show at the right edge of the prompt.
     """
     bindings = KeyBindings()
@@ -168,13 +160,8 @@ def make_session(history: History, describe: Callable[[], str]) -> PromptSession
     )
 
 
-def talk(session: PromptSession[str], conversation: Chat) -> None:
-    """Prompts and answers until somebody leaves.
-
-    Args:
-        session: Asks for a line.
-        conversation: Answers it.
-    """
+def talk(session: PromptSession[str], conversation: Conversation) -> None:
+    """Asks for lines and answers them until somebody leaves."""
     while not conversation.is_over:
         try:
             _show([*conversation.answer(session.prompt()), []])
@@ -190,8 +177,8 @@ def _wait(loading: Loading) -> Chatbot:
     return loading.future.result()
 
 
-def _tell(session: PromptSession[str], future: Future[Chatbot]) -> None:
-    """Shows a waiting prompt that loading has ended; ends it where that went wrong."""
+def _report_loaded(session: PromptSession[str], future: Future[Chatbot]) -> None:
+    """Redraws a waiting prompt when loading has ended, or ends it if loading failed."""
     app, error = session.app, future.exception()
     loop = app.loop
     if error is None or loop is None:

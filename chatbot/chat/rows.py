@@ -1,4 +1,4 @@
-"""Lines of the chat's output: replies one below the other, the numbers in columns."""
+"""Rows of the chat's output: replies one below the other, their numbers in columns."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from chatbot.reply import Reply
 
 MIN_WIDTH, MAX_WIDTH = 36, 72
-"""Columns for the replies' texts; the numbers stand behind, a longer text pushes them right."""
+"""Columns of the replies' texts; a longer text pushes its numbers to the right."""
 
 
 class Part(NamedTuple):
-    """A piece of a line of output.
+    """A piece of a row.
 
     Attributes:
-        style: What it is: "note", "label", "reply" or "numbers".
+        style: "note", "label", "reply" or "numbers".
         text: Visible characters.
     """
 
@@ -36,15 +36,12 @@ def note(text: str) -> Row:
 
 
 def lay_out(greedy: Reply, others: Sequence[Reply], kind: str = "beam") -> list[Row]:
-    """Writes replies one below the other.
+    """Makes a row of each reply.
 
     Args:
         greedy: The greedy reply.
         others: The other search's replies, best first.
-        kind: What that search is called.
-
-    Returns:
-        A row for each.
+        kind: The name of that search.
     """
     labels = ["greedy", *(f"{kind} {place}" for place in range(1, len(others) + 1))]
     texts = [make_visible(reply.text) or "(nothing)" for reply in (greedy, *others)]

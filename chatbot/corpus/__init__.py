@@ -1,7 +1,7 @@
 """Corpora: files of many formats in, (query, reply) pairs out.
 
 One small reader a format, each streaming dialogues; consecutive turns make the pairs. What cannot
-be used is dropped, counted and named; what cannot be read at all is refused in one line.
+be used is left out, counted and named; what cannot be read at all is refused in one line.
 """
 
 from __future__ import annotations

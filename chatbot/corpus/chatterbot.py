@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 from chatbot.corpus.encodings import MARKING, settle_encoding
 from chatbot.corpus.json_lines import as_text
+from chatbot.corpus.reader import Reader, end_in, read_each, split_at_gaps
 from chatbot.corpus.report import Dialogue, ReadReport
 from chatbot.corpus.sources import Source, open_source
 from chatbot.errors import ChatbotError
 
-NEEDS = "*.yml or *.yaml file"
 MAX_FILE = 16 << 20
 """Bytes; YAML is loaded as a whole, so a file has a limit."""
 
@@ -32,38 +32,24 @@ class _TextLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignor
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
 
 
-def reads(file_name: str) -> bool:
-    """Says whether a file of this name is one of the format's."""
-    return file_name.lower().endswith((".yml", ".yaml"))
-
-
-def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
-    """Reads the dialogues.
-
-    Args:
-        sources: the files.
-        report: counts the conversations and turns that are left out.
-
-    Yields:
-        The dialogues.
-
-    Raises:
-        ChatbotError: a file is too large, not YAML, asks for objects, or has no conversations.
-    """
-    for source in sources:
-        text = _read_text(source, report)
-        damages = _find_damages(text)
-        for line, conversation in _load_conversations(source, _FORBIDDEN.sub(_REPLACED, text)):
-            where = f"{source.name}:{line}"
-            if not isinstance(conversation, list):
-                report.drop("conversation that is not a list", where)
-            elif damages and any(_REPLACED in (_as_turn(item) or "") for item in conversation):
-                place = damages[min(bisect_left(damages, line), len(damages) - 1)]
-                report.drop(
-                    "conversation with bytes that YAML does not allow", f"{source.name}:{place}"
-                )
-            else:
-                yield from _split_turns(conversation, where, report)
+def _read_file(source: Source, report: ReadReport) -> Iterator[Dialogue]:
+    text = _read_text(source, report)
+    damages = _find_damages(text)
+    for line, conversation in _load_conversations(source, _FORBIDDEN.sub(_REPLACED, text)):
+        where = f"{source.name}:{line}"
+        if not isinstance(conversation, list):
+            report.drop("conversation that is not a list", where)
+            continue
+        turns = [_as_turn(item) for item in conversation]
+        if damages and any(_REPLACED in (turn or "") for turn in turns):
+            place = damages[min(bisect_left(damages, line), len(damages) - 1)]
+            report.drop(
+                "conversation with bytes that YAML does not allow", f"{source.name}:{place}"
+            )
+        else:
+            if None in turns:
+                report.drop("turn that is not text", where, turns.count(None))
+            yield from split_at_gaps(turns, where)
 
 
 def _read_text(source: Source, report: ReadReport) -> str:
@@ -83,22 +69,6 @@ def _find_damages(text: str) -> list[int]:
         return []
     lines = enumerate(text.split("\n"), start=1)
     return [number for number, line in lines if _FORBIDDEN.search(line)]
-
-
-def _split_turns(items: list[Any], where: str, report: ReadReport) -> Iterator[Dialogue]:
-    """Gives the runs of turns that are text."""
-    turns: list[str] = []
-    for item in items:
-        turn = _as_turn(item)
-        if turn is not None:
-            turns.append(turn)
-            continue
-        report.drop("turn that is not text", where)
-        if len(turns) > 1:
-            yield Dialogue(turns, where)
-        turns = []
-    if turns:
-        yield Dialogue(turns, where)
 
 
 def _as_turn(item: object) -> str | None:
@@ -132,7 +102,7 @@ def _load_conversations(source: Source, content: str) -> Iterator[tuple[int, Any
 
 
 def _check_events(source: Source, content: str) -> list[int]:
-    """Refuses what no corpus has and can hurt a loader; gives the conversations' lines.
+    """Returns the lines of the conversations, and refuses what no corpus has and can hurt a loader.
 
     Aliases repeat a list at no cost in bytes; tags ask for objects or for a number of a million
     digits; deep lists overflow the stack.
@@ -156,3 +126,6 @@ def _check_events(source: Source, content: str) -> list[int]:
         if depth > _MAX_DEPTH:
             raise ChatbotError(f"{source.name}:{line}: lists {depth} deep; {_CURE}")
     return lines
+
+
+READER = Reader("*.yml or *.yaml file", end_in(".yml", ".yaml"), read_each(_read_file))

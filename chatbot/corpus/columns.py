@@ -20,13 +20,10 @@ _REPLIES = frozenset(
 
 
 def find_names(names: Iterable[object]) -> tuple[list[str], list[str]]:
-    """Finds the names that a query and a reply may have.
-
-    Args:
-        names: the cells of a first row, or the keys of an object.
+    """Finds the names that a query and a reply may have among cells or keys.
 
     Returns:
-        Those of a query and those of a reply; "query" and "reply" go before others.
+        Those of a query and those of a reply; "query" and "reply" exclude others.
     """
     known = {name: name.strip().casefold() for name in names if isinstance(name, str)}
     queries = [name for name, plain in known.items() if plain in _QUERIES]
@@ -40,18 +37,20 @@ def choose_columns(
 ) -> Iterator[Dialogue]:
     """Takes query and reply from each row, as a dialogue of two turns.
 
+    The source's options may choose the columns. Otherwise a first row that names them does, and
+    else the first two are taken.
+
     Args:
-        source: the text; its options may choose the columns. Otherwise a first row that names them
-            does, and else the first two are taken.
-        rows: its rows with their lines' numbers.
-        missing: what a row of less than two cells is called.
-        report: counts the rows that have too few cells.
+        source: The text.
+        rows: Its rows with the numbers of their lines.
+        missing: The reason for leaving out a row of less than two cells.
+        report: Counts the rows with too few cells.
 
     Yields:
-        The dialogues; a row of names is none.
+        The dialogues, without a row of names.
 
     Raises:
-        ChatbotError: a column is chosen by a name that the first row does not have.
+        ChatbotError: A column is chosen by a name that the first row does not have.
     """
     query, reply, last = 0, 1, 1
     name = source.name
@@ -69,7 +68,7 @@ def choose_columns(
 
 
 def _find_places(source: Source, cells: Sequence[str], where: str) -> tuple[tuple[int, int], bool]:
-    """Gives the places of query and reply, and whether the first row is their names."""
+    """Returns the places of query and reply, and whether the first row is their names."""
     header = [cell.strip() for cell in cells]
     queries, replies = find_names(header)
     asked = source.options.names

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from chatbot.corpus.lines import read_lines
+from chatbot.corpus.reader import Reader, end_in, read_each
 from chatbot.corpus.report import Dialogue, ReadReport
 from chatbot.corpus.sources import Source
 
-NEEDS = "*.conv file"
-
-_MAX_TURNS = 1000  # a longer dialogue is given in parts, so that a file without `E` fits in memory
-
-
-def reads(file_name: str) -> bool:
-    """Says whether a file of this name is one of the format's."""
-    return file_name.lower().endswith(".conv")
-
-
-def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
-    """Reads the dialogues.
-
-    Args:
-        sources: the files.
-        report: counts the lines that are left out.
-
-    Yields:
-        The dialogues. After 1000 turns a new one begins with the last turn of the one before. What
-        follows a line that is left out begins one, too.
-    """
-    for source in sources:
-        yield from _read_file(source, report)
+# A longer dialogue is given in parts, so that a file without `E` fits in memory; each begins with
+# the last turn of the one before.
+_MAX_TURNS = 1000
 
 
 def _read_file(source: Source, report: ReadReport) -> Iterator[Dialogue]:
+    """Reads the dialogues; one ends, too, where a line is left out."""
     name = source.name
     dialogue = Dialogue([], "")
     unread = report.unread_lines
@@ -57,3 +39,6 @@ def _read_file(source: Source, report: ReadReport) -> Iterator[Dialogue]:
             dialogue.turns.append(texts[0] if texts else "")
     if dialogue.turns:
         yield dialogue
+
+
+READER = Reader("*.conv file", end_in(".conv"), read_each(_read_file))

@@ -7,14 +7,13 @@ and lie far apart: a first pass over the file finds the line with which each con
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from chatbot.corpus.json_lines import as_text, read_objects
+from chatbot.corpus.json_lines import as_text, read_values
+from chatbot.corpus.reader import Reader, read_each
 from chatbot.corpus.report import Dialogue, ReadReport
 from chatbot.corpus.sources import Source
-
-NEEDS = "utterances.jsonl file"
 
 # What memory has room for: the ends of so many conversations, and so many utterances and characters
 # of the conversations that go on. Beyond, the one that has waited longest for another utterance is
@@ -34,44 +33,30 @@ class _Utterance(NamedTuple):
 _Conversation = dict[str, _Utterance]
 
 
-def reads(file_name: str) -> bool:
-    """Says whether a file of this name is one of the format's."""
-    return file_name == "utterances.jsonl"
+def _read_file(source: Source, report: ReadReport) -> Iterator[Dialogue]:
+    """Reads the dialogues, a conversation's when it ends.
 
-
-def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
-    """Reads the dialogues: each reply follows the utterance that it replies to.
-
-    Where one utterance has several replies, the first goes on with the dialogue and each other
-    starts one of its own with the utterance repeated, so that every reply makes one pair. Without
-    reply_to an utterance follows the one before it in its conversation, if no line between them is
-    left out.
-
-    Args:
-        sources: the files.
-        report: counts the utterances that are left out, replies to what is not there, and the
-            conversations for whose end there is no room to wait.
-
-    Yields:
-        The dialogues, a conversation's when it ends.
+    Each reply follows the utterance that it replies to. Where one has several, the first goes on
+    with the dialogue and each other starts one of its own with the utterance repeated, so that
+    every reply makes one pair. Without reply_to an utterance follows the one before it in its
+    conversation, if no line between them is left out.
     """
-    for source in sources:
-        window = _Window(source.name, report)
-        ends = _find_ends(source)
-        for line, entry in read_objects(source, report):
-            conversation_id = _find_conversation(entry)
-            if not window.add(conversation_id, entry, line):
-                report.unread_lines += 1
-            if line in ends:
-                yield from window.close(conversation_id)
-            yield from window.make_room()
-        yield from window.close_all()
+    window = _Window(source.name, report)
+    ends = _find_ends(source)
+    for line, entry in read_values(source, report, (dict,)):
+        conversation_id = _find_conversation(entry)
+        if not window.add(conversation_id, entry, line):
+            report.unread_lines += 1
+        if line in ends:
+            yield from window.close(conversation_id)
+        yield from window.make_room()
+    yield from window.close_all()
 
 
 def _find_ends(source: Source) -> set[int]:
-    """Finds the lines with which conversations end."""
+    """Returns the lines with which conversations end."""
     ends: dict[int, int] = {}
-    for line, entry in read_objects(source, ReadReport()):
+    for line, entry in read_values(source, ReadReport(), (dict,)):
         # Of two conversations with the same hash one waits longer than it needs to, no more.
         conversation = hash(_find_conversation(entry))
         if conversation in ends or len(ends) < _MAX_ENDS:
@@ -90,7 +75,7 @@ class _Window:
         self._characters = 0
 
     def add(self, conversation_id: str | None, entry: dict[str, Any], line: int) -> bool:
-        """Takes an utterance in; says whether its place in its conversation is known."""
+        """Adds an utterance; returns whether its place in its conversation is known."""
         utterance_id, text = _as_id(entry.get("id")), as_text(entry.get("text"))
         if utterance_id is None or conversation_id is None:
             self._drop("utterance without id or conversation_id", line)
@@ -117,7 +102,7 @@ class _Window:
         return True
 
     def close(self, conversation_id: str | None) -> Iterator[Dialogue]:
-        """Gives the dialogues of a conversation, if there is anything of it."""
+        """Yields the dialogues of a conversation, if there is anything of it."""
         conversation = {} if conversation_id is None else self._open.pop(conversation_id, {})
         self._utterances -= len(conversation)
         self._characters -= sum(len(utterance.text or "") for utterance in conversation.values())
@@ -125,7 +110,7 @@ class _Window:
             yield Dialogue(turns, f"{self._name}:{line}")
 
     def make_room(self) -> Iterator[Dialogue]:
-        """Gives the dialogues of the conversations that cannot be waited for any longer."""
+        """Yields the dialogues of the conversations that cannot wait any longer."""
         while self._utterances > _MAX_UTTERANCES or self._characters > _MAX_CHARACTERS:
             conversation_id, conversation = next(iter(self._open.items()))
             reason = (
@@ -136,7 +121,7 @@ class _Window:
             yield from self.close(conversation_id)
 
     def close_all(self) -> Iterator[Dialogue]:
-        """Gives the dialogues of all conversations."""
+        """Yields the dialogues of all conversations."""
         while self._open:
             yield from self.close(next(iter(self._open)))
 
@@ -182,3 +167,6 @@ def _find_conversation(entry: dict[str, Any]) -> str | None:
 
 def _as_id(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+READER = Reader("utterances.jsonl file", "utterances.jsonl".__eq__, read_each(_read_file))

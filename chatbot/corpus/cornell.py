@@ -1,6 +1,6 @@
 """Reader of the Cornell Movie-Dialogs corpus: movie_lines.txt and movie_conversations.txt.
 
-Fields are parted by ` +++$+++ `. A line is (id, character, movie, name, text); a conversation is
+Between fields is ` +++$+++ `. A line is (id, character, movie, name, text); a conversation is
 (character, character, movie, ids), its ids written as a Python list, which is parsed and never
 evaluated. The files are ISO-8859-1, unless somebody has saved them as UTF-8; as everywhere on the
 web, the codes from 0x80 to 0x9F are read as Windows-1252 has them (they are its quotes and dashes).
@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from chatbot.corpus.lines import read_lines
+from chatbot.corpus.reader import Reader, split_at_gaps
 from chatbot.corpus.report import Dialogue, ReadReport
 from chatbot.corpus.sources import Source
 from chatbot.errors import ChatbotError
 
-NEEDS = "movie_lines.txt with its movie_conversations.txt"
 SEPARATOR = " +++$+++ "
 
 _LINES, _CONVERSATIONS = "movie_lines.txt", "movie_conversations.txt"
@@ -29,25 +29,8 @@ _WINDOWS = {
 }
 
 
-def reads(file_name: str) -> bool:
-    """Says whether a file of this name is one of the format's."""
-    return file_name in (_LINES, _CONVERSATIONS)
-
-
-def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
-    """Reads the dialogues.
-
-    Args:
-        sources: the two files.
-        report: counts the lines that are left out, and ids that no line has; such an id parts its
-            conversation in two.
-
-    Yields:
-        The dialogues, in the order of the conversations.
-
-    Raises:
-        ChatbotError: one of the files is missing.
-    """
+def _read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
+    """Reads the dialogues in the order of the conversations."""
     lines, source = _find(sources, _LINES), _find(sources, _CONVERSATIONS)
     report.bytes_expected = lines.size + source.size
     table, name = _LineTable(lines, report), source.name
@@ -57,22 +40,15 @@ def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
         if not _IDS.fullmatch(ids):
             report.drop("conversation whose last field is not a list of line ids", where)
             continue
-        turns: list[str] = []
-        for line_id in _ID.findall(ids):
-            text = table.find(line_id)
-            if text is None:
-                report.drop("line id that movie_lines.txt does not have", where)
-                if len(turns) > 1:
-                    yield Dialogue(turns, where)
-                turns = []
-            else:
-                turns.append(text)
-        if turns:
-            yield Dialogue(turns, where)
+        turns = [table.find(line_id) for line_id in _ID.findall(ids)]
+        if None in turns:
+            missing = turns.count(None)
+            report.drop("line id that movie_lines.txt does not have", where, missing)
+        yield from split_at_gaps(turns, where)
 
 
 class _LineTable:
-    """The texts by id, as one buffer and where each begins: half a million of strings are many."""
+    """The texts by id, in one buffer with the start of each: half a million strings need more."""
 
     def __init__(self, source: Source, report: ReadReport) -> None:
         self._texts = bytearray()
@@ -112,3 +88,10 @@ def _read_fields(source: Source, report: ReadReport, count: int) -> Iterator[tup
             yield number, fields
         else:
             report.drop(f"line of other than {count} fields", f"{name}:{number}")
+
+
+READER = Reader(
+    "movie_lines.txt with its movie_conversations.txt",
+    (_LINES, _CONVERSATIONS).__contains__,
+    _read,
+)

@@ -1,59 +1,38 @@
 """Reader of CSV files, as RFC 4180 has them; `columns` says what the columns may be.
 
-Between the cells stand commas, or semicolons, as Excel writes where numbers have commas, or tabs.
+Between cells are commas, or semicolons, as Excel writes where numbers have commas, or tabs.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
 
 from chatbot.corpus.columns import choose_columns
 from chatbot.corpus.lines import read_lines
+from chatbot.corpus.reader import Reader, end_in, read_each
 from chatbot.corpus.report import Dialogue, ReadReport
-from chatbot.corpus.rows import read_rows
 from chatbot.corpus.sources import Source
-
-NEEDS = "*.csv file"
+from chatbot.corpus.table_rows import read_rows
 
 _DELIMITERS = ("\t", ";", ",")  # the more often one occurs in talk, the later
 _LOOKED_AT = 100  # lines
 
 
-def reads(file_name: str) -> bool:
-    """Says whether a file of this name is one of the format's."""
-    return file_name.lower().endswith(".csv")
+def _read_file(source: Source, report: ReadReport) -> Iterator[Dialogue]:
+    delimiter, width = _find_layout(source)
+    with closing(read_lines(source, report)) as lines:
+        rows = read_rows(lines, delimiter, source.name, report)
+        even = _drop_wider(rows, width, source.name, report)
+        yield from choose_columns(source, even, "row of a single cell", report)
 
 
-def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
-    """Reads the pairs, each as a dialogue of two turns.
+def _find_layout(source: Source) -> tuple[str, int]:
+    """Returns the delimiter of a file and how many cells a row has.
 
-    Args:
-        sources: the files.
-        report: counts the rows that are left out.
-
-    Yields:
-        The dialogues.
-    """
-    for source in sources:
-        delimiter, width = find_layout(source)
-        with closing(read_lines(source, report)) as lines:
-            rows = read_rows(lines, delimiter, source.name, report)
-            even = _drop_wider(rows, width, source.name, report)
-            yield from choose_columns(source, even, "row of a single cell", report)
-
-
-def find_layout(source: Source) -> tuple[str, int]:
-    """Tells what stands between the cells of a file and how many cells a row has.
-
-    Args:
-        source: the file.
-
-    Returns:
-        That of the three delimiters which gives the most of the first rows the same number of
-        cells, two or more, and that number.
+    It is the one that gives the most of the first rows the same number of cells, two or more.
     """
     head = list(islice(read_lines(source, ReadReport()), _LOOKED_AT))
 
@@ -76,3 +55,6 @@ def _drop_wider(
             report.drop(f"row of more than {width} cells", f"{name}:{number}")
         else:
             yield number, cells
+
+
+READER = Reader("*.csv file", end_in(".csv"), read_each(_read_file), has_columns=True)

@@ -1,4 +1,4 @@
-"""Reader of DailyDialog: a dialogue a line, its turns parted by `__eou__`.
+"""Reader of DailyDialog: a dialogue a line, `__eou__` after each turn.
 
 The official zips and directories hold files of labels beside the dialogues (dialogues_act_*.txt,
 dialogues_emotion_*.txt, dialogues_topic.txt), which are passed over.
@@ -10,30 +10,19 @@ import re
 from collections.abc import Iterator, Sequence
 
 from chatbot.corpus.lines import read_lines
+from chatbot.corpus.reader import Reader
 from chatbot.corpus.report import Dialogue, ReadReport
 from chatbot.corpus.sources import Source
 
-NEEDS = "dialogues_*.txt file"
 TURN_END = "__eou__"
 
 _FILE_NAME = re.compile(r"dialogues_(?!act|emotion|topic).*\.txt")
 
 
-def reads(file_name: str) -> bool:
-    """Says whether a file of this name is one of the format's."""
-    return _FILE_NAME.fullmatch(file_name) is not None
+def _read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
+    """Reads the dialogues of the uppermost files.
 
-
-def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
-    """Reads the dialogues.
-
-    Args:
-        sources: the files. Of files at several depths only the uppermost are read: the official
-            directory has the whole corpus at its top and the same dialogues, divided, below.
-        report: counts the lines that are left out.
-
-    Yields:
-        The dialogues.
+    The official directory has the whole corpus at its top and the same dialogues, divided, below.
     """
     top = min((source.depth for source in sources), default=0)
     chosen = [source for source in sources if source.depth == top]
@@ -52,3 +41,8 @@ def _read_file(source: Source, report: ReadReport) -> Iterator[Dialogue]:
         if not turns[-1]:
             turns.pop()
         yield Dialogue(turns, f"{name}:{number}")
+
+
+READER = Reader(
+    "dialogues_*.txt file", lambda file_name: _FILE_NAME.fullmatch(file_name) is not None, _read
+)

@@ -1,12 +1,10 @@
-"""Which format a corpus has, told by its names and, where they do not tell, its first lines."""
+"""The format of a corpus, told by its names and, where they do not tell, its first lines."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 from chatbot.corpus import (
     chatterbot,
@@ -22,39 +20,23 @@ from chatbot.corpus import (
 from chatbot.corpus.entries import holds_more
 from chatbot.corpus.json_lines import parse
 from chatbot.corpus.lines import read_lines
-from chatbot.corpus.report import Dialogue, ReadReport
+from chatbot.corpus.reader import Reader
+from chatbot.corpus.report import ReadReport
 from chatbot.corpus.sources import Source, find_sources, is_zip
 from chatbot.errors import ChatbotError
 from chatbot.settings.read_options import AS_FOUND, ReadOptions
 from chatbot.system.paths import local_path
 
-
-class Reader(NamedTuple):
-    """What a format's module offers.
-
-    Attributes:
-        needs: the files it needs, in words.
-        reads: whether a file of this name is one of the format's.
-        read: the reader itself.
-        has_columns: whether its files have columns or keys to choose from.
-    """
-
-    needs: str
-    reads: Callable[[str], bool]
-    read: Callable[[Sequence[Source], ReadReport], Iterator[Dialogue]]
-    has_columns: bool = False
-
-
-READERS = {
-    "tsv": Reader(tsv.NEEDS, tsv.reads, tsv.read, has_columns=True),
-    "csv": Reader(csv_file.NEEDS, csv_file.reads, csv_file.read, has_columns=True),
-    "jsonl": Reader(jsonl.NEEDS, jsonl.reads, jsonl.read, has_columns=True),
-    "json": Reader(json_file.NEEDS, json_file.reads, json_file.read, has_columns=True),
-    "dailydialog": Reader(dailydialog.NEEDS, dailydialog.reads, dailydialog.read),
-    "cornell": Reader(cornell.NEEDS, cornell.reads, cornell.read),
-    "convokit": Reader(convokit.NEEDS, convokit.reads, convokit.read),
-    "chatterbot": Reader(chatterbot.NEEDS, chatterbot.reads, chatterbot.read),
-    "conv": Reader(conv.NEEDS, conv.reads, conv.read),
+READERS: dict[str, Reader] = {
+    "tsv": tsv.READER,
+    "csv": csv_file.READER,
+    "jsonl": jsonl.READER,
+    "json": json_file.READER,
+    "dailydialog": dailydialog.READER,
+    "cornell": cornell.READER,
+    "convokit": convokit.READER,
+    "chatterbot": chatterbot.READER,
+    "conv": conv.READER,
 }
 FORMATS = ("auto", *READERS)
 """The names that `--corpus_format` takes."""
@@ -68,13 +50,10 @@ _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".
 
 
 def as_path(path: str | os.PathLike[str]) -> Path:
-    """Gives a corpus' path.
-
-    Args:
-        path: as a person gave it.
+    """Returns a corpus' path.
 
     Raises:
-        ChatbotError: it is empty, which would mean the working directory, or no path on this
+        ChatbotError: It is empty, which would mean the working directory, or no path on this
             machine.
     """
     if not os.fspath(path):
@@ -83,17 +62,10 @@ def as_path(path: str | os.PathLike[str]) -> Path:
 
 
 def detect_format(path: str | os.PathLike[str], options: ReadOptions = AS_FOUND) -> str:
-    """Tells the format of a corpus.
-
-    Args:
-        path: a file, a directory or a zip.
-        options: how its files are read.
-
-    Returns:
-        One of `FORMATS`, never "auto".
+    """Returns the format of a corpus, one of `FORMATS` except "auto".
 
     Raises:
-        ChatbotError: nothing is there, or nothing fits, or several formats do.
+        ChatbotError: Nothing is there, or nothing fits, or several formats do.
     """
     corpus = as_path(path)
     files = find_readable(corpus, options)
@@ -120,18 +92,10 @@ def detect_format(path: str | os.PathLike[str], options: ReadOptions = AS_FOUND)
 
 
 def find_files(path: Path, name: str, options: ReadOptions = AS_FOUND) -> list[Source]:
-    """Finds the files of a corpus whose format is known.
-
-    Args:
-        path: a file, a directory or a zip.
-        name: the format, a key of `READERS`.
-        options: how its files are read.
-
-    Returns:
-        The files, one at least.
+    """Finds the files of a corpus that a format reads, at least one.
 
     Raises:
-        ChatbotError: there is no file of the format.
+        ChatbotError: There is no file of the format.
     """
     sources = find_sources(path, READERS[name].reads, options)
     if not sources:
@@ -143,22 +107,14 @@ def find_files(path: Path, name: str, options: ReadOptions = AS_FOUND) -> list[S
 
 
 def find_readable(path: Path, options: ReadOptions = AS_FOUND) -> list[Source]:
-    """Finds the files of a corpus whose format is not known.
-
-    Args:
-        path: a file, a directory or a zip.
-        options: how its files are read.
-
-    Returns:
-        The files that any format has, the last one's only where there are no others.
-    """
+    """Finds the files that any format reads, the last format's only where there are no others."""
     readers = [reader for name, reader in READERS.items() if name != _LAST]
     found = find_sources(path, lambda name: any(reader.reads(name) for reader in readers), options)
     return found or find_sources(path, READERS[_LAST].reads, options)
 
 
 def _name_archives(path: Path) -> str:
-    """The cure where all that is here is archives, none of which is read unless it is named."""
+    """Returns the cure where there are only archives, none of which is read unless it is named."""
     found = find_sources(path, lambda file_name: file_name.lower().endswith(_ARCHIVES))
     names = ", ".join(source.name for source in found[:3])
     if os.path.isdir(path):

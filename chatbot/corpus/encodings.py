@@ -1,4 +1,4 @@
-"""The encoding of a text: told by its bytes, or checked where somebody has named it."""
+"""The encoding of a text: told by its bytes, or checked if somebody has named it."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class Count(NamedTuple):
     """How the lines of a text decode.
 
     Attributes:
-        lines: all lines.
-        good: those of them beyond ASCII that decode.
-        bad: those that do not.
-        first_bad: the number of the first of these, from 1.
-        sample: characters beyond ASCII, from the lines that decode.
+        lines: All lines.
+        good: Those of them beyond ASCII that decode.
+        bad: Those that do not.
+        first_bad: The number of the first of these, from 1.
+        sample: Characters beyond ASCII, from the lines that decode.
     """
 
     lines: int
@@ -67,19 +67,19 @@ class Count(NamedTuple):
 def open_text(
     source: Source, report: ReadReport, usual: str = AUTO
 ) -> Iterator[tuple[io.TextIOWrapper, str]]:
-    r"""Opens a text.
+    r"""Opens a text in its encoding; see `settle_encoding`.
 
     Args:
-        source: the text.
-        report: told how far the text is read.
-        usual: as for `settle_encoding`.
+        source: The text.
+        report: Is told how far the text is read.
+        usual: As for `settle_encoding`.
 
     Yields:
         The text, in which every line ends in "\n" and there may be other "\r", and its encoding. A
-        match of `UNDECODED` is where bytes are not in that.
+        match of `UNDECODED` replaces bytes that are not in it.
 
     Raises:
-        ChatbotError: as for `settle_encoding`, or the file cannot be read.
+        ChatbotError: As for `settle_encoding`, or the file cannot be read.
     """
     encoding = settle_encoding(source, usual)
     with open_source(source) as binary, _decode(binary, encoding, "") as text:
@@ -94,7 +94,7 @@ def open_text(
 
 @contextmanager
 def _decode(binary: IO[bytes], encoding: str, newline: str | None) -> Iterator[io.TextIOWrapper]:
-    """Gives bytes as text, and leaves them open."""
+    """Yields bytes as text, and leaves them open."""
     text = io.TextIOWrapper(binary, encoding, errors=MARKING, newline=newline)
     try:
         yield text
@@ -103,18 +103,15 @@ def _decode(binary: IO[bytes], encoding: str, newline: str | None) -> Iterator[i
 
 
 def settle_encoding(source: Source, usual: str = AUTO) -> str:
-    """Tells the encoding of a text.
+    """Returns Python's name of a text's encoding: that of its options if they name one.
 
     Args:
-        source: the text. Where its options name an encoding, it is that one.
-        usual: the encoding that its format has where a text is neither UTF-16 nor UTF-8 from end
-            to end; "auto" tells GB18030 too.
-
-    Returns:
-        Python's name of the encoding.
+        source: The text.
+        usual: The encoding of its format where a text is neither UTF-16 nor UTF-8 from end to end;
+            "auto" tells GB18030 too.
 
     Raises:
-        ChatbotError: most lines beyond ASCII are not in the encoding that was named or found, or
+        ChatbotError: Most lines beyond ASCII are not in the encoding that was named or found, or
             the text is a tar archive.
     """
     named = source.options.encoding
@@ -168,7 +165,7 @@ def _count_named(source: Source, encoding: str) -> Count:
 
 
 def _is_utf_8(head: bytes, rest: IO[bytes]) -> bool:
-    """Says whether bytes are UTF-8 from end to end, or so far that there is no doubt any more."""
+    """Tells whether bytes are UTF-8 from end to end, or so far that there is no doubt any more."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     beyond_ascii = 0
     try:
@@ -182,10 +179,10 @@ def _is_utf_8(head: bytes, rest: IO[bytes]) -> bool:
 
 
 def _is_utf_16(head: bytes, encoding: str) -> bool:
-    """Says whether bytes without a mark can be nothing but UTF-16.
+    """Tells whether bytes without a mark can be nothing but UTF-16.
 
-    Bytes of ASCII read so are Chinese signs with hardly an ASCII character among them, least of
-    all at the ends of lines.
+    Bytes of ASCII read so are Chinese signs with hardly an ASCII character among them, least of all
+    at the ends of lines.
     """
     if b"\0" not in head:
         return False

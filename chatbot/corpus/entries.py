@@ -1,8 +1,8 @@
-"""What a JSON value says of a dialogue, in the forms that corpora have.
+"""Dialogues in JSON values, in the forms that corpora have.
 
 A list of texts is a dialogue of these turns. An object is a pair (`query` and `reply`, or other
-names for them), or has a list of turns, each a text or an object with its text and, where it has
-one, its speaker.
+names for them), or has a list of turns, each a text or an object with its text and, if it has one,
+its speaker.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NOTHING_SAID = _Turn("", None)
 
 
 def is_entry(value: object) -> bool:
-    """Says whether a value has a dialogue's form."""
+    """Tells whether a value has a dialogue's form."""
     if _find_turns(value) is not None:
         return True
     queries, replies = find_names(value if isinstance(value, dict) else ())
@@ -41,7 +41,7 @@ def is_entry(value: object) -> bool:
 
 
 def holds_more(value: object) -> bool:
-    """Says whether a value is an object that is no entry, but may have entries in it."""
+    """Tells whether a value is an object that is no entry, but may have entries in it."""
     if not isinstance(value, dict) or is_entry(value):
         return False
     return any(isinstance(item, (dict, list)) for item in value.values())
@@ -50,16 +50,13 @@ def holds_more(value: object) -> bool:
 def read_entry(
     value: object, where: str, columns: tuple[str, str] | None, report: ReadReport
 ) -> Iterator[Dialogue]:
-    """Reads the dialogue of a value.
+    """Reads the dialogue of a value; a turn without a text cuts it in two.
 
     Args:
-        value: what `json` has made of it.
+        value: A value that `json` has parsed.
         where: `file:line` of it.
-        columns: the keys of query and reply, or None where they are to be found.
-        report: counts what cannot be used; a turn without a text parts its dialogue in two.
-
-    Yields:
-        The dialogue, or its parts.
+        columns: The keys of query and reply, or None to find them.
+        report: Counts what cannot be used.
     """
     turns = None if columns else _find_turns(value)
     if turns is not None:
@@ -134,7 +131,7 @@ def _as_turn(item: object) -> _Turn | None:
 
 
 def _join_parts(parts: list[Any]) -> str | None:
-    """Joins the texts among the parts of a message; None where it has pictures alone."""
+    """Joins the texts among the parts of a message; None if all are pictures."""
     found = (part.get("text") if isinstance(part, dict) else part for part in parts)
     texts = [text for text in map(as_text, found) if text is not None]
     return "\n".join(texts) if texts else None

@@ -1,4 +1,4 @@
-"""JSON values, and one of them a line, for the formats that are made so."""
+"""JSON values, and texts with one of them a line."""
 
 from __future__ import annotations
 
@@ -20,49 +20,28 @@ class Number(str):
 DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number)
 
 
-def read_objects(source: Source, report: ReadReport) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Reads the objects of a text.
+def read_values(
+    source: Source, report: ReadReport, kinds: tuple[type, ...]
+) -> Iterator[tuple[int, Any]]:
+    """Reads the values of a text, one a line.
 
     Args:
-        source: the text.
-        report: counts the lines that are no objects.
+        source: The text.
+        report: Counts the lines that are no such values.
+        kinds: `dict` for objects, and `list` if there may be lists.
 
     Yields:
-        The line's number, from 1, and its object. All numbers are as written.
+        The line's number, from 1, and its value. All numbers are as written.
     """
     name = source.name
-    for number, line in read_lines(source, report):
-        value = parse_object(line)
-        if value is None:
-            report.drop("line that is not a JSON object", f"{name}:{number}")
-            report.unread_lines += 1
-        else:
-            yield number, value
-
-
-def read_values(source: Source, report: ReadReport) -> Iterator[tuple[int, Any]]:
-    """Reads the objects and lists of a text.
-
-    Args:
-        source: the text.
-        report: counts the lines that are neither.
-
-    Yields:
-        The line's number, from 1, and its value.
-    """
-    name = source.name
+    wanted = "object or list" if list in kinds else "object"
     for number, line in read_lines(source, report):
         value = parse(line)
-        if isinstance(value, (dict, list)):
+        if isinstance(value, kinds):
             yield number, value
         else:
-            report.drop("line that is not a JSON object or list", f"{name}:{number}")
-
-
-def parse_object(line: str) -> dict[str, Any] | None:
-    """Parses a JSON object; None where the line is not one."""
-    value = parse(line)
-    return value if isinstance(value, dict) else None
+            report.drop(f"line that is not a JSON {wanted}", f"{name}:{number}")
+            report.unread_lines += 1
 
 
 def parse(text: str) -> Any:
@@ -74,7 +53,7 @@ def parse(text: str) -> Any:
 
 
 def as_text(value: object) -> str | None:
-    r"""Gives a string that can be written as UTF-8, or None where the value is no string.
+    r"""Returns a string that can be written as UTF-8, or None where the value is no string.
 
     An escape such as "\ud800" makes half a character, which nothing can write; it becomes "?".
     """

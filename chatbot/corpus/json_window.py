@@ -1,4 +1,4 @@
-"""A window on a long JSON text, through which its values are found one after the other."""
+"""A window on a long JSON text, which finds its values one after the other."""
 
 from __future__ import annotations
 
@@ -24,22 +24,18 @@ class JsonWindow:
     """The part of a text from the next value on, as far as it is needed.
 
     Attributes:
-        line: the line that the next value begins in, from 1; known after `next_mark`.
+        line: The line in which the next value begins, from 1; known after `next_mark`.
     """
 
     def __init__(self, text: io.TextIOWrapper) -> None:
-        """Begins with a text.
-
-        Args:
-            text: the text at its beginning, every line ended by a line feed.
-        """
+        """Begins at the start of a text, in which every line ends in a line feed."""
         self.line = 1
         self._text = text
         self._buffer = ""
         self._place = 0
 
     def next_mark(self) -> str:
-        """Goes on to the next value or bracket and gives its first character, "" at the end."""
+        """Goes on to the next value or bracket and returns its first character, "" at the end."""
         while True:
             between = _BETWEEN.match(self._buffer, self._place)
             if between:
@@ -48,16 +44,15 @@ class JsonWindow:
                 return self._buffer[self._place : self._place + 1]
 
     def has_texts(self) -> bool:
-        """Says whether the list that comes next has texts in it, not lists or objects."""
+        """Tells whether the list that comes next has texts in it, not lists or objects."""
         while len(self._buffer) - self._place < _BLOCK and self._read_on():
             pass
         return _LIST_OF_TEXTS.match(self._buffer, self._place) is not None
 
     def find_value(self) -> str:
-        """Finds the list or object that comes next and stays before it.
+        """Returns the list or object that comes next, and stays before it.
 
-        Returns:
-            Its text, well formed or not, or "" where it is longer than `MAX_VALUE` or has no end.
+        Its text need not be well formed; it is empty if longer than `MAX_VALUE` or without an end.
         """
         with contextlib.suppress(ValueError, RecursionError):  # the quick way
             _, end = DECODER.raw_decode(self._buffer, self._place)
@@ -104,7 +99,7 @@ class JsonWindow:
                 return
 
     def _go_on(self) -> bool:
-        """Passes over all that is known, except half an escape, and reads on."""
+        """Passes over all that was read, except half an escape, and reads on."""
         half = self._buffer.endswith("\\") and len(self._buffer) - self._place > 0
         self._go_to(len(self._buffer) - half)
         return self._read_on()
@@ -114,7 +109,7 @@ class JsonWindow:
         self._place = place
 
     def _read_on(self) -> bool:
-        """Reads more of the text behind what is known; says whether there was any."""
+        """Reads more of the text; returns whether there was any."""
         block = self._text.read(_BLOCK)
         self._buffer = self._buffer[self._place :] + block
         self._place = 0

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from chatbot.corpus.entries import read_entry
 from chatbot.corpus.json_lines import read_values
+from chatbot.corpus.reader import Reader, end_in, read_each
 from chatbot.corpus.report import Dialogue, ReadReport
 from chatbot.corpus.sources import Source
 
-NEEDS = "*.jsonl file"
+
+def _read_file(source: Source, report: ReadReport) -> Iterator[Dialogue]:
+    name = source.name
+    for number, value in read_values(source, report, (dict, list)):
+        yield from read_entry(value, f"{name}:{number}", source.options.names, report)
 
 
-def reads(file_name: str) -> bool:
-    """Says whether a file of this name is one of the format's."""
-    return file_name.lower().endswith((".jsonl", ".ndjson"))
-
-
-def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
-    """Reads the dialogues; a pair is one of two turns.
-
-    Args:
-        sources: the files.
-        report: counts the lines that are left out.
-
-    Yields:
-        The dialogues.
-    """
-    for source in sources:
-        name = source.name
-        for number, value in read_values(source, report):
-            yield from read_entry(value, f"{name}:{number}", source.options.names, report)
+READER = Reader(
+    "*.jsonl file", end_in(".jsonl", ".ndjson"), read_each(_read_file), has_columns=True
+)

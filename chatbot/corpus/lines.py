@@ -1,4 +1,4 @@
-"""The lines of a text, read in bounded memory whatever the file holds."""
+"""The lines of a text, read in bounded memory, whatever the file holds."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def read_lines(
     r"""Reads the lines of a text that can be used.
 
     Args:
-        source: the text.
-        report: counts the lines that are too long, not in the encoding, or hold NUL bytes.
-        encoding: the encoding where neither the person nor a mark says another (see
+        source: The text.
+        report: Counts the lines that are too long, not in the encoding, or hold NUL bytes.
+        encoding: The encoding if neither the person nor a mark says another (see
             `settle_encoding`).
 
     Yields:
-        The line's number, from 1, and the line without a byte order mark and without its end:
-        "\n", "\r\n", or "\r" where the file has no "\n"; where it has, any other "\r" is a
-        blank. Blank lines are passed over.
+        The line's number, from 1, and the line without a byte order mark and without its end: "\n",
+        "\r\n", or "\r" if the file has no "\n"; if it has, any other "\r" is a blank. Blank lines
+        are passed over.
 
     Raises:
-        ChatbotError: the file cannot be read, or is of another encoding.
+        ChatbotError: The file cannot be read, or is of another encoding.
     """
     name = source.name
     with open_text(source, report, encoding) as (text, found):

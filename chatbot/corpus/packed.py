@@ -27,25 +27,23 @@ _OPENERS: tuple[Callable[..., Any], ...] = (gzip.open, bz2.open, lzma.open)
 
 
 def strip_suffix(file_name: str) -> str:
-    """Gives the name of the text in a packed file: of `a.tsv.gz` it is `a.tsv`."""
+    """Returns the name of the text in a packed file: of `a.tsv.gz` it is `a.tsv`."""
     path = PurePosixPath(file_name)
     return path.stem if path.suffix.lower() in SUFFIXES else file_name
 
 
 def unpack(file: IO[bytes], name: str, size: int) -> IO[bytes]:
-    """Gives the bytes in a file, whether it is packed or not.
+    """Returns the file itself, or what is packed in it.
+
+    `tell` and `fileno` are always the file's own, so that the share of it that is read can be told.
 
     Args:
-        file: the file at its beginning; it can be peeked into.
-        name: how messages name it.
-        size: its bytes.
-
-    Returns:
-        The file itself, or what is packed in it. `tell` and `fileno` are the file's own always, so
-        that the share of it that is read can be told.
+        file: The file at its beginning; it can be peeked into.
+        name: Its name in messages.
+        size: Its bytes.
 
     Raises:
-        ChatbotError: the name is a packed file's, the content is not. While reading, a bomb.
+        ChatbotError: The name is a packed file's, the content is not. While reading, a bomb.
     """
     start = _START.match(file.peek(10))  # type: ignore[attr-defined]
     if start is not None and start.lastindex:

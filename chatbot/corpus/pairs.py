@@ -39,21 +39,22 @@ def read_dialogues(
     """Reads the dialogues of a corpus, one at a time.
 
     Args:
-        path: a file, a directory or a zip.
-        corpus_format: one of `FORMATS`.
-        report: counts the dialogues and what is left out.
-        options: the files' encoding and columns.
+        path: A file, a directory or a zip.
+        corpus_format: One of `FORMATS`.
+        report: Counts the dialogues and what is left out.
+        options: The files' encoding and columns.
 
     Returns:
         The turns of each dialogue of two turns or more; a turn may be without any token.
 
     Raises:
-        ChatbotError: the corpus is missing, empty, or of another format. Of what stands inside the
-            files, only while reading.
+        ChatbotError: The corpus is missing, empty, or of another format. What is inside the files
+            is refused only while reading.
     """
     account = ReadReport() if report is None else report
-    dialogues = _read(as_path(path), corpus_format, account, options)
-    return (dialogue.turns for dialogue in dialogues)
+    corpus = as_path(path)
+    name = _name_format(corpus, corpus_format, options)
+    return (dialogue.turns for dialogue in _read(corpus, name, account, options))
 
 
 def read_pairs(
@@ -66,39 +67,40 @@ def read_pairs(
     """Reads the (query, reply) pairs of a corpus: each two consecutive turns of a dialogue.
 
     Args:
-        path: a file, a directory or a zip.
-        corpus_format: one of `FORMATS`.
-        report: counts the dialogues, the pairs and what is left out.
-        context_turns: most turns of a dialogue that a query is made of: the pair's own and those
-            before it that have a token. Which pairs there are does not depend on it.
-        options: the files' encoding and columns.
+        path: A file, a directory or a zip.
+        corpus_format: One of `FORMATS`.
+        report: Counts the dialogues, the pairs and what is left out.
+        context_turns: Most turns of a dialogue that a query is made of: the pair's own and those
+            before it that have a token. The number of pairs does not depend on it.
+        options: The files' encoding and columns.
 
     Returns:
-        The pairs whose two sides have a token each, in the corpus' order.
+        The pairs that have a token on both sides, in the corpus' order.
 
     Raises:
-        ChatbotError: as for `read_dialogues`, and where there is no pair at all.
+        ChatbotError: As for `read_dialogues`, and if there is no pair at all.
     """
     account = ReadReport() if report is None else report
     corpus = as_path(path)
-    dialogues = _read(corpus, corpus_format, account, options)
-    return _pair_turns(corpus, dialogues, account, context_turns)
+    name = _name_format(corpus, corpus_format, options)
+    dialogues = _read(corpus, name, account, options)
+    return _pair_turns(corpus, name, dialogues, account, context_turns)
 
 
 def fingerprint(path: str | os.PathLike[str], as_once: bool = False) -> str:
-    """Hashes a corpus, so that a change of it shows, and nothing but a change.
+    """Hashes a corpus, so that any change of it shows, and nothing else.
 
     Args:
-        path: a file, a directory or a zip.
-        as_once: whether to hash the names too, and of files above 64 MiB the time of their last
-            change for their content, as older versions did.
+        path: A file, a directory or a zip.
+        as_once: Whether to hash the names too, and of files above 64 MiB the time of their last
+            change instead of their content, as older versions did.
 
     Returns:
         The SHA-256, in hexadecimal, over each file that a reader might read, in their order: which
         formats have files of its name, how deep it lies, its size and its content.
 
     Raises:
-        ChatbotError: the corpus is missing or cannot be read.
+        ChatbotError: The corpus is missing or cannot be read.
     """
     corpus = _as_corpus(as_path(path))
     total = hashlib.sha256()
@@ -132,25 +134,27 @@ def _digest(source: Source, as_once: bool) -> bytes:
 
 
 def _as_corpus(path: Path) -> Path:
-    """Either file of the Cornell corpus stands for the directory of both."""
+    """Returns the directory of the Cornell corpus for either of its files."""
     is_cornell = READERS["cornell"].reads(Source(path).file_name) and os.path.isfile(path)
     return path.parent if is_cornell else path
 
 
-def _read(
-    path: Path, corpus_format: str, report: ReadReport, options: ReadOptions
-) -> Iterator[Dialogue]:
+def _name_format(path: Path, corpus_format: str, options: ReadOptions) -> str:
     name = detect_format(path, options) if corpus_format == "auto" else corpus_format
     if name not in READERS:
         raise ChatbotError(
             f"--corpus_format={corpus_format}: there is no such format; "
             f"the formats are auto, {', '.join(READERS)}"
         )
-    reader = READERS[name]
-    if options.columns and not reader.has_columns:
+    if options.columns and not READERS[name].has_columns:
         raise ChatbotError(
             f"{Source(path).name}: the format {name} has no columns to choose; check --columns"
         )
+    return name
+
+
+def _read(path: Path, name: str, report: ReadReport, options: ReadOptions) -> Iterator[Dialogue]:
+    reader = READERS[name]
     sources = find_files(_as_corpus(path) if name == "cornell" else path, name, options)
     report.bytes_expected = sum(source.size for source in sources)
     if reader.has_columns:
@@ -169,11 +173,11 @@ def _read_counting(
         else:
             report.drop("dialogue of a single turn", dialogue.where)
     if report.dialogues == before:
-        raise _no_pair(path, name, report)
+        raise _no_pair(path, name, report, f" as {name}")
 
 
 def _pair_turns(
-    path: Path, dialogues: Iterator[Dialogue], report: ReadReport, context_turns: int
+    path: Path, name: str, dialogues: Iterator[Dialogue], report: ReadReport, context_turns: int
 ) -> Iterator[Pair]:
     before = report.pairs
     context: deque[str] = deque(maxlen=context_turns - 1)
@@ -192,21 +196,20 @@ def _pair_turns(
                 context.append(query)
             query, query_has_token = reply, reply_has_token
     if report.pairs == before:
-        raise _no_pair(path, "", report)
+        raise _no_pair(path, name, report)
 
 
 def _has_token(text: str) -> bool:
     return _SURE_TOKEN.search(text) is not None or bool(tokenize(text))
 
 
-def _no_pair(path: Path, name: str, report: ReadReport) -> ChatbotError:
-    """Words the refusal of a corpus in which nothing can be used."""
+def _no_pair(path: Path, name: str, report: ReadReport, as_read: str = "") -> ChatbotError:
+    """Makes the refusal of a corpus in which nothing can be used."""
     reason = report.main_reason()
-    as_read = f" as {name}" if name else ""
     if reason is None:
         return ChatbotError(f"{Source(path).name}: the corpus is empty{as_read}; give another one")
     cures = [f"another --corpus_format ({', '.join(READERS)})"]
-    cures += ["other --columns"] if report.cure == _COLUMNS_CURE else []
+    cures += ["other --columns"] if READERS[name].has_columns else []
     return ChatbotError(
         f"{report.first[reason]}: {reason}; the corpus has no (query, reply) pair{as_read}; "
         f"choose {', '.join(cures)}, another --encoding or another corpus"

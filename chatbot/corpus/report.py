@@ -1,4 +1,4 @@
-"""What a reader gives, and the account of what it could not use."""
+"""Dialogues and pairs, and the account of what a reader could not use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, NamedTuple
 
-from chatbot.corpus.labels import find_label
+from chatbot.corpus.column_kinds import find_kind
 
 _LOOKED_AT = 1000  # pairs
 _LOOKED_AT_LENGTH = 200  # characters of each of their texts
@@ -17,10 +17,10 @@ class Pair(NamedTuple):
     """Two consecutive turns of a dialogue.
 
     Attributes:
-        query: what was said.
-        reply: what was answered.
-        dialogue: the dialogue's running number in its corpus, from 0.
-        context: the turns before the query, oldest first, as many as were asked for and are there.
+        query: The first.
+        reply: The second.
+        dialogue: The dialogue's running number in its corpus, from 0.
+        context: The turns before the query, oldest first, as many as were asked for and are there.
     """
 
     query: str
@@ -30,7 +30,7 @@ class Pair(NamedTuple):
 
     @property
     def turns(self) -> tuple[str, ...]:
-        """The context and the query: what a model that reads several turns is asked."""
+        """The context and the query: the input of a model that reads several turns."""
         return (*self.context, self.query)
 
 
@@ -38,8 +38,8 @@ class Dialogue(NamedTuple):
     """The turns of one dialogue.
 
     Attributes:
-        turns: what was said, in order.
-        where: `file:line` of its first turn.
+        turns: In order.
+        where: `file:line` of the first.
     """
 
     turns: list[str]
@@ -51,17 +51,17 @@ class ReadReport:
     """The account of one reading of a corpus.
 
     Attributes:
-        dialogues: dialogues of two turns or more.
+        dialogues: Dialogues of two turns or more.
         pairs: (query, reply) pairs; 0 where only dialogues were asked for.
-        dropped: how much was left out, by reason.
+        dropped: How much was left out, by reason.
         first: `file:line` of the first thing left out, by reason.
-        bytes_expected: bytes of the texts that will be read, as `Source.size` counts them.
-        bytes_read: bytes of those of them that are read to their end.
-        unread_lines: lines of which nothing is known but that they were there. A reader whose
-            dialogues go over several lines compares it, for what follows one answers nothing.
-        looked_at: the first 1000 pairs, each text cut to 200 characters.
-        cure: what to do where query or reply turn out to be something else.
-        check: called now and then while lines are read; what it raises ends the reading.
+        bytes_expected: Bytes of the texts that will be read, as `Source.size` counts them.
+        bytes_read: Bytes of those of them that are read to their end.
+        unread_lines: Lines of which nothing is known except that they were there. A reader of
+            dialogues over several lines compares it, for what follows such a line answers nothing.
+        looked_at: The first 1000 pairs, each text cut to 200 characters.
+        cure: What to do where query or reply turn out to be something else.
+        check: Called now and then while lines are read; what it raises ends the reading.
     """
 
     dialogues: int = 0
@@ -80,36 +80,32 @@ class ReadReport:
         """Counts something that is left out.
 
         Args:
-            reason: what is wrong with it, as a noun in the singular.
+            reason: What is wrong with it, as a noun in the singular.
             where: `file:line` of it.
-            count: how many of them.
+            count: How many of them.
         """
         self.dropped[reason] = self.dropped.get(reason, 0) + count
         self.first.setdefault(reason, where)
 
     def add_pair(self, query: str, reply: str) -> None:
-        """Counts a pair and looks at it if it is one of the first."""
+        """Counts a pair, and keeps it if it is one of the first."""
         self.pairs += 1
         if len(self.looked_at) < _LOOKED_AT:
             self.looked_at.append((query[:_LOOKED_AT_LENGTH], reply[:_LOOKED_AT_LENGTH]))
 
     def warnings(self) -> list[str]:
-        """Says where the first queries or replies are no talk, each in a line."""
+        """Returns a line for each side of the first pairs that is no talk."""
         sides = zip(("queries", "replies"), zip(*self.looked_at, strict=True), strict=False)
-        labels = {side: find_label(values) for side, values in sides}
+        kinds = {side: find_kind(values) for side, values in sides}
         return [
-            f"nearly all {side} look like {label}, which would be learned as talk; {self.cure}"
-            for side, label in labels.items()
-            if label
+            f"nearly all {side} look like {kind}, which would be learned as talk; {self.cure}"
+            for side, kind in kinds.items()
+            if kind
         ]
 
     @contextlib.contextmanager
     def reading(self, file: IO[bytes]) -> Iterator[None]:
-        """Counts what is read of a text, while it is open, as read.
-
-        Args:
-            file: the text, at its beginning.
-        """
+        """Counts what is read of a text, from its beginning, while it is open."""
         self._open = file
         try:
             yield
@@ -118,7 +114,7 @@ class ReadReport:
             self.bytes_read += file.tell()
 
     def share_read(self) -> float:
-        """Says which share of the texts' bytes is read, from 0 to 1."""
+        """Returns which share of the texts' bytes is read, from 0 to 1."""
         if not self.bytes_expected:
             return 0.0
         # Asked of the file now and then, which costs nothing; counting lines would.
@@ -126,7 +122,7 @@ class ReadReport:
         return min(1.0, (self.bytes_read + here) / self.bytes_expected)
 
     def main_reason(self) -> str | None:
-        """Names the reason for which most was left out, or None where nothing was."""
+        """Returns the reason for which most was left out, or None where nothing was."""
         return max(self.dropped, key=lambda reason: self.dropped[reason], default=None)
 
     def summary(self) -> str:

@@ -24,10 +24,10 @@ class Source:
     """One text of a corpus.
 
     Attributes:
-        path: the file on the disk: the text itself, or the zip it is in.
-        member: its name in the zip, "" for a file of its own.
-        size: its bytes as far as they are known: in a zip unpacked, of a .gz, .bz2 or .xz packed.
-        options: how it is to be read.
+        path: The file on the disk: the text itself, or the zip that holds it.
+        member: Its name in the zip, "" outside of one.
+        size: Its bytes as far as they are known: in a zip unpacked, of a .gz, .bz2 or .xz packed.
+        options: How it is to be read.
     """
 
     path: Path
@@ -37,12 +37,12 @@ class Source:
 
     @property
     def name(self) -> str:
-        """How messages name it: on one line, whatever its name is."""
+        """Its name in messages: on one line, whatever it is."""
         return make_printable(f"{self.path}/{self.member}" if self.member else str(self.path))
 
     @property
     def depth(self) -> int:
-        """How many directories it is in, for comparison within one corpus."""
+        """The number of directories it is in, for comparison within one corpus."""
         return len(self.path.parts) + len(PurePosixPath(self.member).parts)
 
     @property
@@ -59,19 +59,16 @@ def make_printable(text: str) -> str:
 def find_sources(
     path: Path, reads: Callable[[str], bool], options: ReadOptions = AS_FOUND
 ) -> list[Source]:
-    """Lists the texts of a corpus in a fixed order.
+    """Lists the texts of a corpus, sorted by path.
 
     Args:
-        path: a text file, which is taken whatever its name; a zip; or a directory, searched with
+        path: A text file, which is taken whatever its name; a zip; or a directory, searched with
             all below it. Hidden files are passed over.
-        reads: whether a reader wants a file of this name (as `Source.file_name` has it).
-        options: how the texts are to be read.
-
-    Returns:
-        The texts, sorted by path.
+        reads: Whether a reader wants a file of this name (as `Source.file_name` has it).
+        options: How the texts are to be read.
 
     Raises:
-        ChatbotError: there is nothing at the path, it cannot be read, or it is a damaged zip or a
+        ChatbotError: There is nothing at the path, it cannot be read, or it is a damaged zip or a
             zip bomb.
     """
     if os.path.isdir(path):
@@ -86,11 +83,8 @@ def find_sources(
 def check_file(path: Path) -> None:
     """Checks that a file is there, and one that ends: no pipe, no device.
 
-    Args:
-        path: a file.
-
     Raises:
-        ChatbotError: it is not.
+        ChatbotError: It is not.
     """
     if not os.path.isfile(path):
         problem = "is neither a file nor a directory" if os.path.lexists(path) else "does not exist"
@@ -98,13 +92,10 @@ def check_file(path: Path) -> None:
 
 
 def is_zip(path: Path) -> bool:
-    """Says whether a file is a zip.
-
-    Args:
-        path: a file.
+    """Tells whether a file is a zip.
 
     Raises:
-        ChatbotError: it cannot be read, or begins as a zip and does not end as one.
+        ChatbotError: It cannot be read, or begins as a zip and does not end as one.
     """
     with _explaining(Source(path)), open(path, "rb") as file:
         start = file.read(len(_ZIP_START))
@@ -119,14 +110,11 @@ def is_zip(path: Path) -> bool:
 def open_source(source: Source) -> Iterator[IO[bytes]]:
     """Opens a text for reading, and turns what goes wrong while it is open into one line.
 
-    Args:
-        source: a text.
-
     Yields:
         Its bytes, unpacked; `tell` counts those that `Source.size` does.
 
     Raises:
-        ChatbotError: it cannot be read, or it is a bomb.
+        ChatbotError: It cannot be read, or it is a bomb.
     """
     with _explaining(source):
         if not source.member:

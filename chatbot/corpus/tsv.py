@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 
 from chatbot.corpus.columns import choose_columns
 from chatbot.corpus.lines import read_lines
+from chatbot.corpus.reader import Reader, end_in, read_each
 from chatbot.corpus.report import Dialogue, ReadReport
-from chatbot.corpus.rows import read_rows
 from chatbot.corpus.sources import Source
-
-NEEDS = "*.tsv file"
-
-
-def reads(file_name: str) -> bool:
-    """Says whether a file of this name is one of the format's."""
-    return file_name.lower().endswith(".tsv")
+from chatbot.corpus.table_rows import read_rows
 
 
-def read(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
-    """Reads the pairs, each as a dialogue of two turns.
+def _read_file(source: Source, report: ReadReport) -> Iterator[Dialogue]:
+    with closing(read_lines(source, report)) as lines:
+        rows = read_rows(lines, "\t", source.name, report)
+        yield from choose_columns(source, rows, "line without a tab", report)
 
-    Args:
-        sources: the files.
-        report: counts the lines that are left out.
 
-    Yields:
-        The dialogues.
-    """
-    for source in sources:
-        with closing(read_lines(source, report)) as lines:
-            rows = read_rows(lines, "\t", source.name, report)
-            yield from choose_columns(source, rows, "line without a tab", report)
+READER = Reader("*.tsv file", end_in(".tsv"), read_each(_read_file), has_columns=True)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 WINDOW_BATCHES = 256
 """Most batches whose pairs are sorted by length together."""
 REPLY_STEP = 2
-"""Replies whose lengths differ by less than this share batches, sorted by their queries."""
+"""Replies whose lengths differ by less than this share batches, sorted by query length."""
 LEAST_WINDOWS = 4
 """Windows in a training epoch, even in a small corpus: in one window of all pairs the same pairs
 would meet in a batch every time."""
@@ -35,13 +35,7 @@ class BatchPlan:
         batch_size: int,
         seed: int,
     ) -> None:
-        """Takes the lengths; nothing is computed before the first batch.
-
-        Args:
-            query_lengths: `int [pairs]`.
-            reply_lengths: `int [pairs]`.
-            batch_size: Pairs a batch.
-            seed: From 0.
+        """Takes the lengths, `int [pairs]`; nothing is computed before the first batch.
 
         Raises:
             ValueError: There is no pair, the lengths are not as many, or a number is out of range.
@@ -66,14 +60,10 @@ class BatchPlan:
         return _count_batches(len(self._query_lengths), self._batch_size)
 
     def indices(self, epoch: int, n: int) -> npt.NDArray[np.int64]:
-        """Says which pairs make a batch.
+        """Says which pairs make batch n of an epoch, both from 0.
 
         The first call of an epoch permutes all pairs (about a second for 10 million); the others
         take well under a millisecond.
-
-        Args:
-            epoch: From 0.
-            n: The batch's number in the epoch, from 0.
 
         Returns:
             `int64 [B]`, numbers of pairs, the same for the same arguments and seed at any time.
@@ -125,12 +115,7 @@ class EvaluationPlan:
         reply_lengths: npt.NDArray[np.integer[Any]],
         batch_size: int,
     ) -> None:
-        """Takes the lengths.
-
-        Args:
-            query_lengths: `int [pairs]`.
-            reply_lengths: `int [pairs]`.
-            batch_size: Pairs a batch.
+        """Takes the lengths, `int [pairs]`.
 
         Raises:
             ValueError: There is no pair, the lengths are not as many, or the batch size is below 1.

@@ -15,6 +15,7 @@ from pathlib import Path
 from absl import logging
 
 from chatbot.errors import ChatbotError
+from chatbot.system.files import flush_to_disk
 
 _KEY = re.compile("[0-9a-f]{32}")
 _BUILDING = ".building-"
@@ -37,11 +38,8 @@ def find_or_build(
     Args:
         cache_dir: Where the directories live; made if it is missing.
         key: Name of the directory, a hash of all that its content depends on.
-        is_whole: Says whether a directory has all its files; must be False for an absent one.
+        is_whole: Tells whether a directory has all its files; must be False for an absent one.
         build: Writes and flushes the files into the empty directory it is given.
-
-    Returns:
-        The directory.
 
     Raises:
         ChatbotError: The directory cannot be written, or `build` raised it.
@@ -62,15 +60,10 @@ def find_or_build(
 
 
 def link_from(places: Iterable[Path], target: Path, is_whole: Callable[[Path], bool]) -> bool:
-    """Fills a directory with hard links to the files of another, so that neither needs the other.
-
-    Args:
-        places: Where the other one may be; the first whole one is taken.
-        target: An empty directory.
-        is_whole: As for `find_or_build`.
+    """Fills an empty directory with hard links to the files of the first whole one of several.
 
     Returns:
-        Whether there was one, on the same file system and such that it may be linked to.
+        Whether there was one, on the same file system, that may be linked to.
     """
     for place in filter(is_whole, places):
         with contextlib.suppress(OSError):
@@ -84,28 +77,10 @@ def link_from(places: Iterable[Path], target: Path, is_whole: Callable[[Path], b
 
 
 def keep_only(cache_dir: Path, kept: Collection[Path]) -> None:
-    """Removes all directories that `find_or_build` has made but some.
-
-    Args:
-        cache_dir: Where the directories live; what nobody may remove stays.
-        kept: The directories that stay.
-    """
+    """Removes all directories that `find_or_build` has made, except some and what it may not."""
     for entry in cache_dir.iterdir():
         if _KEY.fullmatch(entry.name) and entry not in kept:
             shutil.rmtree(entry, ignore_errors=True)
-
-
-def flush_directory(directory: Path) -> None:
-    """Flushes a directory's own entries (names, not contents) to the disk.
-
-    Args:
-        directory: The directory.
-    """
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -133,11 +108,11 @@ def _build_aside(directory: Path, build: Callable[[Path], None]) -> None:
         aside.chmod(directory.parent.stat().st_mode & 0o777)
         (aside / "new").mkdir()
         build(aside / "new")
-        flush_directory(aside / "new")
+        flush_to_disk(aside / "new")
         if directory.exists():
             os.replace(directory, aside / "damaged")
         os.replace(aside / "new", directory)
-        flush_directory(directory.parent)
+        flush_to_disk(directory.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

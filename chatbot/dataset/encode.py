@@ -1,8 +1,8 @@
 """Encodes a corpus once, so that training never tokenizes again.
 
 One pass cuts the text into tokens and streams them out under provisional numbers; then the
-vocabulary is known, and a second pass over the numbers alone gives them their final ids. Nothing
-here holds more than a chunk of the corpus in memory, but for the table of its different words.
+vocabulary is known, and a second pass over the numbers alone gives them their final ids. Except for
+the table of its different words, no more than a chunk of the corpus is held in memory.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from chatbot.text import SPECIAL_TOKENS, Vocabulary, tokenize
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}{unit} [{elapsed}<{remaining}, {rate_fmt}]"
 """The percentage is one of the texts' bytes: how many pairs there are shows only at the end."""
-_PAIRS_SHOWN = 500  # at a time
+_PAIRS_SHOWN = 500  # at once
 _FIRST_PAIRS = 3
-_PAIRS_HEEDED = 100  # at a time
+_PAIRS_A_CHECK = 100
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,9 @@ class EncodingConfig:
 
 
 def is_held_out(dialogue: int, settings: EncodingConfig) -> bool:
-    """Says whether a dialogue belongs to the validation part.
+    """Tells whether a dialogue, by its number in the corpus, belongs to the validation part.
 
-    Args:
-        dialogue: The dialogue's running number in its corpus.
-        settings: Its `seed` and `validation_share` decide, with the number, and nothing else.
-
-    Returns:
-        True for about `validation_share` of all dialogues.
+    The number, the `seed` and the `validation_share` decide, and nothing else.
     """
     # Python's own hash of a string differs from process to process.
     digest = hashlib.blake2b(f"{settings.seed}:{dialogue}".encode(), digest_size=8).digest()
@@ -115,7 +110,7 @@ def write_encoded(
     options = ReadOptions(settings.encoding, settings.columns)
     pairs: Iterable[Pair] = read_pairs(path, corpus_format, report, settings.context_turns, options)
     if check is not None:
-        pairs = _heed(pairs, check)
+        pairs = _check_often(pairs, check)
     _divide(_show(pairs, report) if progress else pairs, parts, settings)
     _refuse_empty_parts(os.fspath(path), parts, settings)
     if vocabulary is None:
@@ -135,9 +130,9 @@ def write_encoded(
     write_meta(directory, meta)
 
 
-def _heed(pairs: Iterable[Pair], check: Callable[[], None]) -> Iterator[Pair]:
+def _check_often(pairs: Iterable[Pair], check: Callable[[], None]) -> Iterator[Pair]:
     for number, pair in enumerate(pairs):
-        if number % _PAIRS_HEEDED == 0:
+        if number % _PAIRS_A_CHECK == 0:
             check()
         yield pair
 

@@ -59,20 +59,14 @@ class EncodedCorpus:
         summary: What the part holds, by name: `pairs`, `dialogues`, `query_tokens`,
             `context_tokens` (those of them before the turn to reply to, separators counted),
             `reply_tokens` (end tokens counted), `unknown_tokens` and `unknown_share` (of all tokens
-            but the context's and the end tokens), `cut_queries` (whose last turn is cut),
+            except the context's and the end tokens), `cut_queries` (whose last turn is cut),
             `cut_replies`, `vocabulary_size`; and of the whole source `dropped` (how many by
             reason), `first_dropped` (where each reason first applied), `first_pairs` (three, as
             text) and `warnings`.
     """
 
     def __init__(self, directory: Path, part: str, vocabulary_size: int, source: str = "") -> None:
-        """Maps the files.
-
-        Args:
-            directory: A whole encoded corpus.
-            part: `train` or `validation`.
-            vocabulary_size: Words in its vocabulary.
-            source: The fingerprint of its corpus.
+        """Maps the files of `train` or `validation`.
 
         Raises:
             ValueError: The directory is not whole or has no such part.
@@ -94,24 +88,11 @@ class EncodedCorpus:
         return len(self.query_lengths)
 
     def batch(self, indices: npt.NDArray[np.integer[Any]]) -> Batch:
-        """Gathers pairs into a batch.
-
-        Args:
-            indices: `int [B]`, numbers of pairs, from 0.
-
-        Returns:
-            The pairs in the order of the indices, as wide as the longest of them.
-        """
+        """Gathers pairs by their numbers, `int [B]`, as wide as the longest of them."""
         return Batch(*self._query.gather(indices), *self._reply.gather(indices))
 
     def find_in(self, other: EncodedCorpus) -> npt.NDArray[np.bool_]:
-        """Finds the pairs that occur in another corpus too, query and reply word for word.
-
-        Args:
-            other: The other one.
-
-        Returns:
-            `bool [pairs]`.
+        """Finds the pairs, `bool [pairs]`, that another corpus has too, word for word.
 
         Raises:
             ChatbotError: The hashes of the other's pairs cannot be read.
@@ -122,11 +103,7 @@ class EncodedCorpus:
         return found
 
     def describe(self) -> str:
-        """Writes the summary in two lines for a reader.
-
-        Returns:
-            What is there, and what was left out.
-        """
+        """Says in two lines what is there, and what was left out."""
         holds = self.summary
         dropped = ", ".join(
             f"{count:,} x {reason} (first {holds['first_dropped'][reason]})"
@@ -157,10 +134,7 @@ class Corpora(NamedTuple):
     vocabulary: Vocabulary
 
     def quote(self, indices: npt.NDArray[np.integer[Any]]) -> str:
-        """Writes the first few pairs of a batch back as text.
-
-        Args:
-            indices: `int [B]`, numbers of pairs to learn.
+        """Writes the first few training pairs of a batch, `int [B]`, back as text.
 
         Returns:
             One line, such as `"hello" -> "hi", "who are you?" -> "a bot." and 6 more`.

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chatbot.dataset.pair_hashes import hash_pair
+from chatbot.system.files import flush_to_disk, write_json
 from chatbot.text import SPECIAL_TOKENS, UNK, Vocabulary, end_reply, join_turns
 
 FORMAT = 4
@@ -52,13 +53,10 @@ class WordTable(dict[str, int]):
         return number
 
     def count(self, counts: npt.NDArray[np.int64]) -> Iterator[tuple[str, int]]:
-        """Yields the words that occur; the special tokens are no words.
+        """Yields each word that occurs, special tokens excepted, and how often it occurs.
 
         Args:
             counts: `int64 [numbers]`, how often each number occurs.
-
-        Yields:
-            A word and how often it occurs.
         """
         for number, (word, count) in enumerate(zip(self, counts.tolist())):
             if number >= len(SPECIAL_TOKENS) and count:
@@ -66,9 +64,6 @@ class WordTable(dict[str, int]):
 
     def final_ids(self, vocabulary: Vocabulary) -> npt.NDArray[Any]:
         """Looks up the vocabulary's id of each number.
-
-        Args:
-            vocabulary: The words that are kept.
 
         Returns:
             `[numbers]` of the type in which ids are stored: `uint16` where it suffices.
@@ -80,7 +75,7 @@ class WordTable(dict[str, int]):
 
 
 class KnownWords(WordTable):
-    """Numbers words as a vocabulary does; a word that it lacks is not learned."""
+    """Numbers words as a vocabulary does and learns no others."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         dict.__init__(self, ((word, number) for number, word in enumerate(vocabulary.words)))
@@ -105,7 +100,7 @@ class PartWriter:
         Args:
             directory: Where to write.
             name: `TRAIN` or `VALIDATION`.
-            words: Numbers the words; shared by the parts.
+            words: Numbers the words; the parts share it.
             max_length: Most tokens of a turn, the reply's end token among them.
         """
         self.name = name
@@ -130,10 +125,10 @@ class PartWriter:
         """Ends the reply of a pair, cuts both sides to length and takes the pair in.
 
         Args:
-            dialogue: The running number of its dialogue.
-            query: The tokens of the query.
-            reply: The tokens of the reply, without an end token.
-            context: The tokens of each turn that stands before the query in it, oldest first.
+            dialogue: The number of its dialogue.
+            query: Tokens.
+            reply: Tokens, without an end token.
+            context: The tokens of each earlier turn that the query includes, oldest first.
         """
         if dialogue != self._last_dialogue:
             self._dialogues += 1
@@ -162,10 +157,7 @@ class PartWriter:
         self._hashes.clear()
 
     def finish(self, final_ids: npt.NDArray[Any]) -> dict[str, int]:
-        """Replaces the word table's numbers in the files by the vocabulary's ids.
-
-        Args:
-            final_ids: `[numbers]`, the id of each number.
+        """Replaces the word table's numbers in the files by the vocabulary's ids, `[numbers]`.
 
         Returns:
             What the part holds: pairs, dialogues, tokens and cut turns.
@@ -248,32 +240,23 @@ def _append(path: Path, content: bytes) -> None:
 
 
 def write_meta(directory: Path, meta: dict[str, Any]) -> None:
-    """Flushes the files of a directory to the disk and then describes them in `meta.json`.
+    """Flushes the closed files of a directory to the disk and then describes them in `meta.json`.
 
-    Args:
-        directory: All its files are written and closed.
-        meta: What to say besides the format, the files' sizes and the vocabulary's digest.
+    Format, sizes and the vocabulary's digest are added to `meta`.
     """
     sizes = _measure(directory)
     for name in sizes:
-        with open(directory / name, "rb") as data:
-            os.fsync(data.fileno())
+        flush_to_disk(directory / name)
     content = {**meta, "format": FORMAT, "sizes": sizes, "vocabulary": _digest(directory)}
-    with open(directory / META_FILE, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1, sort_keys=True)
-        file.flush()
-        os.fsync(file.fileno())
+    write_json(directory / META_FILE, content)
 
 
 def read_meta(directory: Path) -> dict[str, Any] | None:
-    """Reads the description of an encoded corpus and checks that its files are all there.
-
-    Args:
-        directory: The directory that `write_meta` described.
+    """Reads `meta.json` and checks the files that it describes.
 
     Returns:
-        The content of `meta.json`, or None if the directory is absent, of another format, or one
-        of its files has changed its size, or the vocabulary its content.
+        Its content, or None if the directory is absent or of another format, the size of a file
+        has changed, or the vocabulary's content.
     """
     try:
         meta = json.loads((directory / META_FILE).read_text(encoding="utf-8"))

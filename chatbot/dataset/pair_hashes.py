@@ -26,8 +26,8 @@ def hash_pair(query: Sequence[str], reply: Sequence[str]) -> bytes:
     """Hashes a pair.
 
     Args:
-        query: The tokens of the turn that is answered, not cut to any length.
-        reply: The tokens of the reply, not cut either, without an end token.
+        query: The tokens of the turn that is answered, uncut.
+        reply: The tokens of the reply, uncut, without an end token.
 
     Returns:
         8 bytes, the same on every machine: BLAKE2b of the tokens, blanks between them and a tab
@@ -38,11 +38,7 @@ def hash_pair(query: Sequence[str], reply: Sequence[str]) -> bytes:
 
 
 def find_known(hashes: npt.NDArray[np.uint64], path: Path) -> npt.NDArray[np.bool_] | None:
-    """Finds which hashes occur in a file, reading it in pieces.
-
-    Args:
-        hashes: `uint64 [N]`.
-        path: The file of hashes.
+    """Tells which hashes, `uint64 [N]`, occur in a file, which is read in pieces.
 
     Returns:
         `bool [N]`, or None where there is no such file.

@@ -18,8 +18,8 @@ def prefetch(items: Iterable[Item], depth: int = 2) -> Generator[Item, None, Non
         depth: Most items that wait at a time.
 
     Yields:
-        The items in their order. What drawing raises is raised here, in its turn. Closing the
-        generator ends the thread.
+        The items in order; what drawing raises is raised in its turn. Closing the generator ends
+        the thread.
     """
     iterator = iter(items)
     end = object()

@@ -39,7 +39,7 @@ __all__ = [
 def check_directory(
     model_dir: str, searches: Sequence[Search], settings: Mapping[str, Any] | None = None
 ) -> None:
-    """Finds before the work begins what would stop `evaluate_directories`; arguments as for it.
+    """Finds before the work begins what would stop `evaluate_directories`.
 
     Raises:
         ChatbotError: There is no model, it is damaged, or a search does not fit it.
@@ -57,16 +57,13 @@ def evaluate_directories(
     searches: Sequence[Search],
     settings: Mapping[str, Any] | None = None,
 ) -> list[Evaluation]:
-    """Loads models, measures everything, and compares each further model with the first one.
+    """Loads models, measures everything, and compares each further model with the first.
 
     Args:
         model_dirs: Their directories, at least one.
         pairs: At least one pair.
         searches: What to compare with greedy search and the model's own beam.
         settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
-
-    Returns:
-        What was found out about each.
 
     Raises:
         ChatbotError: A model cannot be loaded, or a search does not fit it.
@@ -95,11 +92,7 @@ def evaluate_directories(
 
 
 def format_figures(evaluations: Sequence[Evaluation]) -> str:
-    """Writes the tables and the notes for a terminal.
-
-    Args:
-        evaluations: At least one model.
-    """
+    """Writes the tables and the notes for a terminal."""
     parts = [format_table(table) for table in list_tables(evaluations)]
     signatures = evaluations[0].figures["signatures"]
     lines = [f"{name} by sacrebleu: {text}" for name, text in signatures.items()]
@@ -110,21 +103,12 @@ def format_figures(evaluations: Sequence[Evaluation]) -> str:
 
 
 def format_examples(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> str:
-    """Writes what every search replies to queries as a Markdown table.
-
-    Args:
-        evaluations: At least one model.
-        pairs: The first of the pairs that they were measured on.
-    """
+    """Writes what every search replies to the first queries as a Markdown table."""
     return format_markdown(list_examples(evaluations, pairs))
 
 
 def write_figures(path: Path, evaluations: Sequence[Evaluation]) -> None:
-    """Writes the figures as JSON, as `chatbot.programs.evaluate` describes it.
-
-    Args:
-        path: The file.
-        evaluations: At least one model.
+    """Writes the figures as the JSON that `chatbot.programs.evaluate` describes.
 
     Raises:
         ChatbotError: The file cannot be written.

@@ -1,4 +1,4 @@
-"""A model beside another one that was measured on the same pairs."""
+"""A model compared with another one that was measured on the same pairs."""
 
 from __future__ import annotations
 
@@ -6,23 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from chatbot.evaluation.intervals import find_difference
+from chatbot.evaluation.intervals import Chosen, find_difference
 from chatbot.evaluation.material import Material, subtract
 from chatbot.evaluation.perplexity import estimate_perplexity
-from chatbot.evaluation.replies import Chosen
 
 
 def subtract_models(material: Material, first: Material) -> dict[str, Any]:
-    """Subtracts the figures of one model from those of another one.
-
-    Args:
-        material: The one model's.
-        first: The other's, of the same pairs.
+    """Subtracts the first model's figures from those of another one, over the same pairs.
 
     Returns:
         `pairs`, `perplexity` (its `difference` and `interval`, or None where the two count other
         tokens) and `searches` ({search that both have: {figure: difference and interval}}); and
-        `unseen`, the same by the pairs that neither has learned from, or None where there is none.
+        `unseen`, the same over the pairs that neither has learned from, or None where there is
+        none.
     """
     unseen = material.unseen & first.unseen
     return {

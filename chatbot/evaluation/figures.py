@@ -12,9 +12,10 @@ import numpy as np
 from chatbot.bot import Chatbot
 from chatbot.corpus import Pair
 from chatbot.dataset.pair_hashes import HASH_TYPE, find_known, hash_pair
+from chatbot.evaluation.intervals import Chosen
 from chatbot.evaluation.material import Material
 from chatbot.evaluation.perplexity import score_pairs
-from chatbot.evaluation.replies import Chosen, list_signatures, run_search, spell, take_replies
+from chatbot.evaluation.replies import list_signatures, run_search, spell, take_replies
 from chatbot.evaluation.searches import PEOPLE, Search, list_searches, name_beam
 from chatbot.settings.config import SearchConfig
 from chatbot.text import SEPARATOR, tokenize
@@ -28,9 +29,9 @@ class Evaluation:
 
     Attributes:
         name: The model's name.
-        figures: What `evaluate` gives.
+        figures: From `evaluate`.
         replies: {search: its first reply to each query}.
-        reports: The training's reports.
+        reports: The reports of its training.
     """
 
     name: str
@@ -68,8 +69,7 @@ def evaluate(
         seen: `bool [N]`, the pairs that the model has learned from, or None where nobody knows.
 
     Returns:
-        {figure: value} as `chatbot.programs.evaluate` describes it, and what the figures are made
-        from.
+        The figures that `chatbot.programs.evaluate` describes, and what they are made from.
 
     Raises:
         ChatbotError: A search does not fit the model's own settings.
@@ -103,7 +103,7 @@ def _gather(
 def _measure_both(
     own: SearchConfig, material: Material, listed: Sequence[Search]
 ) -> dict[str, Any]:
-    """Measures by all pairs and by those that the model has not learned from."""
+    """Measures over all pairs and over those that the model has not learned from."""
     count, seen = len(material.queries), material.seen
     flat, rows = material.measure(np.ones(count, np.bool_))
     unseen_flat, unseen_rows = material.measure(material.unseen)

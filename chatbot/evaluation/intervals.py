@@ -1,10 +1,10 @@
-"""How sure a figure is, and a difference of two: each again without each of the dialogues.
+"""How sure a figure or a difference of two is: the jackknife over dialogues.
 
-Pairs of one dialogue depend on one another, so the dialogues are what is resampled. The delete-one
-jackknife (Tukey 1958; Efron and Tibshirani 1993, chapter 11) suits every figure here. The usual
-bootstrap does not: a dialogue that is drawn twice adds no new n-gram, so distinct-n of each drawn
-corpus lies below that of the corpus itself, often all of a percentile interval does. For BLEU and
-chrF, which Koehn 2004 resamples so, the two agree.
+Pairs of one dialogue depend on one another, so whole dialogues are left out, one at a time. The
+delete-one jackknife (Tukey 1958; Efron and Tibshirani 1993, chapter 11) suits every figure here.
+The usual bootstrap does not: a dialogue that is drawn twice adds no new n-gram, so distinct-n of
+each drawn corpus lies below that of the corpus itself, and often a whole percentile interval does.
+For BLEU and chrF, which Koehn 2004 resamples that way, the two agree.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 Numbers = npt.NDArray[np.float64]
+Chosen = npt.NDArray[np.bool_]
+"""`bool [N]`: which of N pairs count."""
 
 LEAST_DIALOGUES = 10
 """Dialogues that an interval needs."""
@@ -45,27 +47,17 @@ class Dialogues:
     Attributes:
         count: How many there are, D.
         places: `int64 [N]`, from 0 to D - 1, the dialogue of each pair.
+        are_enough: Whether they are enough for an interval.
     """
 
     def __init__(self, numbers: npt.NDArray[np.int64]) -> None:
-        """Takes what names each pair's dialogue.
-
-        Args:
-            numbers: `int64 [N]`, any numbers, the same for pairs of one dialogue.
-        """
+        """Takes `int64 [N]`, any numbers that are the same for pairs of one dialogue."""
         found, self.places = np.unique(numbers, return_inverse=True)
         self.count = len(found)
         self.are_enough = self.count >= LEAST_DIALOGUES
 
     def sum(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Adds up by dialogues.
-
-        Args:
-            values: `[N, ...]`, of each pair.
-
-        Returns:
-            `[D, ...]`, of each dialogue.
-        """
+        """Adds up `[N, ...]` of the pairs to `[D, ...]` of the dialogues."""
         sums = np.zeros((self.count, *values.shape[1:]), values.dtype)
         np.add.at(sums, self.places, values)
         return sums
@@ -77,7 +69,7 @@ class Dialogues:
 
         Args:
             counts: `int64 [N, K]`, what each pair adds to the sums.
-            compute: Makes the figure of K sums.
+            compute: Returns the figure for K sums.
         """
         value = compute(counts.sum(axis=0).tolist())
         if not self.are_enough:
@@ -87,12 +79,7 @@ class Dialogues:
         return Estimate(value, np.array([compute(sums) for sums in rest]))
 
     def estimate_mean(self, values: npt.NDArray[Any], weights: npt.NDArray[Any]) -> Estimate:
-        """Estimates a sum over another one.
-
-        Args:
-            values: `[N]`, what each pair adds to the one.
-            weights: `[N]`, to the other; above 0.
-        """
+        """Estimates the sum of `[N]` values over the sum of `[N]` weights, each above 0."""
         value = float(values.sum() / weights.sum())
         if not self.are_enough:
             return Estimate(value, np.zeros(0))
@@ -103,15 +90,15 @@ class Dialogues:
 def find_interval(estimate: Estimate, highest: float = math.inf) -> list[float] | None:
     """Finds the 95 % interval of a figure.
 
-    It lies around the figure's logarithm where there is one, so that a small BLEU has an interval
+    It is symmetric around the logarithm of a positive figure, so that a small BLEU has an interval
     above 0 that is longer upwards.
 
     Args:
         estimate: The figure.
-        highest: The greatest value that it can have; the least is 0 unless it is negative.
+        highest: Its greatest possible value; the least is 0 unless the figure is negative.
 
     Returns:
-        [low, high]; None where there are too few dialogues, or none of them makes a difference.
+        [low, high]; None where the dialogues are too few, or none of them makes a difference.
     """
     value, points = estimate
     is_positive = value > 0 and bool((points > 0).all())
@@ -127,14 +114,10 @@ def find_interval(estimate: Estimate, highest: float = math.inf) -> list[float] 
 
 
 def find_difference(first: Estimate, second: Estimate) -> dict[str, Any]:
-    """Finds how much greater one figure is than another one of the same pairs.
+    """Finds by how much one figure exceeds another one of the same pairs.
 
-    What makes both figures great or small in the same dialogues falls out of the difference: its
-    interval can be far shorter than the figures' own.
-
-    Args:
-        first: The one.
-        second: The other.
+    What makes both figures large or small in the same dialogues cancels out: the interval can be
+    far shorter than the figures' own.
 
     Returns:
         `difference` and its 95 % `interval`, as `find_interval` gives it.
@@ -146,7 +129,7 @@ def find_difference(first: Estimate, second: Estimate) -> dict[str, Any]:
 
 
 def _find_half(points: Numbers, size: float) -> float | None:
-    """Returns half the length of the interval of a figure whose size tells what is rounding."""
+    """Returns half an interval's length; `size` is the figure's, below which all is rounding."""
     freedom = len(points) - 1
     if freedom < 1:
         return None

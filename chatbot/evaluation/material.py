@@ -1,4 +1,4 @@
-"""What the figures of one model are made from, and those of any of the pairs."""
+"""What the figures of one model are made from, and the figures of any of the pairs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from chatbot.evaluation.intervals import (
     LEAST_DIALOGUES,
+    Chosen,
     Dialogues,
     Estimate,
     find_difference,
@@ -17,7 +18,6 @@ from chatbot.evaluation.intervals import (
 )
 from chatbot.evaluation.perplexity import PairLosses, measure_perplexity
 from chatbot.evaluation.replies import (
-    Chosen,
     Replies,
     describe_replies,
     estimate_replies,
@@ -46,7 +46,7 @@ class Material(NamedTuple):
 
     Attributes:
         queries: The queries' tokens, blanks between them.
-        losses: What the model makes of people's replies.
+        losses: The model's losses of people's replies.
         found: {search: its replies}, `GREEDY` among them.
         people: The corpus' own replies.
         beam: The name of the model's own beam, which may not be there.
@@ -66,14 +66,7 @@ class Material(NamedTuple):
         return np.zeros(len(self.queries), np.bool_) if self.seen is None else ~self.seen
 
     def estimate(self, chosen: Chosen) -> dict[str, Estimates]:
-        """Estimates the figures of replies by some of the pairs.
-
-        Args:
-            chosen: `bool [N]`, at least one.
-
-        Returns:
-            {search: {figure: its estimate}}, people among them.
-        """
+        """Estimates {search: {figure}} over at least one pair, people among the searches."""
         dialogues = Dialogues(self.losses.dialogues[chosen])
         rows = {
             name: estimate_replies(replies, self.found[GREEDY], chosen, dialogues)
@@ -82,14 +75,11 @@ class Material(NamedTuple):
         return {**rows, PEOPLE: describe_replies(self.people, chosen, dialogues)}
 
     def measure(self, chosen: Chosen) -> tuple[dict[str, Any], dict[str, dict[str, Any] | None]]:
-        """Measures by some of the pairs.
-
-        Args:
-            chosen: `bool [N]`.
+        """Measures over some of the pairs, perhaps none.
 
         Returns:
             {figure: value} of the corpus and of the plain searches, and {search: {figure: value}},
-            people among them; None in place of what needs a pair where there is none.
+            people among them; None for what needs a pair where there is none.
         """
         rows: dict[str, dict[str, Any] | None] = dict.fromkeys([*self.found, PEOPLE])
         if chosen.any():
@@ -106,7 +96,7 @@ class Material(NamedTuple):
         return {**measure_perplexity(self.losses, chosen), **self._summarise(rows)}, rows
 
     def _summarise(self, rows: Mapping[str, dict[str, Any] | None]) -> dict[str, Any]:
-        """Gives figures of the plain searches names of their own."""
+        """Names figures of the plain searches for the top level."""
         names = [(GREEDY, "recall", "greedy_recall")]
         if self.beam in rows:
             names.append((self.beam, "recall", f"{self.beam.replace(' ', '_')}_recall"))
@@ -114,7 +104,7 @@ class Material(NamedTuple):
         return {flat: (rows[row] or {}).get(figure) for row, figure, flat in names}
 
     def list_notes(self) -> list[str]:
-        """Words what a reader of the figures must know."""
+        """Writes what a reader of the figures must know."""
         notes = []
         if self.seen is None:
             notes.append(
@@ -136,7 +126,7 @@ class Material(NamedTuple):
         return notes
 
     def _list_doubts(self) -> list[str]:
-        """Says of which pairs there are no intervals."""
+        """Says for which pairs there are no intervals."""
         numbers = self.losses.dialogues
         sets = {"the pairs": numbers}
         if self.unseen.any():
@@ -153,12 +143,7 @@ class Material(NamedTuple):
 def subtract(
     first: Estimates, second: Estimates, names: Sequence[str] = COMPARED
 ) -> dict[str, dict[str, Any]]:
-    """Subtracts the figures of one search from those of another one, over the same pairs.
-
-    Args:
-        first: {figure: its estimate} of the one.
-        second: The same of the other.
-        names: The figures.
+    """Subtracts the figures of one search from another's, over the same pairs.
 
     Returns:
         {figure: `difference` and its `interval`}.

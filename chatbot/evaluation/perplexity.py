@@ -1,4 +1,4 @@
-"""How surprised a model is by the replies of a corpus."""
+"""The perplexity of a model on the replies of a corpus."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy.typing as npt
 
 from chatbot.bot import Chatbot
 from chatbot.corpus import Pair
-from chatbot.evaluation.intervals import Dialogues, Estimate, find_interval
+from chatbot.evaluation.intervals import Chosen, Dialogues, Estimate, find_interval
 from chatbot.evaluation.scoring import Scorer
-from chatbot.evaluation.windows import draw_windows
+from chatbot.evaluation.windows import iterate_windows
 from chatbot.network.losses import to_perplexity
 from chatbot.text import UNK, tokenize
 
 
 class PairLosses(NamedTuple):
-    """What a model makes of each pair of a corpus.
+    """A model's loss of each pair of a corpus.
 
     Attributes:
         losses: `float64 [N]`, the loss (nats) of the reply and its end token, if it is not cut.
@@ -37,11 +37,8 @@ class PairLosses(NamedTuple):
     def counts_as(self, other: PairLosses) -> bool:
         """Tells whether another model counts the same tokens of the same pairs.
 
-        Only then can perplexities be compared: a smaller vocabulary or shorter replies alone make
-        a perplexity smaller.
-
-        Args:
-            other: The other model's.
+        Only then can perplexities be compared: a smaller vocabulary or shorter replies alone lower
+        a perplexity.
         """
         return self.unknown_words == other.unknown_words and np.array_equal(
             self.tokens, other.tokens
@@ -49,20 +46,12 @@ class PairLosses(NamedTuple):
 
 
 def score_pairs(bot: Chatbot, pairs: Sequence[Pair]) -> PairLosses:
-    """Scores every pair by teacher forcing.
-
-    Args:
-        bot: The model.
-        pairs: At least one pair.
-
-    Returns:
-        The losses, in the pairs' order.
-    """
+    """Scores every pair, at least one, by teacher forcing."""
     cut = bot.config.corpus
     scorer = Scorer(bot.model, bot.vocabulary, cut.max_length, cut.context_turns)
     found = [
         score
-        for window in draw_windows(pairs, "perplexity")
+        for window in iterate_windows(pairs, "perplexity")
         for score in scorer.score([(pair.turns, pair.reply) for pair in window])
     ]
     words = sorted({token for pair in pairs for token in tokenize(pair.reply)})
@@ -76,12 +65,8 @@ def score_pairs(bot: Chatbot, pairs: Sequence[Pair]) -> PairLosses:
     )
 
 
-def measure_perplexity(found: PairLosses, chosen: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """Measures the perplexity a token over some of the pairs.
-
-    Args:
-        found: From `score_pairs`.
-        chosen: `bool [N]`, the pairs that count.
+def measure_perplexity(found: PairLosses, chosen: Chosen) -> dict[str, Any]:
+    """Measures the perplexity per token over some of the pairs.
 
     Returns:
         `pairs`, `dialogues` (that they come from), `tokens` (end tokens counted), `unknown_share`
@@ -105,13 +90,8 @@ def measure_perplexity(found: PairLosses, chosen: npt.NDArray[np.bool_]) -> dict
     }
 
 
-def estimate_perplexity(found: PairLosses, chosen: npt.NDArray[np.bool_]) -> Estimate:
-    """Estimates the perplexity a token.
-
-    Args:
-        found: From `score_pairs`.
-        chosen: `bool [N]`, the pairs that count, at least one.
-    """
+def estimate_perplexity(found: PairLosses, chosen: Chosen) -> Estimate:
+    """Estimates the perplexity per token over at least one pair."""
     dialogues = Dialogues(found.dialogues[chosen])
     loss = dialogues.estimate_mean(found.losses[chosen], found.tokens[chosen])
     return Estimate(

@@ -13,18 +13,17 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from chatbot.bot import Chatbot
-from chatbot.evaluation.intervals import Dialogues, Estimate
+from chatbot.evaluation.intervals import Chosen, Dialogues, Estimate
 from chatbot.evaluation.searches import Search
 from chatbot.evaluation.statistics import estimate_commonest_share, estimate_distinct
-from chatbot.evaluation.windows import draw_windows
+from chatbot.evaluation.windows import iterate_windows
 from chatbot.text import Query, tokenize
 
-Chosen = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
 
 
 class Replies(NamedTuple):
-    """The reply that a search shows first to each of N queries.
+    """The reply that a search ranks first, for each of N queries.
 
     Attributes:
         texts: The replies.
@@ -32,8 +31,8 @@ class Replies(NamedTuple):
         log_probs: `float64 [N]`, the model's log probabilities (nats) of the replies; empty for
             people's replies.
         best_log_probs: `float64 [N]`, the greatest among all the replies that were found.
-        seconds: Time that all the searches took together; 0 for people's.
-        overlap: What `count_overlap` gives of them; empty for people's.
+        seconds: Time of all the searches together; 0 for people's.
+        overlap: From `count_overlap`; empty for people's.
     """
 
     texts: list[str]
@@ -50,11 +49,7 @@ def spell(text: str) -> str:
 
 
 def take_replies(texts: Sequence[str]) -> Replies:
-    """Takes replies that no search has found.
-
-    Args:
-        texts: The replies.
-    """
+    """Takes replies that no search has found."""
     nothing = np.zeros(0)
     return Replies(list(texts), [spell(text) for text in texts], nothing, nothing, 0.0, {})
 
@@ -64,18 +59,15 @@ def run_search(bot: Chatbot, queries: Sequence[Query], search: Search, people: R
 
     Args:
         bot: The model.
-        queries: The queries, as `Chatbot.reply` takes them.
+        queries: Turns, or lists of turns.
         search: How to search.
         people: The corpus' own replies, one a query.
-
-    Returns:
-        The replies, in the queries' order.
     """
     # The first search of a kind makes its graphs, which takes a second or two.
     bot.replies([""], **search.settings)
     texts, spelled, log_probs, best = [], [], [], []
     seconds = 0.0
-    for window in draw_windows(queries, search.name):
+    for window in iterate_windows(queries, search.name):
         begin = time.perf_counter()
         ranked = bot.replies(window, **search.settings)
         seconds += time.perf_counter() - begin
@@ -91,7 +83,7 @@ def count_overlap(spelled: Sequence[str], expected: Sequence[str]) -> dict[str, 
     """Counts what BLEU and chrF are computed from, one reference a reply.
 
     BLEU is over the tokens of `chatbot.text` on both sides, in lower case, so that Chinese counts
-    by the ideograph and no other tokenizer comes in; chrF is over the same texts' characters.
+    by the ideograph and no other tokenizer is involved; chrF is over the same texts' characters.
 
     Args:
         spelled: The tokens of N replies, blanks between them.
@@ -107,15 +99,7 @@ def count_overlap(spelled: Sequence[str], expected: Sequence[str]) -> dict[str, 
 
 
 def estimate_overlap(overlap: Mapping[str, Counts], dialogues: Dialogues) -> dict[str, Estimate]:
-    """Scores replies against the corpus' own.
-
-    Args:
-        overlap: From `count_overlap`.
-        dialogues: Where the pairs come from.
-
-    Returns:
-        `bleu` and `chrf` of the whole corpus, 0 to 100.
-    """
+    """Estimates `bleu` and `chrf` of the whole corpus, 0 to 100, from `count_overlap`."""
 
     def score(metric: Any, sums: list[int]) -> float:
         return float(metric._compute_score_from_stats(sums).score)
@@ -129,17 +113,11 @@ def estimate_overlap(overlap: Mapping[str, Counts], dialogues: Dialogues) -> dic
 def estimate_replies(
     found: Replies, greedy: Replies, chosen: Chosen, dialogues: Dialogues
 ) -> dict[str, Estimate]:
-    """Estimates the figures of some of a search's replies.
-
-    Args:
-        found: The replies.
-        greedy: Greedy search's.
-        chosen: `bool [N]`, the queries that count, at least one.
-        dialogues: Where the chosen pairs come from.
+    """Estimates the figures of some of a search's replies, at least one.
 
     Returns:
-        `bleu` and `chrf` (see `estimate_overlap`), what `describe_replies` gives,
-        `same_as_greedy_share`, and `mean_log_prob` (nats).
+        `bleu` and `chrf`, what `describe_replies` gives, `same_as_greedy_share`, and
+        `mean_log_prob` (nats).
     """
     pairs = zip(choose(found.spelled, chosen), choose(greedy.spelled, chosen))
     is_same = np.array([reply == first for reply, first in pairs], np.int64)
@@ -154,12 +132,7 @@ def estimate_replies(
 
 
 def describe_replies(found: Replies, chosen: Chosen, dialogues: Dialogues) -> dict[str, Estimate]:
-    """Estimates how rich some replies are, whoever gave them.
-
-    Args:
-        found: The replies.
-        chosen: `bool [N]`, the queries that count, at least one.
-        dialogues: Where the chosen pairs come from.
+    """Estimates how rich some replies are, at least one, whoever gave them.
 
     Returns:
         `distinct_1` and `distinct_2`, `mean_length` (tokens, no end token) and `commonest_share`
@@ -187,17 +160,14 @@ def list_signatures() -> dict[str, str]:
 def measure_recall(
     queries: Sequence[str], found: Replies, people: Replies, chosen: Chosen
 ) -> float:
-    """Measures how many queries get a reply that the corpus has for them, word for word.
+    """Measures the share of the queries whose reply is one that the corpus has for them.
 
     Args:
         queries: The queries' tokens, blanks between them; a query in several pairs counts once, by
             its first reply.
         found: The search's replies.
         people: The corpus' own.
-        chosen: `bool [N]`, the pairs that count, at least one.
-
-    Returns:
-        The share of the different queries.
+        chosen: At least one pair.
     """
     expected: dict[str, set[str]] = {}
     said: dict[str, str] = {}
@@ -209,7 +179,7 @@ def measure_recall(
 
 
 def choose(items: Sequence[str], chosen: Chosen) -> list[str]:
-    """Returns the items that are chosen, `bool [N]`."""
+    """Returns the chosen items."""
     return [item for item, wanted in zip(items, chosen.tolist()) if wanted]
 
 

@@ -1,20 +1,18 @@
-"""The page of an evaluation: one file that needs no other and no network."""
+"""The page of an evaluation: one file that needs no other file and no network."""
 
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from chatbot.corpus import Pair
 from chatbot.errors import ChatbotError
-from chatbot.evaluation.drawing import draw_lines
 from chatbot.evaluation.figures import Evaluation
 from chatbot.evaluation.searches import PEOPLE
 from chatbot.evaluation.tables import SURENESS, Table, list_examples, list_tables, make_line
+from chatbot.plots import embed_curves, embed_lengths
 from chatbot.system.files import replace_text
 from chatbot.text import tokenize
 
@@ -32,17 +30,15 @@ th, td { padding: .25em .7em; border-bottom: 1px solid #ddd; text-align: left;
 th { border-bottom: 2px solid #888; }
 .figures td { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .figures td:first-child, .figures td.name { text-align: left; }
-svg { max-width: 100%; height: auto; margin: .5em 0; }
-svg line { stroke: #ddd; } svg text { font-size: 12px; fill: #222; }
-svg .title { font-weight: bold; font-size: 13px; }
+svg { display: block; max-width: 100%; height: auto; margin: .5em 0; stroke-linejoin: round; }
 """
 
 
 def write_report(directory: Path, evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> None:
-    """Writes the page, or leaves the one that was there as it was.
+    """Writes the page whole, or leaves the one that was there as it was.
 
     Args:
-        directory: Where `FILE_NAME` is to be; made where it is missing.
+        directory: The directory of `FILE_NAME`, made where it is missing.
         evaluations: At least one model.
         pairs: What they were measured on.
 
@@ -60,12 +56,7 @@ def write_report(directory: Path, evaluations: Sequence[Evaluation], pairs: Sequ
 
 
 def make_page(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> str:
-    """Writes the page's HTML.
-
-    Args:
-        evaluations: At least one model.
-        pairs: What they were measured on.
-    """
+    """Writes the page's HTML."""
     title = (
         f"{' and '.join(make_line(found.name) for found in evaluations)} on {len(pairs):,} pairs"
     )
@@ -74,10 +65,14 @@ def make_page(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> str:
         *(_write_table(table, "figures") for table in list_tables(evaluations)),
         *(_wrap("p", note) for note in _list_remarks(evaluations)),
         _wrap("h2", "Training"),
-        *_draw_curves(evaluations),
+        *(
+            embed_curves(make_line(found.name), found.reports)
+            or _wrap("p", f"{found.name} has no reports of its training.")
+            for found in evaluations
+        ),
         _wrap("h2", "Lengths of the replies"),
         *_draw_lengths(evaluations, pairs),
-        _wrap("h2", "Queries drawn by lot, and what is replied to them"),
+        _wrap("h2", "Queries drawn at random, and the replies to them"),
         _write_table(_sample(evaluations, pairs), "replies"),
     ]
     head = f'<meta charset="utf-8">{_wrap("title", title)}<style>{_STYLE}</style>'
@@ -113,54 +108,21 @@ def _list_remarks(evaluations: Sequence[Evaluation]) -> list[str]:
     return [*remarks, SURENESS]
 
 
-def _draw_curves(evaluations: Sequence[Evaluation]) -> list[str]:
-    """Draws each model's perplexities while it was trained."""
-    pictures = []
-    for found in evaluations:
-        names = {
-            "perplexity": "training",
-            "validation_perplexity": "validation",
-            "validation_perplexity_unseen": "validation, unseen pairs",
-        }
-        series = {
-            shown: [
-                (float(report["step"]), float(report[name]))
-                for report in found.reports
-                if _is_number(report.get("step")) and _is_number(report.get(name))
-            ]
-            for name, shown in names.items()
-        }
-        pictures.append(
-            draw_lines(make_line(found.name), series, ("step", "perplexity"), is_log=True)
-            or _wrap("p", f"{found.name} has no reports of its training.")
-        )
-    return pictures
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def _draw_lengths(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> list[str]:
-    """Draws how many of each search's replies have how many tokens, people's beside them."""
-    people = _count_lengths([pair.reply for pair in pairs])
+    """Draws the lengths of each model's replies, people's beside them."""
+    people = [len(tokenize(pair.reply)) for pair in pairs]
     pictures = []
     for found in evaluations:
-        series = {name: _count_lengths(replies) for name, replies in found.replies.items()}
-        series[PEOPLE] = people
-        labels = ("tokens, the end token not counted", "percent of the replies")
-        pictures.append(draw_lines(make_line(found.name), series, labels))
+        lengths = {
+            name: [len(tokenize(reply)) for reply in replies]
+            for name, replies in found.replies.items()
+        }
+        pictures.append(embed_lengths(make_line(found.name), {**lengths, PEOPLE: people}))
     return pictures
-
-
-def _count_lengths(replies: Sequence[str]) -> list[tuple[float, float]]:
-    counts = Counter(len(tokenize(reply)) for reply in replies)
-    lengths = range(max(counts) + 2)
-    return [(float(length), 100.0 * counts[length] / len(replies)) for length in lengths]
 
 
 def _sample(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> Table:
-    """Draws queries by lot, the same ones for the same corpus."""
+    """Draws queries at random, the same ones for the same corpus."""
     count = min(SAMPLED, len(pairs))
     places = sorted(random.Random(_SEED).sample(range(len(pairs)), count))
     drawn = [

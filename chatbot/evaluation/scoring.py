@@ -1,4 +1,4 @@
-"""How likely a model finds given replies."""
+"""The log probability that a model gives to replies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCH = 64
 
 
 class Score(NamedTuple):
-    """What a model makes of one reply to one query.
+    """The score of one reply to one query.
 
     Attributes:
         log_prob: Log probability (nats) of the reply and its end token, which a cut reply lacks.
@@ -43,7 +43,7 @@ class Scorer:
             model: The network.
             vocabulary: Its words.
             max_length: Tokens of a turn; the reply's end token counts.
-            context_turns: Most turns of a query that it reads.
+            context_turns: Most turns of a query that are read.
         """
         self._vocabulary = vocabulary
         self._max_length = max_length
@@ -53,14 +53,7 @@ class Scorer:
         )
 
     def score(self, pairs: Sequence[tuple[Query, str]]) -> list[Score]:
-        """Scores replies.
-
-        Args:
-            pairs: Queries (a turn, or turns, oldest first) and replies, any texts.
-
-        Returns:
-            A score a pair, in the pairs' order.
-        """
+        """Scores (query, reply) pairs, a query being a turn or turns, oldest first."""
         queries = [self._encode_query(query) for query, _ in pairs]
         replies = [self._encode_reply(reply) for _, reply in pairs]
         order = sorted(range(len(pairs)), key=lambda place: len(replies[place]))

@@ -46,10 +46,8 @@ def parse_searches(specs: Sequence[str]) -> list[Search]:
 
     Args:
         specs: Settings of `SearchConfig` with commas between them, each `name=value`, or for a
-            switch `name` or `noname`; before them, if wanted, a label and a colon.
-
-    Returns:
-        The searches in their order; without a label the settings are the name.
+            switch `name` or `noname`; perhaps a label and a colon before them, else they are the
+            name themselves.
 
     Raises:
         ChatbotError: A setting is unknown, named twice or out of range, or a name is taken.
@@ -67,17 +65,13 @@ def parse_searches(specs: Sequence[str]) -> list[Search]:
 
 
 def list_searches(config: Config, searches: Sequence[Search]) -> list[Search]:
-    """Puts the plain searches before the named ones, and checks all of them.
-
-    Args:
-        config: The model's settings.
-        searches: From `parse_searches`.
+    """Puts the plain searches before the named ones, and checks them all.
 
     Returns:
         Greedy search, the beam of the model's width if it has one, the model's own search if it is
-        another one, and the named searches. What these do not name is the model's own as far as it
-        says how many and how long replies are, and otherwise as in the plain beam, so that they
-        mean the same for every model.
+        another one, and the named searches. A setting that these do not name is the model's own
+        where it says how many and how long replies are, and otherwise the plain beam's, so that
+        they mean the same for every model.
 
     Raises:
         ChatbotError: A search does not fit the model.

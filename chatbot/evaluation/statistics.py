@@ -1,4 +1,4 @@
-"""Figures of replies' words, each with what it is without each of the dialogues."""
+"""Figures of replies' words, each estimated with and without each dialogue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SEVERAL = -1
 def estimate_distinct(
     replies: Sequence[Sequence[str]], size: int, dialogues: Dialogues
 ) -> Estimate:
-    """Estimates how many of all n-grams are different ones: distinct-n.
+    """Estimates which share of all n-grams are different ones: distinct-n.
 
     Li et al. 2016, who introduced distinct-1 and distinct-2, divide by the number of tokens; this
     divides by the number of n-grams, as ParlAI and many published tables do. For distinct-1 the two
@@ -25,7 +25,7 @@ def estimate_distinct(
     fall as the corpus grows: compare them over the same queries only.
 
     Args:
-        replies: The tokens of each reply; no n-gram reaches from one reply into the next.
+        replies: The tokens of each reply; no n-gram spans two replies.
         size: Tokens of an n-gram, n.
         dialogues: Where the replies come from.
 
@@ -50,15 +50,7 @@ def estimate_distinct(
 
 
 def estimate_commonest_share(replies: Sequence[str], dialogues: Dialogues) -> Estimate:
-    """Estimates how many replies are one of the ten commonest.
-
-    Args:
-        replies: At least one reply.
-        dialogues: Where they come from.
-
-    Returns:
-        Their share of all replies.
-    """
+    """Estimates which share of the replies, at least one, are among the ten commonest."""
     counts = Counter(replies)
     ranked = [reply for reply, _ in counts.most_common()]
     value = sum(counts[reply] for reply in ranked[:COMMONEST]) / len(replies)

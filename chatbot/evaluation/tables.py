@@ -14,6 +14,7 @@ from chatbot.system.terminal import count_columns, make_visible, pad_columns
 SURENESS = (
     "intervals of figures and differences: 95 %, by leaving out one dialogue at a time (jackknife)"
 )
+Figures = Mapping[str, Any]
 Columns = Mapping[str, tuple[str, Callable[[Any], str]]]
 """{figure: its column's name, and what writes it}."""
 
@@ -22,7 +23,7 @@ class Table(NamedTuple):
     """A table of texts, each on one line and safe to print.
 
     Attributes:
-        title: What is in it.
+        title: What the table shows.
         header: The columns' names.
         rows: As many cells as there are columns; a cell may be empty.
     """
@@ -44,8 +45,8 @@ def _write_ends(write: Callable[[float], str], ends: Sequence[float]) -> str:
     return f"{write(ends[0])} to {write(ends[1])}"
 
 
-def _write_difference(write: Callable[[float], str], found: Mapping[str, Any]) -> str:
-    """Writes a difference with its sign, and behind it its interval where it has one."""
+def _write_difference(write: Callable[[float], str], found: Figures) -> str:
+    """Writes a difference with its sign, and its interval if it has one."""
     difference, ends = found["difference"], found["interval"]
     text = f"{'+' if difference > 0 else ''}{write(difference)}"
     return text if ends is None else f"{text} [{write(ends[0])}, {write(ends[1])}]"
@@ -54,7 +55,7 @@ def _write_difference(write: Callable[[float], str], found: Mapping[str, Any]) -
 def _vary(
     names: Sequence[str], write_all: Callable[[Callable[[float], str], Any], str]
 ) -> dict[str, tuple[str, Callable[[Any], str]]]:
-    """Makes columns of figures that are written by means of what writes one number."""
+    """Makes columns whose writers use the one that writes a single figure."""
     return {
         name: (header, partial(write_all, write))
         for name, (header, write) in ((name, SEARCH_COLUMNS[name]) for name in names)
@@ -95,32 +96,30 @@ DIFFERENCE_COLUMNS = _vary([name for name in _UNSURE if name != "distinct_1"], _
 def list_tables(evaluations: Sequence[Evaluation]) -> list[Table]:
     """Makes the tables of a comparison: a row a model, and a row a model and search.
 
-    Args:
-        evaluations: At least one model; all on the same corpus.
-
     Returns:
-        Perplexities, then replies and their intervals, each of all pairs and then, where some model
-        has figures of them, of the pairs that it has not learned from; and the differences, by the
-        unseen pairs wherever there are some.
+        Perplexities, then replies and their intervals, each over all pairs and then, where a model
+        has learned from some pairs only, over those that it has not learned from; and the
+        differences, over the unseen pairs wherever there are some.
     """
-    has_unseen = any(evaluation.figures[f"pairs_{UNSEEN}"] for evaluation in evaluations)
-    tables = [_list_models("Perplexity, all pairs", evaluations, "")]
+    counts = [(found.figures["pairs"], found.figures[f"pairs_{UNSEEN}"]) for found in evaluations]
+    if all(pairs == unseen for pairs, unseen in counts):
+        every, has_unseen = "all pairs (all unseen)", False
+    else:
+        every, has_unseen = "all pairs", any(unseen for _, unseen in counts)
+    tables = [_list_models(f"Perplexity, {every}", evaluations, "")]
     if has_unseen:
         tables.append(_list_models("Perplexity, unseen pairs", evaluations, f"_{UNSEEN}"))
-    tables += _list_replies("all pairs", evaluations, lambda row: row)
+    tables += _list_replies(every, evaluations, _take_all)
     if has_unseen:
-        tables += _list_replies("unseen pairs", evaluations, lambda row: row[UNSEEN] or {})
-    tables.append(_list_search_differences(evaluations, has_unseen))
+        tables += _list_replies("unseen pairs", evaluations, _take_unseen)
+    compared = ("unseen pairs", _take_unseen) if has_unseen else (every, _take_all)
+    tables.append(_list_search_differences(evaluations, *compared))
     tables.append(_list_model_differences(evaluations))
     return [table for table in tables if table.rows]
 
 
 def format_table(table: Table) -> str:
-    """Writes a table for a terminal: names on the left, figures on the right of their columns.
-
-    Args:
-        table: The table.
-    """
+    """Writes a table for a terminal: names on the left, figures on the right of their columns."""
     lines = [table.header, *table.rows]
     widths = [max(map(count_columns, column)) for column in zip(*lines)]
     # Only names of models and searches stand on the left.
@@ -136,12 +135,7 @@ def format_table(table: Table) -> str:
 
 
 def list_examples(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> Table:
-    """Puts what every search replies to queries beside what the corpus says.
-
-    Args:
-        evaluations: The models.
-        pairs: The first of the pairs that they were measured on.
-    """
+    """Puts what every search replies to the first queries beside what the corpus says."""
     columns = {"query": [pair.query for pair in pairs]}
     for evaluation in evaluations:
         before = f"{evaluation.name}: " if len(evaluations) > 1 else ""
@@ -153,19 +147,24 @@ def list_examples(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> T
 
 
 def format_markdown(table: Table) -> str:
-    """Writes a table as Markdown has it.
-
-    Args:
-        table: The table; its title is left out.
-    """
+    """Writes a table without its title as Markdown."""
     lines = [table.header, ["---"] * len(table.header), *table.rows]
     escaped = [[cell.replace("|", "\\|") for cell in line] for line in lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
 
 
 def make_line(text: str) -> str:
-    """Writes a text on one line that does nothing to a terminal."""
+    """Writes a text on one line that no terminal obeys."""
     return make_visible(" ".join(text.split()))
+
+
+def _take_all(row: Figures) -> Figures:
+    return row
+
+
+def _take_unseen(row: Figures) -> Figures:
+    unseen: Figures | None = row[UNSEEN]
+    return unseen or {}
 
 
 def _list_models(title: str, evaluations: Sequence[Evaluation], suffix: str) -> Table:
@@ -184,12 +183,12 @@ def _list_models(title: str, evaluations: Sequence[Evaluation], suffix: str) -> 
 def _list_replies(
     pairs: str,
     evaluations: Sequence[Evaluation],
-    take: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    take: Callable[[Figures], Figures],
 ) -> list[Table]:
     """Makes the table of the figures, and that of their intervals if there are any."""
 
-    def take_intervals(row: Mapping[str, Any]) -> Mapping[str, Any]:
-        intervals: Mapping[str, Any] = take(row).get("intervals", {})
+    def take_intervals(row: Figures) -> Figures:
+        intervals: Figures = take(row).get("intervals", {})
         return intervals
 
     tables = [
@@ -203,7 +202,7 @@ def _list_replies(
 def _list_searches(
     title: str,
     evaluations: Sequence[Evaluation],
-    take: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    take: Callable[[Figures], Figures],
     columns: Columns,
 ) -> Table:
     several = len(evaluations) > 1
@@ -224,19 +223,20 @@ def _list_searches(
     return Table(title, [*header, *_list_headers(columns)], rows)
 
 
-def _list_search_differences(evaluations: Sequence[Evaluation], has_unseen: bool) -> Table:
+def _list_search_differences(
+    evaluations: Sequence[Evaluation], pairs: str, take: Callable[[Figures], Figures]
+) -> Table:
     """Subtracts greedy search's figures from those of each other search of the same model."""
     several = len(evaluations) > 1
     rows = []
     for evaluation in evaluations:
         for name, row in evaluation.figures["searches"].items():
-            figures = (row[UNSEEN] or {}) if has_unseen else row
+            figures = take(row)
             if name != GREEDY and "from_greedy" in figures:
                 model = [make_line(evaluation.name)] if several else []
                 cells = _write_row(DIFFERENCE_COLUMNS, figures["from_greedy"])
                 rows.append([*model, make_line(name), *cells])
     header = [*(["model"] if several else []), "search"]
-    pairs = "unseen pairs" if has_unseen else "all pairs"
     return Table(
         f"Differences from greedy search, {pairs}",
         [*header, *_list_headers(DIFFERENCE_COLUMNS)],
@@ -265,7 +265,7 @@ def _list_headers(columns: Columns) -> list[str]:
     return [header for header, _ in columns.values()]
 
 
-def _write_row(columns: Columns, figures: Mapping[str, Any]) -> list[str]:
+def _write_row(columns: Columns, figures: Figures) -> list[str]:
     values = ((figures.get(name), write) for name, (_, write) in columns.items())
     return ["" if value is None else write(value) for value, write in values]
 

@@ -1,4 +1,4 @@
-"""A long run of items, a window at a time, under a progress bar."""
+"""A long run of items, a window at a time, with a progress bar."""
 
 from __future__ import annotations
 
@@ -13,15 +13,12 @@ WINDOW = 512
 """Pairs that are measured together, sorted by length among themselves."""
 
 
-def draw_windows(items: Sequence[Item], name: str) -> Iterator[Sequence[Item]]:
-    """Yields runs of items; a terminal sees how many there were and how long the rest will take.
+def iterate_windows(items: Sequence[Item], name: str) -> Iterator[Sequence[Item]]:
+    """Yields at most `WINDOW` items at a time; a terminal shows progress.
 
     Args:
         items: Any items.
-        name: What is done with them.
-
-    Yields:
-        At most `WINDOW` items, in their order.
+        name: What is done with them, for the progress bar.
     """
     with tqdm(total=len(items), desc=name, unit="pair", disable=not sys.stderr.isatty()) as bar:
         for start in range(0, len(items), WINDOW):

@@ -8,13 +8,15 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_addons as tfa
 
+from chatbot.network.initializers import make_glorot, make_matrix
+
 MECHANISMS = {
     "bahdanau": tfa.seq2seq.BahdanauAttention,
     "luong": tfa.seq2seq.LuongAttention,
 }
 
 
-def make_mechanism(name: str, units: int, seeds: Random | None = None) -> Any:
+def make_mechanism(name: str, units: int, seeds: Random) -> Any:
     """Makes an attention mechanism that has no memory yet.
 
     Args:
@@ -24,7 +26,7 @@ def make_mechanism(name: str, units: int, seeds: Random | None = None) -> Any:
             Attention-based Neural Machine Translation" (their "general" one); m is the memory and q
             the decoder's new output, where Bahdanau et al. take the state before it.
         units: Width of the score's inner space; for "luong" the width of the query too.
-        seeds: Where the first weights' seeds come from; None for fixed ones.
+        seeds: Where the first weights' seeds come from.
 
     Returns:
         A `tfa.seq2seq.AttentionMechanism`; call its `setup_memory` inside each traced function.
@@ -34,11 +36,10 @@ def make_mechanism(name: str, units: int, seeds: Random | None = None) -> Any:
     """
     if name not in MECHANISMS:
         raise ValueError(f"attention mechanism {name!r} is not one of {sorted(MECHANISMS)}")
-    seeds = seeds or Random(0)
-    layers = {"memory_layer": make_projection(units, seeds)}
+    layers = {"memory_layer": make_matrix(units, seeds)}
     if name == "bahdanau":
-        layers["query_layer"] = make_projection(units, seeds)
-        layers["kernel_initializer"] = tf.keras.initializers.GlorotUniform(seeds.randrange(2**31))
+        layers["query_layer"] = make_matrix(units, seeds)
+        layers["kernel_initializer"] = make_glorot(seeds)
     mechanism = MECHANISMS[name](units, **layers)
     mechanism.default_probability_fn = _normalise
     return mechanism
@@ -47,22 +48,7 @@ def make_mechanism(name: str, units: int, seeds: Random | None = None) -> Any:
 def _normalise(scores: Any, _: Any) -> Any:
     """Returns the softmax of scores `[B, S]`.
 
-    Inside a loop TensorFlow's planner has lost their rank, and complains of the softmax's unknown
-    cost on standard error, whatever the log level, if nobody says it again.
+    Inside a loop TensorFlow's planner loses their rank, and unless it is stated again the planner
+    complains of the softmax's unknown cost on standard error, whatever the log level.
     """
     return tf.nn.softmax(tf.ensure_shape(scores, [None, None]))
-
-
-def make_projection(units: int, seeds: Random) -> tf.keras.layers.Dense:
-    """Makes a matrix without bias.
-
-    Args:
-        units: Width of the result.
-        seeds: Where the first weights' seed comes from.
-
-    Returns:
-        A layer from `float [..., X]` to `float [..., units]`.
-    """
-    seed = seeds.randrange(2**31)
-    initializer = tf.keras.initializers.GlorotUniform(seed)
-    return tf.keras.layers.Dense(units, use_bias=False, kernel_initializer=initializer)

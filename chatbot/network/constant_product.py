@@ -9,26 +9,20 @@ import numpy as np
 import tensorflow as tf
 
 FUSED = "_FusedMatMul"
-"""TensorFlow's product and bias in one operation, which lays constant weights out only once."""
+"""TensorFlow's product and bias in one operation, which reorders constant weights only once."""
 LARGEST = 1 << 27
-"""Bytes of weights that may become a constant: a graph has to stay below 2 GB."""
+"""Most bytes of weights that become a constant: a graph has to stay below 2 GB."""
 
 
 class Product:
     """x W + b, in float32 or with a product in bfloat16.
 
-    In bfloat16, inside a graph, the weights become constants of the graph: oneDNN then keeps them
-    in the order that its product reads, and need not bring them into it again for every few rows.
+    The kernel is `float32 [X, Y]`, the bias `float32 [Y]` or None. In bfloat16, inside a graph,
+    they become constants of the graph: oneDNN then keeps them in the layout that its product reads,
+    and need not reorder them for every few rows.
     """
 
     def __init__(self, kernel: tf.Tensor, bias: tf.Tensor | None, dtype: tf.DType) -> None:
-        """Lays the weights out.
-
-        Args:
-            kernel: `float32 [X, Y]`.
-            bias: `float32 [Y]`, or None.
-            dtype: Type of the product.
-        """
         self._dtype = dtype
         self._kernel: Any = tf.cast(kernel, dtype)
         self._bias = bias
@@ -40,14 +34,7 @@ class Product:
             self._fused_bias = tf.cast(added, dtype).numpy()
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
-        """Multiplies rows by the weights.
-
-        Args:
-            x: `float [N, X]`.
-
-        Returns:
-            `float32 [N, Y]`.
-        """
+        """Multiplies rows by the weights, from `float [N, X]` to `float32 [N, Y]`."""
         x = tf.cast(x, self._dtype)
         if self._fused_bias is not None and not tf.executing_eagerly():
             return tf.cast(_multiply_fused(x, self._kernel, self._fused_bias), tf.float32)

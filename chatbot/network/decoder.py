@@ -1,4 +1,4 @@
-"""The attending decoder: how it starts, and how it is taught."""
+"""The attending decoder: how it starts, and how it is trained on given replies."""
 
 from __future__ import annotations
 
@@ -8,14 +8,67 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_addons as tfa
 
-from chatbot.network.attention import make_mechanism, make_projection
-from chatbot.network.encoder import Encoded
-from chatbot.network.fast_decoder import AttentionWeights, DecoderWeights, force
-from chatbot.network.rnn import LSTMCellStack, draw_step_masks
+from chatbot.network.attention import make_mechanism
+from chatbot.network.dropout import DECODER_STREAM, draw_step_masks
+from chatbot.network.encoder import Encoded, State
+from chatbot.network.fast_decoder import AttentionWeights, DecoderWeights, run_decoder
+from chatbot.network.initializers import make_lstm_initializers, make_matrix
 from chatbot.settings.config import ModelConfig
 
-DROPOUT_STREAM = 1000
-"""Dropout stream of the decoder's layers; the encoder's count up from 0."""
+
+class LSTMCellStack(tf.keras.layers.AbstractRNNCell):
+    """LSTM cells, one step at a time, each output multiplied by a mask if masks are given.
+
+    The masks are extra columns of the input, drawn outside the decoding loop: one draw serves all
+    its steps, and the loop itself has no randomness in it.
+    """
+
+    def __init__(self, config: ModelConfig, seeds: Random) -> None:
+        super().__init__()
+        self._rnn_size = config.rnn_size
+        attention_size = config.rnn_size if config.use_attention else 0
+        self._input_size = config.embedding_size + attention_size  # X, without masks
+        self.cells = [
+            tf.keras.layers.LSTMCell(
+                config.rnn_size, name=f"cell_{index}", **make_lstm_initializers(seeds)
+            )
+            for index in range(config.num_layers)
+        ]
+
+    @property
+    def state_size(self) -> tuple[list[int], ...]:
+        """The sizes of `[h, c]` of every layer."""
+        return tuple([self._rnn_size, self._rnn_size] for _ in self.cells)
+
+    @property
+    def output_size(self) -> int:
+        """The width of the top layer's output."""
+        return self._rnn_size
+
+    def call(
+        self, inputs: tf.Tensor, states: State, training: Any = None
+    ) -> tuple[tf.Tensor, State]:
+        """Takes one step.
+
+        Args:
+            inputs: `float [B, X]`, or `float [B, X + L * U]` with every layer's mask behind.
+            states: The state before the step.
+            training: Accepted because the library passes it; the masks decide.
+
+        Returns:
+            The top layer's output `float [B, U]` and the state after the step.
+        """
+        del training
+        outputs, masks = inputs[:, : self._input_size], []
+        if inputs.shape[-1] > self._input_size:
+            masks = tf.split(inputs[:, self._input_size :], len(self.cells), axis=-1)
+        next_states = []
+        for index, (cell, state) in enumerate(zip(self.cells, states)):
+            outputs, next_state = cell(outputs, list(state))
+            next_states.append(list(next_state))
+            if masks:
+                outputs = outputs * masks[index]
+        return outputs, tuple(next_states)
 
 
 class Decoder(tf.Module):
@@ -27,34 +80,24 @@ class Decoder(tf.Module):
             results sooner on a processor, or in the library's.
     """
 
-    def __init__(self, config: ModelConfig, seeds: Random | None = None) -> None:
-        """Makes the cells and the attention.
-
-        Args:
-            config: The network's settings.
-            seeds: Where the first weights' seeds come from; None for fixed ones.
-        """
-        seeds = seeds or Random(0)
+    def __init__(self, config: ModelConfig, seeds: Random) -> None:
         super().__init__(name="decoder")
         self._config = config
         self._mechanism = None
         self.fast = False
-        attention_size = config.rnn_size if config.use_attention else 0
-        self._cells = LSTMCellStack(
-            config.rnn_size, config.num_layers, config.embedding_size + attention_size, seeds
-        )
+        self._cells = LSTMCellStack(config, seeds)
         self.cell: Any = self._cells
         if config.use_attention:
             self._mechanism = make_mechanism(config.attention, config.rnn_size, seeds)
-            self._attention_layer = make_projection(config.rnn_size, seeds)
+            self._attention_layer = make_matrix(config.rnn_size, seeds)
             self.cell = tfa.seq2seq.AttentionWrapper(
                 self._cells,
                 self._mechanism,
                 attention_layer=self._attention_layer,
-                cell_input_fn=self._join_attention,
+                cell_input_fn=self._insert_attention,
             )
 
-    def _join_attention(self, inputs: tf.Tensor, attention: tf.Tensor) -> tf.Tensor:
+    def _insert_attention(self, inputs: tf.Tensor, attention: tf.Tensor) -> tf.Tensor:
         """Puts the last step's attention behind the word vectors, before any masks."""
         size = self._config.embedding_size
         return tf.concat([inputs[:, :size], attention, inputs[:, size:]], axis=-1)
@@ -98,14 +141,14 @@ class Decoder(tf.Module):
             dropout_seed: `int32 [2]` in training; None for no dropout.
 
         Returns:
-            `float [B, T, U]`, what the projection to the vocabulary is applied to; on padding
-            whatever the loop gives there.
+            `float [B, T, U]`, what the projection to the vocabulary is applied to; undefined on
+            padding.
         """
         masks = None
         if dropout_seed is not None and self._config.dropout > 0:
             masks = self._draw_masks(inputs, dropout_seed)
         if self.fast:
-            return force(self.weights(), encoded, inputs, masks)
+            return run_decoder(self.weights(), encoded, inputs, masks)
         if masks is not None:
             inputs = tf.concat([inputs, masks], axis=-1)
         decoder = tfa.seq2seq.BasicDecoder(self.cell, tfa.seq2seq.TrainingSampler())
@@ -129,9 +172,8 @@ class Decoder(tf.Module):
 
     def _draw_masks(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Draws every step's masks for every layer, `[B, T, L * U]`."""
-        config = self._config
+        config, dtype = self._config, inputs.dtype
         shape = [*tf.unstack(tf.shape(inputs)[:2]), config.num_layers * config.rnn_size]
-        masks = draw_step_masks(
-            seed, DROPOUT_STREAM, shape, config.dropout, inputs.dtype, config.variational_dropout
-        )
-        return tf.broadcast_to(masks, shape) if config.variational_dropout else masks
+        rate, same = config.dropout, config.variational_dropout
+        masks = draw_step_masks(seed, DECODER_STREAM, shape, rate, dtype, same)
+        return tf.broadcast_to(masks, shape) if same else masks

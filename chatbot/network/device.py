@@ -22,20 +22,17 @@ _policy_lock = threading.RLock()
 
 
 def prepare_device() -> str:
-    """Lets every GPU's memory grow as needed and names the device.
+    """Lets every GPU's memory grow as needed, and names the GPUs or the processor.
 
     Call it before anything is computed.
 
-    Returns:
-        The GPUs' or the processor's name.
-
     Raises:
-        RuntimeError: See `refuse_fork`.
+        RuntimeError: As `refuse_fork`.
     """
     refuse_fork()
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
-        with contextlib.suppress(RuntimeError):  # it is in use already, so its memory is settled
+        with contextlib.suppress(RuntimeError):  # in use already, so its memory is settled
             tf.config.experimental.set_memory_growth(gpu, True)
     if not gpus:
         return f"processor ({_describe_processor()})"
@@ -46,7 +43,7 @@ def prepare_device() -> str:
 def refuse_fork() -> None:
     """Checks that TensorFlow can compute in this process.
 
-    Its threads do not follow into a process that is forked, which would wait for them for ever.
+    A forked process does not have its threads, and would wait for them for ever.
 
     Raises:
         RuntimeError: This process was forked from one that had used TensorFlow.
@@ -61,14 +58,14 @@ def refuse_fork() -> None:
 
 @functools.cache
 def _find_first_user() -> int:
-    """Returns the process that first asked, which may be one that this was forked from."""
+    """Returns the process that asked first, which this one may have been forked from."""
     return os.getpid()
 
 
 @contextlib.contextmanager
 def taking_turns(lock: threading.Lock) -> Iterator[None]:
-    """Holds a lock while something is computed; errors as for `refuse_fork`."""
-    refuse_fork()  # first: a thread that held the lock did not follow either
+    """Holds a lock while something is computed; raises what `refuse_fork` raises."""
+    refuse_fork()  # first: whichever thread held the lock is not in a forked process
     with lock:
         yield
 
@@ -79,18 +76,14 @@ def has_gpu() -> bool:
 
 
 def resolve_precision(precision: str) -> str:
-    """Turns "auto" into a type.
+    """Turns "auto" into a type's name, and returns any other as it is.
 
-    Args:
-        precision: "auto", or a type's name, which is returned as it is.
-
-    Returns:
-        For "auto" "bfloat16" where the network runs on a processor with such instructions,
-        "float32" elsewhere, a GPU included: there bfloat16 has not been measured.
+    "auto" is "bfloat16" on a processor with such instructions and "float32" elsewhere, including a
+    GPU, where bfloat16 has not been measured.
 
     Raises:
-        ChatbotError: "bfloat16" on a processor without the instructions. TensorFlow would add up
-            the products in bfloat16, too, several times as far from float32 and more slowly.
+        ChatbotError: "bfloat16" on a processor without the instructions, where TensorFlow would
+            also add up the products in bfloat16: several times as far from float32, and slower.
     """
     if precision == "bfloat16" and not has_gpu() and not has_bfloat16():
         raise ChatbotError(
@@ -105,7 +98,7 @@ def resolve_precision(precision: str) -> str:
 def has_bfloat16() -> bool:
     """Tells whether TensorFlow multiplies with bfloat16 instructions of the processor.
 
-    It does so by oneDNN alone, so that the variables which switch that off or limit it count.
+    Only oneDNN does so, and environment variables can switch it off or limit it.
     """
     if os.environ.get("TF_ENABLE_ONEDNN_OPTS", "").lower() in ("0", "false"):
         return False
@@ -119,9 +112,9 @@ def has_bfloat16() -> bool:
 
 @contextlib.contextmanager
 def computing_in(precision: str) -> Iterator[None]:
-    """Sets the Keras policy for the layers made inside, float32 variables included.
+    """Sets the Keras policy of the layers made inside; their variables are float32 in any case.
 
-    The policy is the process', so threads take turns.
+    The policy belongs to the process, so threads take turns.
 
     Args:
         precision: "float32", "bfloat16" or "float16".

@@ -1,8 +1,7 @@
-"""The attending decoder over given replies, as fast as the processor allows.
+"""The attending decoder over given replies in our own loop, with its backward pass.
 
-The same sums as `AttentionWrapper` under `BasicDecoder` with a `TrainingSampler`, from the same
-weights, in one plain loop and another one back; what is large stands outside both (see
-`recurrence`), and each matrix is cast once.
+It computes what `AttentionWrapper` under `BasicDecoder` with a `TrainingSampler` computes, from the
+same weights. Everything large is outside both loops (see `steps`), and each matrix is cast once.
 """
 
 from __future__ import annotations
@@ -12,17 +11,13 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from chatbot.network.encoder import Encoded
-from chatbot.network.fast_attention import Attention
+from chatbot.network.fast_attention import FastAttention
+from chatbot.network.fast_lstm import RECORDS, advance_lstm, list_record_shapes, reverse_lstm
 from chatbot.network.steps import (
-    RECORDS,
     Shapes,
     Tensors,
-    advance_lstm,
     bias_gradient,
-    join,
-    list_record_shapes,
     multiply,
-    reverse_lstm,
     run_steps,
     weights_gradient,
 )
@@ -59,7 +54,7 @@ class DecoderWeights(NamedTuple):
     attention: AttentionWeights | None
 
 
-def force(
+def run_decoder(
     weights: DecoderWeights, encoded: Encoded, words: tf.Tensor, masks: tf.Tensor | None
 ) -> tf.Tensor:
     """Runs the decoder over given replies.
@@ -77,7 +72,8 @@ def force(
     dtype = encoded.memory.dtype
     kernels = [tf.cast(kernel, dtype) for kernel in weights.kernels]
     biases = [tf.cast(bias, dtype) for bias in weights.biases]
-    start = [tf.cast(x, kind) for layer in encoded.state for x, kind in zip(layer, _kinds(dtype))]
+    kinds = dtype, tf.float32  # a hidden state is only ever multiplied, a carry added to
+    start = [tf.cast(x, kind) for layer in encoded.state for x, kind in zip(layer, kinds)]
     attended = _list_attended(weights.attention, encoded.memory)
     loop = _Loop(encoded.lengths, None if masks is None else tf.transpose(masks, [1, 0, 2]))
     run = tf.custom_gradient(loop.run)
@@ -85,13 +81,8 @@ def force(
     return tf.transpose(outputs, [1, 0, 2])
 
 
-def _kinds(dtype: tf.DType) -> tuple[tf.DType, tf.DType]:
-    """Types of a hidden state, which is only ever multiplied, and of a carry."""
-    return dtype, tf.float32
-
-
 def _list_attended(attention: AttentionWeights | None, memory: tf.Tensor) -> Tensors:
-    """Returns memory, the output's kernel and what the score is made of; nothing for None."""
+    """Returns the variables of `FastAttention`, or nothing without attention."""
     if attention is None:
         return []
     keys = multiply(memory, tf.cast(attention.memory_kernel, memory.dtype))
@@ -106,8 +97,9 @@ def _list_attended(attention: AttentionWeights | None, memory: tf.Tensor) -> Ten
 class _Loop:
     """The decoding loop of one batch, forwards and backwards; one object serves one call.
 
-    A step records each layer's product's input and LSTM record, then what the attention records; a
-    step back leaves the gradient by each layer's gates, then what the attention leaves.
+    A step forwards records each layer's product's input and LSTM record, then what the attention
+    records. A step backwards leaves the gradients with respect to each layer's gates, then what the
+    attention leaves.
     """
 
     def __init__(self, lengths: tf.Tensor, masks: tf.Tensor | None) -> None:
@@ -117,27 +109,22 @@ class _Loop:
     def run(
         self, words: tf.Tensor, start: Tensors, kernels: Tensors, biases: Tensors, attended: Tensors
     ) -> tuple[tf.Tensor, Any]:
-        """Runs all steps.
+        """Runs all steps over `words` `float [T, B, E]`.
 
-        Args:
-            words: `float [T, B, E]`.
-            start: Every layer's hidden state and carry.
-            kernels: Every layer's.
-            biases: Every layer's.
-            attended: See `_list_attended`.
+        `start` has every layer's hidden state and carry, and `attended` is from `_list_attended`.
 
         Returns:
             `float [T, B, U]`, and the function of its gradient.
         """
         self._dtype, self._units, self._layers = words.dtype, start[1].shape[1], len(kernels)
         self._kernels, self._biases = kernels, biases
-        self._attention = Attention(attended, self._lengths) if attended else None
+        self._attention = FastAttention(attended, self._lengths) if attended else None
         state = [*start, tf.zeros_like(start[0])] if attended else start
         shapes = [(self._dtype, [None, self._units]), *self._list_record_shapes()]
         (outputs, *records), _ = run_steps(self._step, [words, *self._masks], state, shapes)
 
-        def gradient(by_outputs: tf.Tensor) -> tuple[Any, ...]:
-            return self._reverse(by_outputs, state, words.shape[-1], records)
+        def gradient(d_outputs: tf.Tensor) -> tuple[Any, ...]:
+            return self._reverse(d_outputs, state, words.shape[-1], records)
 
         return outputs.stack(), gradient
 
@@ -153,7 +140,6 @@ class _Loop:
         return tf.split(masks[0], count, axis=-1) if masks else [None] * count
 
     def _step(self, inputs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
-        """Takes one step of the decoder."""
         below = [inputs[0], *state[2 * self._layers :]]
         following: Tensors = []
         records: Tensors = []
@@ -168,13 +154,13 @@ class _Loop:
             records += [joined, *record]
         if self._attention is None:
             return [*below, *records], following
-        attention, record = self._attention.compute(below[0])
+        attention, record = self._attention.forward(below[0])
         return [attention, *records, *record], [*following, attention]
 
     def _reverse(
-        self, by_outputs: tf.Tensor, state: Tensors, size: int, records: list[Any]
+        self, d_outputs: tf.Tensor, state: Tensors, size: int, records: list[Any]
     ) -> tuple[Any, ...]:
-        """Runs all steps backwards; returns the gradients by what `run` takes."""
+        """Runs all steps backwards; returns the gradients with respect to what `run` takes."""
         # The word vectors' part needs no loop.
         kernels = [self._kernels[0][size:], *self._kernels[1:]]
         self._transposed = [tf.transpose(kernel) for kernel in kernels]
@@ -183,47 +169,45 @@ class _Loop:
         if self._attention:
             shapes += self._attention.gradient_shapes
             zeros += self._attention.start()
-        inputs = [by_outputs, *self._masks, *records]
-        found, last = run_steps(self._step_back, inputs, zeros, shapes, backwards=True)
-        by_gates = [by_gate.stack() for by_gate in found[: self._layers]]
+        inputs = [d_outputs, *self._masks, *records]
+        found, last = run_steps(self._step_backwards, inputs, zeros, shapes, backwards=True)
+        d_gates = [array.stack() for array in found[: self._layers]]
         joined = [record.stack() for record in records[: self._records : 1 + RECORDS]]
-        by_attended: Tensors = []
+        d_attended: Tensors = []
         if self._attention:
             rest = records[self._records :], found[self._layers :], last[len(state) :]
-            by_attended = self._attention.finish(*rest)
-        by_kernels = [weights_gradient(*pair) for pair in zip(joined, by_gates)]
-        by_words = multiply(by_gates[0], tf.transpose(self._kernels[0][:size]))
-        by_biases = [bias_gradient(by_gate) for by_gate in by_gates]
-        return by_words, last[: 2 * self._layers], by_kernels, by_biases, by_attended
+            d_attended = self._attention.finish(*rest)
+        d_kernels = [weights_gradient(*pair) for pair in zip(joined, d_gates)]
+        d_words = multiply(d_gates[0], tf.transpose(self._kernels[0][:size]))
+        d_biases = [bias_gradient(x) for x in d_gates]
+        return d_words, last[: 2 * self._layers], d_kernels, d_biases, d_attended
 
     @property
     def _records(self) -> int:
         """How many records come before the attention's."""
         return (1 + RECORDS) * self._layers
 
-    def _step_back(self, inputs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
-        """Takes the way back of `_step`."""
+    def _step_backwards(self, inputs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
         masks, records = inputs[1 : 1 + len(self._masks)], inputs[1 + len(self._masks) :]
-        by_below, sums = inputs[:1], state[:0]
+        d_below, sums = inputs[:1], state[:0]
         left: Tensors = []
         if self._attention:
-            by_attention = inputs[0] + state[2 * self._layers]
+            d_attention = inputs[0] + state[2 * self._layers]
             sums = state[2 * self._layers + 1 :]
-            by_query, left, sums = self._attention.reverse(
-                records[self._records :], by_attention, sums
+            d_query, left, sums = self._attention.backward(
+                records[self._records :], d_attention, sums
             )
-            by_below = [by_query]
+            d_below = [d_query]
         before: Tensors = []
         for layer, mask in reversed(list(enumerate(self._split_masks(masks)))):
-            by_hidden, by_carry = state[2 * layer : 2 * layer + 2]
-            by_output = by_below[0] if mask is None else by_below[0] * mask
-            by_hidden = tf.cast(by_output, tf.float32) + tf.cast(by_hidden, tf.float32)
+            d_hidden, d_carry = state[2 * layer : 2 * layer + 2]
+            d_output = d_below[0] if mask is None else d_below[0] * mask
+            d_hidden = tf.cast(d_output, tf.float32) + tf.cast(d_hidden, tf.float32)
             record = records[(1 + RECORDS) * layer + 1 : (1 + RECORDS) * (layer + 1)]
-            by_gates, by_carry = reverse_lstm(record, by_hidden, by_carry)
-            by_gates = join(by_gates, self._dtype)
-            by_joined = tf.matmul(by_gates, self._transposed[layer])
-            parts = by_joined.shape[-1] // self._units
-            *by_below, by_hidden = tf.split(by_joined, parts, axis=-1)
-            before = [by_hidden, by_carry, *before]
-            left = [by_gates, *left]
-        return left, [*before, *by_below, *sums]
+            d_gates, d_carry = reverse_lstm(record, d_hidden, d_carry, self._dtype)
+            d_joined = tf.matmul(d_gates, self._transposed[layer])
+            parts = d_joined.shape[-1] // self._units
+            *d_below, d_hidden = tf.split(d_joined, parts, axis=-1)
+            before = [d_hidden, d_carry, *before]
+            left = [d_gates, *left]
+        return left, [*before, *d_below, *sums]

@@ -1,8 +1,9 @@
 """The network as replies need it: weights cast and laid out once, no gradients, few operations.
 
-The same sums as `Encoder` and `Decoder`, from the same weights. The decoder's state is one tensor
-`float32 [R, X]`, so that a search can reorder it at once: the last attention if there is one, then
-every layer's hidden state, then every layer's carry.
+It computes what `Encoder` and `Decoder` compute, from the same weights. The decoder's state is one
+tensor `float32 [R, X]`, so that a search can reorder it at once: the last attention if there is
+one, then every layer's hidden state, then every layer's carry. The gates are in the order i, f, o,
+g, the sigmoids side by side.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from chatbot.network.seq2seq import Seq2Seq
 from chatbot.network.steps import Shapes, Tensors, run_steps, take_last
 
 GROUP = 64
-"""Logits come in whole groups of so many: a vocabulary is filled up with impossible tokens."""
+"""Logits come in whole groups of this size: impossible tokens fill up the vocabulary."""
 
 
 class Layer(NamedTuple):
-    """An encoder layer's products, to its gates in the order input, forget, output, cell.
+    """An encoder layer's products, which add up to its gates.
 
     Attributes:
-        inputs: With the layer's inputs, bias included.
-        hidden: With its hidden state.
+        inputs: Of the layer's inputs, bias included.
+        hidden: Of its hidden state.
     """
 
     inputs: Product
@@ -35,7 +36,7 @@ class Layer(NamedTuple):
 
 
 class Attended(NamedTuple):
-    """What the decoder looks at, once a query whatever the beam's width.
+    """What the decoder attends to, once a query whatever the beam's width.
 
     Attributes:
         memory: `[B, S, U]`, of the products' type.
@@ -53,19 +54,17 @@ class InferenceNetwork:
 
     Attributes:
         vocab_size: Words in the vocabulary, V.
-        nothing: A token behind the vocabulary, which is impossible.
-        width: Logits of a row, V': the vocabulary's and impossible ones.
+        filler: An impossible token, the first behind the vocabulary.
+        width: Logits of a row, V': the vocabulary's and the impossible ones.
         is_exact: Whether all products are in float32.
     """
 
     def __init__(self, model: Seq2Seq, precision: str = "float32") -> None:
-        """Lays out the model's weights as they are now.
+        """Lays out the model's weights as they are now, for products of type `precision`.
 
-        Args:
-            model: The network.
-            precision: Type of the matrix products; all else is float32.
+        Everything but the matrix products is in float32.
         """
-        self.vocab_size = self.nothing = model.vocab_size
+        self.vocab_size = self.filler = model.vocab_size
         self.width = (model.vocab_size // GROUP + 1) * GROUP
         self._units = model.config.rnn_size
         self._dtype = tf.dtypes.as_dtype(precision)
@@ -102,7 +101,7 @@ class InferenceNetwork:
         kernel = tf.pad(kernel, [[0, 0], [0, missing]])
         self._bias = tf.pad(bias, [[0, missing]], constant_values=-math.inf)
         self._projection = self._lay_out(kernel, self._bias)
-        # For the few logits that are computed again a row each is needed, not a column.
+        # `project_exactly` gathers a word's weights, which must be a row and not a column.
         self._rows = None if self.is_exact else tf.transpose(kernel)
 
     def start(
@@ -115,7 +114,7 @@ class InferenceNetwork:
             query_lengths: `int32 [B]`, at least 1.
 
         Returns:
-            What the decoder looks at, or None without attention, and its first state.
+            What the decoder attends to, or None without attention, and its first state.
         """
         steps = tf.gather(self._embedding, tf.transpose(query_ids))
         hiddens, carries = [], []
@@ -144,7 +143,7 @@ class InferenceNetwork:
         return hiddens.stack(), carries.stack()
 
     def _attend_to(self, memory: tf.Tensor, lengths: tf.Tensor) -> Attended:
-        """Prepares the attention to the top layer's outputs `float [B, S, U]`."""
+        """Prepares the attention to a memory `float [B, S, U]`."""
         keys = self._memory_product(tf.reshape(memory, [-1, self._units]))
         keys = tf.reshape(keys, tf.shape(memory))
         padding = make_padding(lengths, tf.shape(memory)[1])[:, tf.newaxis]
@@ -158,12 +157,12 @@ class InferenceNetwork:
 
         Args:
             last_ids: `int32 [R]`, each row's last token; R is a multiple of the queries.
-            attended: From `start`; each query's rows stand in succession.
+            attended: From `start`; each query's rows follow one another.
             state: `float32 [R, X]`.
 
         Returns:
-            What the projection is applied to, `float32 [R, U]`, the next state, and what each row
-            looks at, `float32 [R, S]`, or None without attention.
+            What is projected to the vocabulary, `float32 [R, U]`, the next state, and the
+            alignments `float32 [R, S]`, or None without attention.
         """
         layers = len(self._decoder)
         parts = tf.split(state, state.shape[-1] // self._units, axis=1)
@@ -181,37 +180,22 @@ class InferenceNetwork:
         return output, tf.concat(following, axis=1), alignments
 
     def project(self, outputs: tf.Tensor) -> tf.Tensor:
-        """Projects the decoder's outputs to the vocabulary.
-
-        Args:
-            outputs: `float32 [R, U]`.
-
-        Returns:
-            The logits `float32 [R, V']`, -inf behind the vocabulary.
-        """
+        """Computes logits `float32 [R, V']` of `float32 [R, U]`, -inf behind the vocabulary."""
         return self._projection(outputs)
 
     def project_exactly(self, outputs: tf.Tensor, tokens: tf.Tensor) -> tf.Tensor:
-        """Computes a few logits again, in float32.
-
-        Args:
-            outputs: `float32 [R, U]`.
-            tokens: `int32 [R, K]`.
-
-        Returns:
-            `float32 [R, K]`.
-        """
+        """Computes the logits `float32 [R, K]` of tokens `int32 [R, K]` again, all in float32."""
         products = tf.linalg.matvec(tf.gather(self._rows, tokens), outputs)
         return products + tf.gather(self._bias, tokens)
 
     def _attend(self, attended: Attended, query: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the attention `float32 [R, U]` of outputs `[R, U]`, and where it comes from."""
+        """Returns the attention `float32 [R, U]` of queries `[R, U]`, and the alignments."""
         memory, keys, padding = attended
         queries, units = tf.shape(memory)[0], self._units
         if self._query_product is not None:
-            shift = tf.reshape(self._query_product(query), [queries, -1, 1, units])
-            inner = tf.tanh(keys[:, tf.newaxis] + shift)
-            scores = tf.linalg.matvec(inner, self._score_vector)
+            projected = tf.reshape(self._query_product(query), [queries, -1, 1, units])
+            squashed = tf.tanh(keys[:, tf.newaxis] + projected)
+            scores = tf.linalg.matvec(squashed, self._score_vector)
         else:
             scores = tf.matmul(tf.reshape(query, [queries, -1, units]), keys, transpose_b=True)
         alignments = tf.nn.softmax(tf.cast(scores, tf.float32) + padding)
@@ -221,15 +205,15 @@ class InferenceNetwork:
 
 
 def _order_gates(weights: Any) -> tf.Tensor:
-    """Reorders Keras' gates input, forget, cell, output so that the sigmoids are side by side."""
-    enter, forget, cell, leave = tf.split(tf.convert_to_tensor(weights), 4, axis=-1)
-    return tf.concat([enter, forget, leave, cell], axis=-1)
+    """Brings the columns of weights from Keras' order i, f, g, o into ours."""
+    i, f, g, o = tf.split(tf.convert_to_tensor(weights), 4, axis=-1)
+    return tf.concat([i, f, o, g], axis=-1)
 
 
 def _advance_lstm(gates: tf.Tensor, carry: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Takes the elementwise part of an LSTM step; see `recurrence.advance_lstm`."""
+    """Takes the elementwise part of an LSTM step; see `fast_lstm.advance_lstm`."""
     units = carry.shape[-1]
-    opening, cell = tf.split(gates, [3 * units, units], axis=1)
-    enter, forget, leave = tf.split(tf.sigmoid(opening), 3, axis=1)
-    carry = forget * carry + enter * tf.tanh(cell)
-    return leave * tf.tanh(carry), carry
+    sigmoids, g = tf.split(gates, [3 * units, units], axis=1)
+    i, f, o = tf.split(tf.sigmoid(sigmoids), 3, axis=1)
+    carry = f * carry + i * tf.tanh(g)
+    return o * tf.tanh(carry), carry

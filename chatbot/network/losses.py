@@ -1,9 +1,9 @@
 """Cross entropy over the real tokens of the replies.
 
 **Label smoothing** by s trains towards (1 - s) at the target and s / V at each of the V words
-(Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision"). It is in the
-gradients alone: by the logits z, with p = softmax(z), they are p less that distribution, those of
-the smoothed loss; the losses themselves stay what they are without it, for they are reported.
+(Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision"). It changes the
+gradients alone: with respect to logits z, with p = softmax(z), the gradient is p minus that
+distribution, as for the smoothed loss. The losses themselves are reported, so they are unsmoothed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def gather_real(values: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         lengths: `int32 [B]`, the real positions of each row.
 
     Returns:
-        `[N, ...]`, N being the sum of `lengths`.
+        `[N, ...]`, where N is the sum of `lengths`.
     """
     return tf.boolean_mask(values, tf.sequence_mask(lengths, tf.shape(values)[1]))
 
@@ -50,21 +50,22 @@ def token_losses(logits: tf.Tensor, targets: tf.Tensor, label_smoothing: float =
 def _cross_entropy(logits: tf.Tensor, targets: tf.Tensor, label_smoothing: float) -> Any:
     """Computes what `tf.nn.sparse_softmax_cross_entropy_with_logits` does, in half the time.
 
-    With p = softmax(logits) the log of the softmax' denominator is max(logits) - log(max(p)), and
-    the gradient is p with 1 taken off at the target: nothing is exponentiated twice.
+    With p = softmax(logits), the logarithm of the softmax's denominator is
+    max(logits) - log(max(p)), and the gradient is p minus 1 at the target: nothing is exponentiated
+    twice.
     """
     probabilities = tf.nn.softmax(logits)
     places = _list_places(targets)
 
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
-        by_logits = _take_off_rest(probabilities, label_smoothing) * upstream[:, tf.newaxis]
-        return tf.tensor_scatter_nd_sub(by_logits, places, (1 - label_smoothing) * upstream), None
+    def gradient(d_losses: tf.Tensor) -> tuple[tf.Tensor, None]:
+        d_logits = _subtract_share(probabilities, label_smoothing) * d_losses[:, tf.newaxis]
+        return tf.tensor_scatter_nd_sub(d_logits, places, (1 - label_smoothing) * d_losses), None
 
     return _take_logarithms(logits, probabilities, places), gradient
 
 
-def _take_off_rest(probabilities: tf.Tensor, label_smoothing: float) -> tf.Tensor:
-    """Takes off what label smoothing gives to every word."""
+def _subtract_share(probabilities: tf.Tensor, label_smoothing: float) -> tf.Tensor:
+    """Subtracts what label smoothing gives to every word."""
     if label_smoothing == 0:
         return probabilities
     words = tf.cast(tf.shape(probabilities)[1], tf.float32)
@@ -77,9 +78,9 @@ def _list_places(targets: tf.Tensor) -> tf.Tensor:
 
 
 def _take_logarithms(logits: tf.Tensor, probabilities: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-    """Returns -log p at the places, exact and finite where p is too small for float32 too."""
-    greatest = tf.reduce_max(logits, axis=1) - tf.math.log(tf.reduce_max(probabilities, axis=1))
-    return greatest - tf.gather_nd(logits, places)
+    """Returns -log p at the places, exact and finite even where p is too small for float32."""
+    normalizer = tf.reduce_max(logits, axis=1) - tf.math.log(tf.reduce_max(probabilities, axis=1))
+    return normalizer - tf.gather_nd(logits, places)
 
 
 def project_losses(
@@ -92,9 +93,9 @@ def project_losses(
     """Projects outputs to the vocabulary and computes each token's cross entropy.
 
     The same as `token_losses(outputs @ kernel + bias, targets)` with fewer passes over `[N, V]`,
-    and all products in the outputs' type. With G = p less 1 at the target and u = the gradient
-    with respect to the losses, the backward pass is u (G kernel^T), (u outputs)^T G and u^T G: what
-    is as wide as the vocabulary is never multiplied by u itself.
+    and all products in the outputs' type. With G = p minus 1 at the target and u the gradient with
+    respect to the losses, the backward pass is u (G kernel^T), (u outputs)^T G and u^T G: nothing
+    as wide as the vocabulary is multiplied by u itself.
 
     Args:
         outputs: `float [N, U]`.
@@ -106,22 +107,18 @@ def project_losses(
     Returns:
         `float32 [N]`, in nats.
     """
-    compute = tf.custom_gradient(
-        lambda outputs, kernel, bias, targets: _project(
-            outputs, kernel, bias, targets, label_smoothing
-        )
-    )
+    compute = tf.custom_gradient(lambda *given: _project(label_smoothing, *given))
     return compute(outputs, kernel, bias, targets)
 
 
 def _project(
+    label_smoothing: float,
     outputs: tf.Tensor,
     kernel: tf.Tensor,
     bias: tf.Tensor,
     targets: tf.Tensor,
-    label_smoothing: float,
 ) -> Any:
-    """Returns what `project_losses` does, and the function of its gradient."""
+    """Returns the losses, and the function of their gradient."""
     dtype, places = outputs.dtype, _list_places(targets)
     logits = multiply(outputs, kernel, tf.cast(bias, dtype))
     probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))
@@ -132,25 +129,29 @@ def _project(
         lambda: _take_logarithms(tf.cast(logits, tf.float32), probabilities, places),
     )
 
-    def gradient(upstream: tf.Tensor) -> tuple[Any, ...]:
-        rest = _take_off_rest(probabilities, label_smoothing)
+    def gradient(d_losses: tf.Tensor) -> tuple[Any, ...]:
+        rest = _subtract_share(probabilities, label_smoothing)
         right = tf.gather_nd(rest, places) - (1 - label_smoothing)
         errors = tf.cast(rest, dtype)
         errors = tf.tensor_scatter_nd_update(errors, places, tf.cast(right, dtype))
-        by_outputs = tf.matmul(errors, kernel, transpose_b=True)
-        by_outputs = tf.cast(by_outputs, tf.float32) * upstream[:, tf.newaxis]
-        # Laid out before the product, which takes a fifth longer when it transposes on the way.
-        weighted = tf.transpose(tf.cast(outputs, tf.float32)) * upstream
-        by_kernel = tf.matmul(tf.cast(weighted, dtype), errors)
-        # Shares of the largest: of a mean they are ones, where 1 / N would be rounded.
-        largest = tf.reduce_max(tf.abs(upstream))
-        shares = tf.cast(tf.math.divide_no_nan(upstream, largest), dtype)
-        by_bias = tf.cast(tf.matmul(shares[tf.newaxis], errors)[0], tf.float32) * largest
-        return tf.cast(by_outputs, dtype), by_kernel, by_bias, None
+        d_outputs = tf.matmul(errors, kernel, transpose_b=True)
+        d_outputs = tf.cast(d_outputs, tf.float32) * d_losses[:, tf.newaxis]
+        # Transposed before the product, which takes a fifth longer when it transposes its input.
+        weighted = tf.transpose(tf.cast(outputs, tf.float32)) * d_losses
+        d_kernel = tf.matmul(tf.cast(weighted, dtype), errors)
+        return tf.cast(d_outputs, dtype), d_kernel, _sum_rows(errors, d_losses), None
 
     return losses, gradient
 
 
+def _sum_rows(errors: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Returns the weighted sum of rows, `float32 [V]`, by a product in the rows' type."""
+    # Shares of the largest weight: of a mean they are ones, where 1 / N would be rounded.
+    largest = tf.reduce_max(tf.abs(weights))
+    shares = tf.cast(tf.math.divide_no_nan(weights, largest), errors.dtype)
+    return tf.cast(tf.matmul(shares[tf.newaxis], errors)[0], tf.float32) * largest
+
+
 def to_perplexity(loss: float) -> float:
-    """Returns e to a mean loss in nats, at most e to the 700, which JSON can still hold."""
+    """Returns e to the power of a mean loss in nats, at most e^700, which JSON can still hold."""
     return math.exp(min(loss, 700.0))

@@ -13,10 +13,7 @@ from chatbot.text import PAD
 def pad_rows(
     rows: Sequence[Sequence[int]],
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Pads rows of ids on the right.
-
-    Args:
-        rows: At least one row.
+    """Pads rows of ids, at least one, on the right.
 
     Returns:
         The ids `int32 [B, S]`, as wide as the longest row, and the rows' lengths `int32 [B]`.

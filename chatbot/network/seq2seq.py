@@ -7,19 +7,20 @@ from random import Random
 import tensorflow as tf
 
 from chatbot.network.decoder import Decoder
+from chatbot.network.dropout import (
+    OUTPUT_STREAM,
+    QUERY_STREAM,
+    REPLY_STREAM,
+    WORD_STREAM,
+    draw_kept,
+    drop,
+)
 from chatbot.network.encoder import Encoded, Encoder
+from chatbot.network.initializers import draw_seed
 from chatbot.network.losses import gather_real, project_losses, token_losses
 from chatbot.network.projection import Projection, TiedProjection
-from chatbot.network.rnn import draw_kept, draw_mask, draw_step_masks
 from chatbot.settings.config import ModelConfig
 from chatbot.text import EOS, GO, PAD, SEP, UNK
-
-EMBEDDING_STREAM = 2000
-"""Dropout stream of the queries' word vectors; the replies' is the next."""
-WORD_STREAM = 3000
-"""Dropout stream of the queries' words."""
-OUTPUT_STREAM = 5000
-"""Dropout stream of what is projected; from 4000 the replicas' seeds count up."""
 
 
 class Seq2Seq(tf.Module):
@@ -37,7 +38,7 @@ class Seq2Seq(tf.Module):
     """
 
     def __init__(self, config: ModelConfig, vocab_size: int, seed: int = 0) -> None:
-        """Makes the layers and their variables.
+        """Makes the variables.
 
         Args:
             config: The network's settings.
@@ -50,12 +51,9 @@ class Seq2Seq(tf.Module):
         self.vocab_size = vocab_size
         self._dtype = tf.dtypes.as_dtype(tf.keras.mixed_precision.global_policy().compute_dtype)
         self.embedding = tf.Variable(
-            _draw_embedding([vocab_size, config.embedding_size], seeds),
-            name="embedding",
+            _draw_embedding([vocab_size, config.embedding_size], seeds), name="embedding"
         )
-        self.encoder = Encoder(
-            config.rnn_size, config.num_layers, config.dropout, seeds, config.variational_dropout
-        )
+        self.encoder = Encoder(config, seeds)
         self.decoder = Decoder(config, seeds)
         self.projection = (
             TiedProjection(self.embedding, config.rnn_size, seeds)
@@ -65,8 +63,7 @@ class Seq2Seq(tf.Module):
         self._build()
 
     def _build(self) -> None:
-        """Makes every variable, by one step of the decoder after a query of one word."""
-        self.encoder.build(self.config.embedding_size)
+        """Makes the decoder's and the projection's variables by a step after a one-word query."""
         ids = tf.fill([1], EOS)
         state = tuple(
             [tf.zeros([1, self.config.rnn_size], self._dtype)] * 2
@@ -78,23 +75,11 @@ class Seq2Seq(tf.Module):
         self.projection(outputs)
 
     def compute_fast(self, fast: bool) -> None:
-        """Chooses between our own loops and the libraries' for training, scoring and searching.
-
-        Args:
-            fast: True for our own: the same results, sooner on a processor.
-        """
-        self.encoder.stack.fast = fast
-        self.decoder.fast = fast
+        """Chooses our own loops, with the same results sooner on a processor, or the libraries'."""
+        self.encoder.fast = self.decoder.fast = fast
 
     def embed(self, ids: tf.Tensor) -> tf.Tensor:
-        """Looks up word vectors.
-
-        Args:
-            ids: `int32 [...]`.
-
-        Returns:
-            `float [..., E]`, in the policy's compute type.
-        """
+        """Looks up the word vectors of `int32 [...]`: `float [..., E]` in the compute type."""
         return tf.cast(tf.nn.embedding_lookup(self.embedding, ids), self._dtype)
 
     def encode(
@@ -109,12 +94,9 @@ class Seq2Seq(tf.Module):
             query_ids: `int32 [B, S]`, padded on the right.
             query_lengths: `int32 [B]`, at least 1.
             dropout_seed: `int32 [2]` in training; None for no dropout.
-
-        Returns:
-            The encoded queries.
         """
-        query_ids = self.drop_words(query_ids, dropout_seed)
-        embedded = self._drop_embedded(self.embed(query_ids), dropout_seed, EMBEDDING_STREAM)
+        embedded = self.embed(self.drop_words(query_ids, dropout_seed))
+        embedded = drop(embedded, dropout_seed, QUERY_STREAM, self.config.embedding_dropout)
         return self.encoder(embedded, query_lengths, dropout_seed)
 
     def token_log_losses(
@@ -137,7 +119,7 @@ class Seq2Seq(tf.Module):
             reply_ids: `int32 [B, T]`, ended where they are not cut, padded on the right.
             reply_lengths: `int32 [B]`, the end token counted.
             dropout_seed: `int32 [2]` in training; None for no dropout.
-            label_smoothing: What the gradient, and it alone, is smoothed by; see `losses`.
+            label_smoothing: What the gradient alone is smoothed by; see `losses`.
 
         Returns:
             `float32 [N]` in nats, row after row.
@@ -145,24 +127,19 @@ class Seq2Seq(tf.Module):
         encoded = self.encode(query_ids, query_lengths, dropout_seed)
         starts = tf.fill([tf.shape(reply_ids)[0], 1], GO)
         inputs = self.embed(tf.concat([starts, reply_ids[:, :-1]], axis=1))
-        inputs = self._drop_embedded(inputs, dropout_seed, EMBEDDING_STREAM + 1)
+        inputs = drop(inputs, dropout_seed, REPLY_STREAM, self.config.embedding_dropout)
         outputs = self.decoder.teacher_forced(encoded, inputs, reply_lengths, dropout_seed)
-        outputs = self._drop_outputs(outputs, dropout_seed)
+        rate, same = self.config.output_dropout, self.config.variational_dropout
+        outputs = drop(outputs, dropout_seed, OUTPUT_STREAM, rate, same)
         targets = gather_real(reply_ids, reply_lengths)
         return self.project_losses(gather_real(outputs, reply_lengths), targets, label_smoothing)
 
     def project_losses(
         self, outputs: tf.Tensor, targets: tf.Tensor, label_smoothing: float = 0.0
     ) -> tf.Tensor:
-        """Projects the decoder's outputs to the vocabulary and takes the cross entropy.
+        """Projects outputs `float [N, U]` and takes the cross entropy with ids `int32 [N]`.
 
-        Args:
-            outputs: `float [N, U]`.
-            targets: `int32 [N]`, ids of the right tokens.
-            label_smoothing: See `token_log_losses`.
-
-        Returns:
-            `float32 [N]` in nats.
+        The cross entropy is `float32 [N]` in nats; `label_smoothing` is that of `token_log_losses`.
         """
         if not self.decoder.fast or outputs.dtype == tf.float16:  # whose gradients need scaling
             return token_losses(self.projection(outputs), targets, label_smoothing)
@@ -179,30 +156,17 @@ class Seq2Seq(tf.Module):
         dropout_seed: tf.Tensor | None = None,
         label_smoothing: float = 0.0,
     ) -> tf.Tensor:
-        """Computes the mean cross entropy over the batch's real tokens.
-
-        Args: as for `token_log_losses`.
-
-        Returns:
-            `float32 []` in nats a token.
-        """
+        """Computes the mean of `token_log_losses`, `float32 []` in nats a token."""
         losses = self.token_log_losses(
             query_ids, query_lengths, reply_ids, reply_lengths, dropout_seed, label_smoothing
         )
         return tf.reduce_mean(losses)
 
     def drop_words(self, query_ids: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
-        """Replaces words of queries by the unknown token, as training does.
+        """Replaces words of queries `int32 [B, S]` by the unknown token in training.
 
-        The word dropout of Bowman et al. 2016, "Generating Sentences from a Continuous Space", who
-        do that to the words that the decoder reads.
-
-        Args:
-            query_ids: `int32 [B, S]`, padded on the right.
-            seed: `int32 [2]` in training; None for no dropout.
-
-        Returns:
-            `int32 [B, S]`; padding stays padding, and separators stay, for they are no words.
+        This is the word dropout of Bowman et al. 2016, "Generating Sentences from a Continuous
+        Space", who apply it to the words that the decoder reads. Padding and separators stay.
         """
         rate = self.config.word_dropout
         if seed is None or rate == 0:
@@ -211,20 +175,6 @@ class Seq2Seq(tf.Module):
         no_words = tf.logical_or(query_ids == PAD, query_ids == SEP)
         return tf.where(tf.logical_or(kept, no_words), query_ids, UNK)
 
-    def _drop_embedded(self, embedded: tf.Tensor, seed: tf.Tensor | None, stream: int) -> tf.Tensor:
-        rate = self.config.embedding_dropout
-        if seed is None or rate == 0:
-            return embedded
-        return embedded * draw_mask(seed, stream, tf.shape(embedded), rate, embedded.dtype)
-
-    def _drop_outputs(self, outputs: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
-        rate, same = self.config.output_dropout, self.config.variational_dropout
-        if seed is None or rate == 0:
-            return outputs
-        shape = tf.unstack(tf.shape(outputs))
-        return outputs * draw_step_masks(seed, OUTPUT_STREAM, shape, rate, outputs.dtype, same)
-
 
 def _draw_embedding(shape: list[int], seeds: Random) -> tf.Tensor:
-    seed = [seeds.randrange(2**31), 0]
-    return tf.random.stateless_uniform(shape, seed, -0.1, 0.1)
+    return tf.random.stateless_uniform(shape, [draw_seed(seeds), 0], -0.1, 0.1)

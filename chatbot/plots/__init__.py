@@ -10,13 +10,16 @@ from chatbot.plots.attention import draw_attention
 from chatbot.plots.attention_text import shade_attention
 from chatbot.plots.beam_tree import draw_beam_tree
 from chatbot.plots.beam_tree_text import write_beam_tree
-from chatbot.plots.curves import draw_curves
+from chatbot.plots.curves import draw_curves, embed_curves
+from chatbot.plots.lengths import embed_lengths
 
 __all__ = [
     "Branch",
     "draw_attention",
     "draw_beam_tree",
     "draw_curves",
+    "embed_curves",
+    "embed_lengths",
     "shade_attention",
     "write_beam_tree",
 ]

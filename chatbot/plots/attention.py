@@ -1,9 +1,9 @@
-"""What the decoder looked at while it wrote: a heat map of reply against query."""
+"""What the decoder attended to while it wrote: a heat map of reply against query."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,10 +35,10 @@ def draw_attention(
         query_tokens: S tokens, the columns.
         reply_tokens: T tokens, the rows, with the end token if it was written.
         weights: `float32 [T, S]`, from 0 to 1.
-        title: Stands above; up to 4 lines.
+        title: Up to 4 lines above the map.
 
     Returns:
-        One line to show when a font was missing, else nothing.
+        As `draw_picture` does.
 
     Raises:
         ChatbotError: The file cannot be written or is no picture's name.
@@ -51,25 +51,25 @@ def draw_attention(
     room = max(_TITLE, int(len(columns) * cell / 0.09))
     lines = [shorten(line, room) for line in title.splitlines()[:_LINES]]
 
-    def draw(figure: Figure, spell: Callable[[str], str]) -> None:
+    def draw(figure: Figure) -> None:
         height, width = (cell * number for number in values.shape)
         figure.set_size_inches(width, height)
         axes: Any = figure.add_axes((0.0, 0.0, 1.0, 1.0))  # labels may stand outside of the figure
         axes.grid(visible=False)
         image = axes.imshow(values, cmap="viridis", vmin=0.0, vmax=1.0, aspect="auto")
         image.cmap.set_bad(PALE)
-        _label_axes(axes, [spell(text) for text in columns], [spell(text) for text in rows], cell)
-        axes.set_title("\n".join(map(spell, lines)), loc="left", pad=10)
+        _label_axes(axes, columns, rows, cell)
+        axes.set_title("\n".join(lines), loc="left", pad=10)
         tall = max(height, 1.0)  # inches of the bar, or its numbers would not fit
         place = (1 + 0.15 / width, 1 - tall / height, 0.12 / width, tall / height)
         bar = figure.colorbar(image, cax=figure.add_axes(place), ticks=[0.0, 0.5, 1.0])
         bar.set_label("weight")
 
-    return draw_picture(path, [*columns, *rows, *lines], draw)
+    return draw_picture(path, draw)
 
 
 def _choose_cell(tokens: int) -> float:
-    """Returns the side of a cell in inches: large, but no picture beyond all measure."""
+    """Returns the side of a cell in inches: smaller where the tokens are many."""
     return min(_CELL, max(_SMALL_CELL, _WISHED_SIDE / tokens), _LONGEST_SIDE / tokens)
 
 

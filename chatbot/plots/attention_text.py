@@ -28,15 +28,15 @@ def shade_attention(
 ) -> list[str]:
     """Writes attention weights as shaded blocks, a row for each token of the reply.
 
-    Where the query's tokens do not fit side by side, numbers stand above the columns and a legend
-    below; where these do not fit either, the table is cut into parts one below the other.
+    Where the query's tokens do not fit side by side, the columns are numbered and a legend follows.
+    Where the numbers do not fit either, the table is cut into parts, one below the other.
 
     Args:
         query_tokens: S tokens, the columns.
         reply_tokens: T tokens, the rows.
         weights: `float32 [T, S]`, from 0 to 1.
         width: Columns of the terminal; below 20 counts as 20.
-        shades: Five characters, from the lightest on.
+        shades: Five characters, the lightest first.
 
     Returns:
         The lines, without trailing blanks, safe to write on a terminal.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -35,17 +35,16 @@ def draw_beam_tree(
 ) -> str:
     """Draws what a beam search kept and dropped, a column for each step.
 
-    A box holds a token and the probability of all tokens up to it. A text in an SVG file stays
-    text.
+    A box holds a token and the probability of all tokens up to it.
 
     Args:
         path: The file, `.png` or `.svg`.
         tree: The branches of every step.
-        title: Stands above.
+        title: Written above the tree.
         best: Step and place of the best reply's last branch; see `list_nodes`.
 
     Returns:
-        One line to show when a font was missing, else nothing.
+        As `draw_picture` does.
 
     Raises:
         ChatbotError: The file cannot be written or is no picture's name.
@@ -57,9 +56,8 @@ def draw_beam_tree(
     labels = [write_label(node.branch.text, _LABEL) for node in nodes]
     heading = shorten(title, _TITLE)
 
-    def draw(figure: Figure, spell: Callable[[str], str]) -> None:
-        words = [spell(label) for label in labels]
-        columns = _place_columns(figure, nodes, words)
+    def draw(figure: Figure) -> None:
+        columns = _place_columns(figure, nodes, labels)
         rows = place_rows(nodes) * _ROW + _ROW / 2
         height = float(rows.max()) + _ROW / 2
         axes = _open_axes(figure, columns, height)
@@ -68,12 +66,12 @@ def draw_beam_tree(
             if node.parent is not None:
                 start = rows[node.parent]
                 _draw_edge(axes, node, columns[node.step - 1 : node.step + 1], start, row)
-        for node, word, row in zip(nodes, words, rows):
+        for node, word, row in zip(nodes, labels, rows):
             _draw_box(axes, node, columns[node.step], row, word)
         if heading:
-            axes.set_title(spell(heading), loc="left")
+            axes.set_title(heading, loc="left")
 
-    return draw_picture(path, [*labels, heading], draw)
+    return draw_picture(path, draw)
 
 
 def _place_columns(figure: Figure, nodes: Sequence[Node], words: Sequence[str]) -> list[_Column]:
@@ -99,7 +97,7 @@ def _weigh(node: Node) -> str:
 
 
 def _open_axes(figure: Figure, columns: Sequence[_Column], height: float) -> Any:
-    """Makes axes whose units are inches, downwards from the upper left corner."""
+    """Makes axes in inches, downwards from the upper left corner."""
     width = columns[-1].left + columns[-1].width
     figure.set_size_inches(width, height)
     axes: Any = figure.add_axes((0.0, 0.0, 1.0, 1.0))
@@ -109,7 +107,7 @@ def _open_axes(figure: Figure, columns: Sequence[_Column], height: float) -> Any
 
 
 def _explain(nodes: Sequence[Node]) -> str:
-    """Says what the lines and colours stand for that occur."""
+    """Says what the lines and colours mean, as far as they occur."""
     ended = any(node.branch.ended and not node.best for node in nodes)
     dropped = not all(node.branch.kept for node in nodes)
     parts = ["solid: kept", *["dashed: dropped"] * dropped, *["green, double: ended"] * ended]

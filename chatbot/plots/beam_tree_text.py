@@ -13,7 +13,7 @@ _LABEL = 24  # columns
 def write_beam_tree(
     tree: Sequence[Sequence[Branch]], best: tuple[int, int] | None = None
 ) -> list[str]:
-    """Writes a beam's tree as an outline: each branch below the one that it goes on from.
+    """Writes a beam's tree as an outline, each branch below its parent.
 
     Args:
         tree: The branches of every step.
@@ -21,7 +21,7 @@ def write_beam_tree(
 
     Returns:
         A line for each branch: its token, the probability of all tokens up to it, whether it was
-        dropped or ended, and `*` where the best reply passes.
+        dropped or ended, and `*` for the branches of the best reply.
 
     Raises:
         ValueError: It is no tree.

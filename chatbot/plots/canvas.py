@@ -7,12 +7,14 @@ import io
 import logging
 import math
 import os
+import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 from chatbot.errors import ChatbotError
-from chatbot.plots.fonts import OWN_FONT, Fonts, choose_fonts
+from chatbot.plots.fonts import ADVICE, OWN_FONT, list_families
 from chatbot.system.files import write_whole
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ BLUE, ORANGE, GREEN, GREY, PALE, INK = (
     "#222222",
 )
 DOTS_PER_INCH = 120
+_NO_GLYPH = r"Glyph \d+ .* missing from"
+_SVG, _XLINK_HREF = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
 _MOST_DOTS = 30e6
 _LONGEST_SIDE = 20_000
 """Dots; the memory for all, and what programs can show."""
@@ -55,19 +59,18 @@ _STYLE = {
     "ytick.labelcolor": INK,
     "ytick.labelsize": 8,
 }
-Draw = Callable[["Figure", Callable[[str], str]], None]
+Draw = Callable[["Figure"], None]
 
 
-def draw_picture(path: str, texts: Sequence[str], draw: Draw) -> str:
+def draw_picture(path: str, draw: Draw) -> str:
     """Draws a picture into a file.
 
     Args:
-        path: The file, `.png` or `.svg`; one that is there is replaced.
-        texts: All labels that come from outside.
-        draw: Draws on an empty figure; every label goes through the function that it is given.
+        path: The file, `.png` or `.svg`, replaced if it is there; an SVG file keeps text as text.
+        draw: Draws on an empty figure.
 
     Returns:
-        One line to show when a font was missing, else nothing.
+        One line to show where no font has some sign, else an empty text.
 
     Raises:
         ChatbotError: The name ends otherwise, or the file cannot be written.
@@ -79,8 +82,7 @@ def draw_picture(path: str, texts: Sequence[str], draw: Draw) -> str:
         # Before the work, which takes a second and more.
         if not os.path.isdir(os.path.dirname(path) or "."):
             raise FileNotFoundError(2, "its directory is not there")
-        fonts = _load(texts)
-        content = _render(form, fonts, draw)
+        content, lacks_signs = _render(form, draw)
         with write_whole(path) as file:
             file.write(content)
     except OSError as error:
@@ -89,27 +91,44 @@ def draw_picture(path: str, texts: Sequence[str], draw: Draw) -> str:
             "free space or name another place"
         ) from None
     # A reader's program finds a font for what stands in an SVG file.
-    return fonts.advise(path) if form == "png" else ""
+    return f"{path} {ADVICE}" if lacks_signs and form == "png" else ""
 
 
-def _load(texts: Sequence[str]) -> Fonts:
-    """Imports matplotlib, which takes half a second, and chooses fonts."""
+def embed_picture(draw: Draw) -> str:
+    """Draws on an empty figure; returns an `svg` element that refers to nothing in its page."""
+    root = ElementTree.fromstring(_render("svg", draw)[0])
+    shapes = {f"#{shape.get('id')}": shape.get("d", "") for shape in root.iter(f"{_SVG}path")}
+    for element in list(root.iter()):
+        for name in ("metadata", "defs"):  # defs are clip paths, marks, and a style for all
+            for child in element.findall(f"{_SVG}{name}"):
+                element.remove(child)
+        if element.tag == f"{_SVG}use":
+            x, y = element.attrib.pop("x"), element.attrib.pop("y")
+            shape = shapes[element.attrib.pop(_XLINK_HREF)]
+            element.attrib.update(d=shape, transform=f"translate({x} {y})")
+            element.tag = "path"
+        element.tag = element.tag.removeprefix(_SVG)
+        for name in ("id", "clip-path", "version"):  # ids of two pictures would be the same
+            element.attrib.pop(name, None)
+    root.set("role", "img")
+    return ElementTree.tostring(root, "unicode")
+
+
+def _render(form: str, draw: Draw) -> tuple[bytes, bool]:
+    """Returns a picture's file, and whether its fonts lack a sign."""
     # It warns of directories it would like to write and of fonts it takes long to list.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    return choose_fonts(texts)
-
-
-def _render(form: str, fonts: Fonts, draw: Draw) -> bytes:
     from matplotlib.figure import Figure
 
-    spell = fonts.spell if form == "png" else _keep
     metadata = {"Software": None} if form == "png" else {"Date": None, "Creator": None}
     content = io.BytesIO()
-    with _styled(fonts.families), warnings.catch_warnings():
-        if form == "svg":
-            warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
+    with (
+        _styled(list_families() if form == "png" else [OWN_FONT]),
+        warnings.catch_warnings(record=True) as found,
+    ):
+        warnings.filterwarnings("always", _NO_GLYPH, UserWarning)
         figure = Figure()
-        draw(figure, spell)
+        draw(figure)
         figure.savefig(
             content,
             format=form,
@@ -118,7 +137,8 @@ def _render(form: str, fonts: Fonts, draw: Draw) -> bytes:
             pad_inches=0.12,
             metadata=metadata,
         )
-    return content.getvalue()
+    lacks_signs = any(re.match(_NO_GLYPH, str(warning.message)) for warning in found)
+    return content.getvalue(), lacks_signs
 
 
 def _choose_dots_per_inch(figure: Figure) -> float:
@@ -126,10 +146,6 @@ def _choose_dots_per_inch(figure: Figure) -> float:
     width, height = figure.get_size_inches()
     most = min(_LONGEST_SIDE / max(width, height), math.sqrt(_MOST_DOTS / (width * height)))
     return float(min(DOTS_PER_INCH, most))
-
-
-def _keep(label: str) -> str:
-    return label
 
 
 @contextlib.contextmanager

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from chatbot.plots.canvas import BLUE, GREEN, GREY, ORANGE, draw_picture
+from chatbot.plots.canvas import BLUE, GREEN, GREY, ORANGE, draw_picture, embed_picture
+from chatbot.plots.labels import shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -14,6 +16,12 @@ if TYPE_CHECKING:
 _MOST = 1e30
 """Larger figures are those of a training that went astray, and no axis can hold them."""
 _FEW = 40  # points that are marked each
+_TITLE = 90  # columns
+_PERPLEXITIES = {
+    "perplexity": (BLUE, "training"),
+    "validation_perplexity": (ORANGE, "validation"),
+    "validation_perplexity_unseen": (GREEN, "validation, unseen pairs"),
+}
 
 
 def draw_curves(path: str, reports: Sequence[Mapping[str, Any]]) -> str:
@@ -21,38 +29,49 @@ def draw_curves(path: str, reports: Sequence[Mapping[str, Any]]) -> str:
 
     Args:
         path: The file, `.png` or `.svg`.
-        reports: The objects of metrics.jsonl. A figure that is missing, no number, infinite or
-            beyond 1e30 leaves a gap.
-
-    Returns:
-        One line to show when a font was missing, else nothing.
+        reports: The objects of metrics.jsonl. A figure that is missing, not a number, infinite or
+            above 1e30 leaves a gap.
 
     Raises:
         ChatbotError: The file cannot be written or is no picture's name.
     """
+    return draw_picture(path, partial(_draw_panels, reports=reports))
 
-    def draw(figure: Figure, _: Callable[[str], str]) -> None:
-        figure.set_size_inches(8.0, 5.6)
-        grid = figure.add_gridspec(2, 2, height_ratios=[2.2, 1.0], hspace=0.32, wspace=0.34)
-        main = figure.add_subplot(grid[0, :])
-        _draw_perplexities(main, reports)
-        for place, key, colour, label in (
-            (0, "learning_rate", GREEN, "learning rate"),
-            (1, "tokens_per_second", GREY, "tokens a second"),
-        ):
-            axes = figure.add_subplot(grid[1, place], sharex=main)
-            points = _plot(axes, reports, key, colour, label)
-            highest = max((value for _, value in points if value > 0), default=1.0)
-            axes.set_ylim(0.0, 1.1 * highest)
-            _name_axes(axes, label)
 
-    return draw_picture(path, [], draw)
+def embed_curves(title: str, reports: Sequence[Mapping[str, Any]]) -> str:
+    """Draws the curves as an `svg` element, or as nothing where there is no perplexity."""
+    points = [point for key in _PERPLEXITIES for point in _find_points(reports, key)]
+    if all(math.isnan(value) for _, value in points):
+        return ""
+
+    def draw(figure: Figure) -> None:
+        _draw_panels(figure, reports)
+        left = figure.subplotpars.left
+        figure.suptitle(shorten(title, _TITLE), x=left, y=0.96, ha="left", weight="bold")
+
+    return embed_picture(draw)
+
+
+def _draw_panels(figure: Figure, reports: Sequence[Mapping[str, Any]]) -> None:
+    figure.set_size_inches(8.0, 5.6)
+    grid = figure.add_gridspec(2, 2, height_ratios=[2.2, 1.0], hspace=0.32, wspace=0.34)
+    main = figure.add_subplot(grid[0, :])
+    _draw_perplexities(main, reports)
+    for place, key, colour, label in (
+        (0, "learning_rate", GREEN, "learning rate"),
+        (1, "tokens_per_second", GREY, "tokens a second"),
+    ):
+        axes = figure.add_subplot(grid[1, place], sharex=main)
+        points = _plot(axes, reports, key, colour, label)
+        highest = max((value for _, value in points if value > 0), default=1.0)
+        axes.set_ylim(0.0, 1.1 * highest)
+        _name_axes(axes, label)
 
 
 def _draw_perplexities(axes: Any, reports: Sequence[Mapping[str, Any]]) -> None:
-    drawn = _plot(axes, reports, "perplexity", BLUE, "training")
-    validation = _plot(axes, reports, "validation_perplexity", ORANGE, "validation")
-    unseen = _plot(axes, reports, "validation_perplexity_unseen", GREEN, "validation, unseen pairs")
+    drawn, validation, unseen = (
+        _plot(axes, reports, key, colour, label) for key, (colour, label) in _PERPLEXITIES.items()
+    )
     finite = [value for _, value in (*drawn, *validation, *unseen) if not math.isnan(value)]
     if finite and max(finite) >= 10 * min(finite):
         _scale_log(axes, max(finite) / max(min(finite), 1.0))
@@ -71,15 +90,21 @@ def _plot(
     axes: Any, reports: Sequence[Mapping[str, Any]], key: str, colour: str, label: str
 ) -> list[tuple[int, float]]:
     """Draws one figure of the reports and returns its points, NaN where it cannot be drawn."""
-    points = [
-        (report["step"], _clean(report[key]))
-        for report in reports
-        if _is_number(report.get(key)) and isinstance(report.get("step"), int)
-    ]
+    points = _find_points(reports, key)
     if points:
         style = {"marker": "o", "markersize": 3.5} if len(points) <= _FEW else {}
         axes.plot(*zip(*points), color=colour, label=label, linewidth=1.4, **style)
     return points
+
+
+def _find_points(reports: Sequence[Mapping[str, Any]], key: str) -> list[tuple[int, float]]:
+    return [
+        (report["step"], _clean(report[key]))
+        for report in reports
+        if _is_number(report.get(key))
+        and isinstance(report.get("step"), int)
+        and abs(report["step"]) < _MOST
+    ]
 
 
 def _is_number(value: object) -> bool:
@@ -91,7 +116,7 @@ def _clean(value: float) -> float:
 
 
 def _scale_log(axes: Any, ratio: float) -> None:
-    """Makes an axis logarithmic, its numbers so close together as the values' ratio allows."""
+    """Makes an axis logarithmic, with numbers as close as the values' ratio allows."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     axes.set_yscale("log", nonpositive="mask")

@@ -1,4 +1,4 @@
-"""A first look at a corpus for a person: its first pairs."""
+"""The first pairs of a corpus, for a person to look at."""
 
 from __future__ import annotations
 
@@ -11,15 +11,7 @@ _INDENT = "  "
 
 
 def show_first_pairs(pairs: Sequence[Sequence[str]], width: int) -> str:
-    """Writes pairs one below the other.
-
-    Args:
-        pairs: `(query, reply)` texts, any at all.
-        width: Columns of the terminal.
-
-    Returns:
-        A heading and a line for each pair, none wider than the terminal if that has 20 columns.
-    """
+    """Writes a heading and a line for each pair, none wider than a terminal of 20 columns."""
     room = max(2, width - len(_INDENT) - len(_ARROW))
     lines = ["the first pairs:"]
     for query, reply in pairs:

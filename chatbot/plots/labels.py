@@ -24,28 +24,15 @@ _NOT_IN_XML = re.compile("[\ufffe\uffff]")
 
 
 def write_label(token: str, columns: int) -> str:
-    """Writes a token as a label.
+    """Writes a token, or `(end)` for `<eos>` and the like, as a label of so many columns at most.
 
-    Args:
-        token: Any text; `<eos>` becomes `(end)`, and the other special tokens likewise.
-        columns: The most that the label may take.
-
-    Returns:
-        One line that no terminal obeys and that XML may hold.
+    No terminal obeys it and XML may hold it.
     """
     return shorten(_NAMES.get(token, token), columns)
 
 
 def shorten(text: str, columns: int) -> str:
-    """Makes a text visible and cuts it to a width, the last sign then `…`.
-
-    Args:
-        text: Any text.
-        columns: Its width at most, at least 1.
-
-    Returns:
-        One line.
-    """
+    """Makes a text visible on one line and cuts it to at least 1 column, the last sign then `…`."""
     # Marks take no columns, yet a thousand on one letter would leave every picture.
     visible = _NOT_IN_XML.sub("\ufffd", make_visible(text[: 4 * columns + 1]))
     if count_columns(visible) <= columns and len(visible) <= 4 * columns:
@@ -62,15 +49,7 @@ def shorten(text: str, columns: int) -> str:
 def check_weights(
     query_tokens: Sequence[str], reply_tokens: Sequence[str], weights: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Checks attention weights against their tokens.
-
-    Args:
-        query_tokens: S tokens.
-        reply_tokens: T tokens.
-        weights: `float32 [T, S]`.
-
-    Returns:
-        The weights, `float32 [T, S]`.
+    """Returns attention weights as `float32 [T, S]`, for T tokens of a reply and S of a query.
 
     Raises:
         ValueError: The numbers do not fit, or one of them is 0.

@@ -1,4 +1,4 @@
-"""Where the nodes of a tree stand: none on another, and no edges that cross."""
+"""The rows of a tree's nodes, chosen so that no node covers another and no edges cross."""
 
 from __future__ import annotations
 
@@ -11,15 +11,10 @@ from chatbot.beam_tree import Node
 
 
 def place_rows(nodes: Sequence[Node]) -> NDArray[np.float64]:
-    """Gives every node its height, 1 or more from any other of its step.
+    """Returns the row of each of `list_nodes`' nodes, downwards from 0, `float64 [nodes]`.
 
-    Children stand beside their parent and in the order of the parents, so that no edges cross.
-
-    Args:
-        nodes: The nodes of `list_nodes`.
-
-    Returns:
-        The heights in rows, downwards from 0, `float64 [nodes]`.
+    Nodes of one step are 1 or more apart. Children are placed beside their parent and in the order
+    of the parents, so that no edges cross.
     """
     steps = _sort(nodes)
     children: dict[int, list[int]] = {}
@@ -53,7 +48,7 @@ def _sort(nodes: Sequence[Node]) -> list[list[int]]:
 def _follow_parents(
     step: list[int], nodes: Sequence[Node], rows: NDArray[np.float64]
 ) -> list[float]:
-    """Returns where the nodes of a step would stand if each family were alone beside its parent."""
+    """Returns where a step's nodes would be if each family were alone beside its parent."""
     parents = [nodes[number].parent for number in step]
     wishes = []
     for place, parent in enumerate(parents):
@@ -63,16 +58,10 @@ def _follow_parents(
 
 
 def space_out(wishes: Sequence[float]) -> list[float]:
-    """Moves places apart until each is 1 or more behind the one before, by the least squares.
+    """Moves sorted places until each is 1 or more behind the one before, by the least squares.
 
     The pool-adjacent-violators algorithm: Ayer et al. 1955, An Empirical Distribution Function for
     Sampling with Incomplete Information.
-
-    Args:
-        wishes: Where each would like to be, in their order.
-
-    Returns:
-        Where they come to be.
     """
     pools: list[tuple[float, int]] = []  # mean of wishes less places, size
     for place, wish in enumerate(wishes):

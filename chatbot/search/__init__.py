@@ -1,4 +1,4 @@
-"""Ways to look for a reply, each from a batch of queries to ranked `Hypotheses`."""
+"""Searches for replies, each from a batch of queries to ranked `Hypotheses`."""
 
 from __future__ import annotations
 

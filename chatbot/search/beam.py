@@ -17,11 +17,11 @@ class Beam(NamedTuple):
     """The hypotheses of all queries after T steps.
 
     Attributes:
-        ids: `int32 [B, W, 1 + T]`, the start token and what they have said.
-        finished: `bool [B, W]`, which have their end tokens.
+        ids: `int32 [B, W, 1 + T]`, the start token and the tokens so far.
+        finished: `bool [B, W]`, whether they have their end tokens.
         log_probs: `float32 [B, W]`, in nats, among what the rules allow; -inf where there is no
             such hypothesis.
-        shares: `float32 [B, W]`, the model's log probability less that.
+        shares: `float32 [B, W]`, the model's log probability minus that.
         state: `float32 [B * W, X]`, the decoder's.
     """
 
@@ -33,7 +33,7 @@ class Beam(NamedTuple):
 
 
 class Continuations(NamedTuple):
-    """The likeliest ways to go on with each hypothesis.
+    """The likeliest continuations of each hypothesis.
 
     Attributes:
         log_probs: `float32 [B, W, K]`, the whole hypotheses'.
@@ -47,16 +47,11 @@ class Continuations(NamedTuple):
 class BeamSearch:
     """Beam search over an `InferenceNetwork`; a width of 1 is greedy search.
 
-    The beam goes by log probability among what the rules allow; the finished hypotheses are then
-    scored once, with their end tokens counted, and sorted.
+    The beam keeps the hypotheses with the highest log probabilities among what the rules allow; the
+    finished ones are then scored once, with their end tokens counted, and sorted.
     """
 
     def __init__(self, network: Any) -> None:
-        """Makes the search.
-
-        Args:
-            network: An `InferenceNetwork`, which takes the steps.
-        """
         self._network = network
 
     def __call__(
@@ -77,7 +72,7 @@ class BeamSearch:
                 longer one is cut and closed with the end token.
             penalty: `float32 []`, exponent of the length penalty in the scores.
             beam_size: `int32 []`, hypotheses kept at each step, W.
-            rules: What replies have to keep to.
+            rules: What replies have to follow.
 
         Returns:
             W hypotheses a query.
@@ -103,7 +98,7 @@ class BeamSearch:
         return rank(beam.ids[:, :, 1:], beam.log_probs, penalty, beam.shares)
 
     def _begin(self, state: tf.Tensor, shape: list[Any]) -> Beam:
-        """Makes beams `[B, W]` whose first hypothesis has said nothing; the others do not exist."""
+        """Makes beams `[B, W]` whose first hypothesis is empty; the others do not exist."""
         exists = tf.where(self._find_first(shape[1]), 0.0, -math.inf)
         return Beam(
             tf.fill([*shape, 1], GO),
@@ -114,7 +109,7 @@ class BeamSearch:
         )
 
     def _find_first(self, beam_size: Any) -> tf.Tensor:
-        """Tells from which places of the beam the search sets out, `bool [W]`."""
+        """Returns which places of the beam start with an empty hypothesis, `bool [W]`."""
         return tf.range(beam_size) == 0
 
     def _advance(
@@ -123,7 +118,7 @@ class BeamSearch:
         """Takes one step."""
         merged = tf.reshape(beam.ids, [-1, tf.shape(beam.ids)[2]])
         outputs, state = self._network.advance(merged[:, -1], attended, beam.state)[:2]
-        repeats = find_repeats(merged[:, 1:], ngram, self._network.nothing)
+        repeats = find_repeats(merged[:, 1:], ngram, self._network.filler)
         found, shares = self._continue(outputs, (mask, repeats), beam, is_last)
         ids, parents, log_probs = self._choose(found)
         rows = tf.range(tf.size(ids), delta=tf.shape(ids)[1])[:, tf.newaxis] + parents
@@ -137,7 +132,7 @@ class BeamSearch:
     def _continue(
         self, outputs: tf.Tensor, banned: tuple[Any, Any], beam: Beam, is_last: tf.Tensor
     ) -> tuple[Continuations, tf.Tensor]:
-        """Returns the likeliest continuations, and the beam's shares after this step."""
+        """Finds the likeliest continuations, and the beam's shares after this step."""
         queries, beam_size = tf.unstack(tf.shape(beam.finished))
         count = tf.minimum(self._count_continuations(beam_size), self._network.vocab_size)
         found = find_likeliest(self._network, outputs, *banned, count)
@@ -152,11 +147,11 @@ class BeamSearch:
         return Continuations(total, tokens), beam.shares + shares
 
     def _count_continuations(self, beam_size: tf.Tensor) -> tf.Tensor:
-        """Tells how many continuations of one hypothesis may be among the chosen ones."""
+        """Returns how many continuations of one hypothesis may be among the chosen ones."""
         return beam_size
 
     def _choose(self, found: Continuations) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Keeps the W likeliest: their tokens, parents and log probabilities `[B, W]`."""
+        """Chooses W: their tokens, parents and log probabilities `[B, W]`."""
         return keep_best(found.log_probs, found, tf.shape(found.tokens)[1])
 
 
@@ -171,8 +166,8 @@ def keep_best(
         count: `int32 []`, how many to choose, N, at most W * K.
 
     Returns:
-        The chosen ones' tokens `int32 [B, N]`, the places of those they continue `int32 [B, N]`
-        and their log probabilities `float32 [B, N]`, the greatest score first.
+        The chosen tokens `int32 [B, N]`, the places of the hypotheses they continue
+        `int32 [B, N]`, and the log probabilities `float32 [B, N]`, the highest score first.
     """
     _, beam_size, continuations = tf.unstack(tf.shape(found.tokens))
     flat = [-1, beam_size * continuations]

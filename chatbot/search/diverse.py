@@ -14,17 +14,17 @@ class DiverseSearch(BeamSearch):
     """The search of Vijayakumar et al. 2016, "Diverse Beam Search", with Hamming diversity.
 
     At each step the groups choose one after the other. A continuation loses `strength` for each
-    hypothesis of an earlier group that says the same token at this step; that decides what is
-    chosen and is forgotten afterwards, so that log probabilities stay what they are. The end token
-    is nobody's: all may take it freely. One group is plain beam search.
+    hypothesis of an earlier group that takes the same token at this step, unless it is the end
+    token. The loss affects this choice alone: log probabilities stay as they are. One group is
+    plain beam search.
     """
 
     def __init__(self, network: Any, groups: Any, strength: Any) -> None:
         """Makes the search.
 
         Args:
-            network: An `InferenceNetwork`, which takes the steps.
-            groups: `int32 []`, number of groups; it divides the width of the beam.
+            network: An `InferenceNetwork`.
+            groups: `int32 []`, how many; they divide the width of the beam.
             strength: `float32 []`, in nats.
         """
         super().__init__(network)
@@ -59,7 +59,7 @@ class DiverseSearch(BeamSearch):
     def _choose_in_group(
         self, found: Continuations, taken: tf.Tensor, size: Any
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Chooses for one group; `taken` `int32 [B, N]` are the earlier groups' tokens."""
+        """Chooses for one group; the earlier groups have taken tokens `int32 [B, N]`."""
         queries, count = tf.unstack(tf.shape(taken))
         rows = tf.repeat(tf.range(queries), count)
         places = tf.stack([rows, tf.reshape(taken, [-1])], axis=1)

@@ -1,4 +1,4 @@
-"""Given replies, step by step: how likely each token is, and what the decoder looks at for it."""
+"""Given replies, step by step: how likely each token is, and what it attends to."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from chatbot.text import EOS, GO
 
 
 class Forced(NamedTuple):
-    """What a network makes of given replies, the longest of which has T tokens.
+    """What a network computes for given replies, the longest of which has T tokens.
 
     Attributes:
         log_probs: `float32 [B, W, T + 1]`, each token's and then the end token's log probability
             in nats, 0 behind the end token.
-        alignments: `float32 [B, W, T + 1, S]`, what share of its attention each of them gives to
-            each token of the query, 0 behind the end token; S is 0 without attention.
+        alignments: `float32 [B, W, T + 1, S]`, the share of its attention that each of them gives
+            to each token of the query, 0 behind the end token; S is 0 without attention.
     """
 
     log_probs: tf.Tensor
@@ -28,11 +28,6 @@ class ForcedPass:
     """Walks through given replies with the steps of an `InferenceNetwork`."""
 
     def __init__(self, network: Any) -> None:
-        """Takes a network.
-
-        Args:
-            network: An `InferenceNetwork`.
-        """
         self._network = network
 
     def __call__(
@@ -43,11 +38,8 @@ class ForcedPass:
         Args:
             query_ids: `int32 [B, S]`, padded on the right.
             query_lengths: `int32 [B]`, at least 1.
-            ids: `int32 [B, W, ...]`, W replies a query; what stands behind them does not count.
+            ids: `int32 [B, W, ...]`, W replies a query, and anything behind them.
             lengths: `int32 [B, W]`, the replies' tokens, their end tokens not counted.
-
-        Returns:
-            Log probabilities and alignments.
         """
         ids = ids[:, :, : tf.reduce_max(lengths)]
         queries, width, longest = tf.unstack(tf.shape(ids))
@@ -74,7 +66,7 @@ class ForcedPass:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Takes all steps `[T, R]`; returns log probs `[R, T]` and alignments `[R, T, S]`."""
         steps, rows = tf.unstack(tf.shape(inputs))
-        seen = tf.zeros([rows, 0 if attended is None else size])
+        no_alignments = tf.zeros([rows, 0 if attended is None else size])
         arrays = [
             tf.TensorArray(tf.float32, steps, element_shape=shape)
             for shape in (tf.TensorShape([None]), tf.TensorShape([None, None]))
@@ -84,7 +76,7 @@ class ForcedPass:
             outputs, state, alignments = self._network.advance(inputs[time], attended, state)
             logits = self._network.project(outputs)
             log_probs = score_tokens(self._network, outputs, logits, targets[time])
-            results = (log_probs, seen if alignments is None else alignments)
+            results = (log_probs, no_alignments if alignments is None else alignments)
             return time + 1, state, [a.write(time, x) for a, x in zip(arrays, results)]
 
         loop = (tf.constant(0), state, arrays)

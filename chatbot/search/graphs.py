@@ -1,4 +1,4 @@
-"""The searches of one model as graphs, each made once."""
+"""The searches of one model as graphs, each traced once."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ REPLIES = (
 )
 FOUND = Hypotheses(*REPLIES, *[tf.TensorSpec([None, None], tf.float32)] * 3)
 WIDEST = 16
-"""Widest beam in bfloat16: a step computes a few logits more than the beam is wide again, which for
-a wider one would take as much time and memory as all logits."""
+"""Widest beam in bfloat16: a step computes a few more logits than the beam is wide a second time,
+which for a wider beam would take as much time and memory as all logits."""
 
 
 class SearchGraphs:
     """Makes graphs that serve batches of every shape, each when it is first needed.
 
-    Where the model computes fast, one graph over the weights as they are then serves greedy search
-    and every width of the beam, and a second one wide beams. Elsewhere these are the library's
-    searches, over the weights as they are, with a graph for each width. Everything else runs over
-    the weights as they are when its graph is made. Only one thread at a time may use it.
+    Where the model computes fast, one graph serves greedy search and every width of the beam, and
+    a second one wide beams. Elsewhere these are the library's searches, with a graph for each
+    width, and they alone follow the model's weights: every other graph keeps the weights that the
+    model had when it was made. Only one thread at a time may use it.
     """
 
     def __init__(
@@ -58,8 +58,7 @@ class SearchGraphs:
         Args:
             model: The network.
             precision: Type of the products in our own loops.
-            make_search: Makes the search of a width where the model does not compute fast; see
-                `chatbot.addons`.
+            make_search: Makes the library's search of a width; see `chatbot.addons`.
         """
         self._model = model
         self._make_search = make_search
@@ -73,7 +72,7 @@ class SearchGraphs:
         Args:
             query_ids: `int32 [B, S]`, padded on the right.
             query_lengths: `int32 [B]`, at least 1.
-            settings: How to look for replies.
+            settings: How to search.
 
         Returns:
             `beam_size` hypotheses a query, the best score first.
@@ -98,22 +97,19 @@ class SearchGraphs:
         return Hypotheses(*self._find("rescoring", self._precision)(*queries, found, weights))
 
     def force(self, query_ids: Any, query_lengths: Any, ids: Any, lengths: Any) -> Forced:
-        """Walks through given replies; arguments and result are those of `ForcedPass`."""
+        """Walks through given replies as `ForcedPass` does."""
         graph = self._find("forced", self._precision)
         return Forced(*graph(query_ids, query_lengths, ids, lengths))
 
     def record(
         self, query_ids: Any, query_lengths: Any, settings: SearchConfig
     ) -> list[Candidates]:
-        """Searches with the plain beam and tells what it kept and dropped.
+        """Searches with the plain beam, and returns what each step kept and dropped.
 
         Args:
             query_ids: `int32 [1, S]`.
             query_lengths: `int32 [1]`.
-            settings: How to look for replies.
-
-        Returns:
-            What each step looked at.
+            settings: How to search.
         """
         search = RecordingSearch(self._lay_out(self._choose_precision(settings.beam_size)))
         rules = _list_rules(settings)
@@ -123,10 +119,7 @@ class SearchGraphs:
 
     def count_traces(self) -> int:
         """Returns how many graphs have been traced."""
-        traced = 0
-        for graph in self._graphs.values():
-            traced += graph.experimental_get_tracing_count()
-        return traced
+        return sum(graph.experimental_get_tracing_count() for graph in self._graphs.values())
 
     def _sample(self, queries: Any, settings: SearchConfig, rules: Rules) -> Any:
         rows = [ids[:length] for ids, length in zip(*map(np.asarray, queries))]
@@ -140,16 +133,16 @@ class SearchGraphs:
         return self._precision if continuations <= WIDEST else "float32"
 
     def _find(self, kind: str, precision: str) -> Any:
-        """Returns the graph of a kind, making it where there is none."""
+        """Returns the graph of a kind, made where there is none yet."""
         key = (kind, precision)
         if key not in self._graphs:
             function, signature = self._make(kind, precision)
-            # No Python here needs converting to a graph, and trying to would take seconds.
+            # No Python here needs autograph, which would take seconds.
             self._graphs[key] = tf.function(function, input_signature=signature, autograph=False)
         return self._graphs[key]
 
     def _make(self, kind: str, precision: str) -> tuple[Callable[..., Any], Any]:
-        """Returns what a graph is made of, and its signature."""
+        """Returns what to trace, and its signature."""
         limits, rules = (*QUERIES, *LIMITS), RULES_SIGNATURE
         if kind.startswith("library"):
             return self._make_search(self._model, int(kind.split()[1])).__call__, (*limits, rules)

@@ -14,13 +14,13 @@ class Hypotheses(NamedTuple):
     """Ranked replies to a batch of queries, best first.
 
     Attributes:
-        ids: `int32 [B, W, T]`, the replies' tokens, the end token on everything behind them.
+        ids: `int32 [B, W, T]`, the replies' tokens, filled up with the end token.
         lengths: `int32 [B, W]`, tokens of each reply, its end token not counted.
         log_probs: `float32 [B, W]`, the model's log probability (nats) of the reply and its end
             token; -inf where there is no such hypothesis.
         scores: `float32 [B, W]`, what the hypotheses are sorted by.
-        ranked_log_probs: `float32 [B, W]`, what the scores are made of: the log probability among
-            what the search's rules allow. Without rules, and for samples, it is `log_probs`.
+        ranked_log_probs: `float32 [B, W]`, what the scores are computed from: the log probability
+            among what the search's rules allow. Without rules, and for samples, it is `log_probs`.
     """
 
     ids: tf.Tensor
@@ -33,8 +33,8 @@ class Hypotheses(NamedTuple):
 def length_normalised(log_probs: tf.Tensor, lengths: tf.Tensor, penalty: Any) -> tf.Tensor:
     """Scores replies by log_prob / ((5 + tokens) / 6) ** penalty.
 
-    The length penalty of Wu et al. 2016, "Google's Neural Machine Translation System", equation
-    14, with tokens the reply's length and its end token.
+    This is the length penalty of Wu et al. 2016, "Google's Neural Machine Translation System",
+    equation 14, where the tokens are the reply's and its end token.
 
     Args:
         log_probs: `float32 [...]` in nats, the end token's included.
@@ -49,14 +49,7 @@ def length_normalised(log_probs: tf.Tensor, lengths: tf.Tensor, penalty: Any) ->
 
 
 def count_before_end(ids: tf.Tensor) -> tf.Tensor:
-    """Counts the tokens before the first end token, or before the first -1.
-
-    Args:
-        ids: `int32 [..., T]`.
-
-    Returns:
-        `int32 [...]`.
-    """
+    """Counts the tokens of `int32 [..., T]` before the first end token or -1: `int32 [...]`."""
     going_on = tf.cast(tf.logical_and(ids != EOS, ids >= 0), tf.int32)
     return tf.reduce_sum(tf.math.cumprod(going_on, axis=-1), axis=-1)
 
@@ -70,10 +63,7 @@ def rank(
         ids: `int32 [B, W, T]`, each row up to its first end token or -1.
         log_probs: `float32 [B, W]`, in nats, among what the search's rules allow.
         penalty: Exponent of the length penalty.
-        shares: `float32 [B, W]`, the model's log probability less that; None without rules.
-
-    Returns:
-        The hypotheses, the best score first.
+        shares: `float32 [B, W]`, the model's log probability minus that; None without rules.
     """
     lengths = count_before_end(ids)
     real = tf.sequence_mask(lengths, tf.shape(ids)[-1])

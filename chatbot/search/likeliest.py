@@ -12,7 +12,7 @@ from chatbot.search.rules import forbid, share_allowed
 from chatbot.text import EOS, SPECIAL_TOKENS
 
 SPARE = 3
-"""Tokens more than a search needs whose logits are computed again when the first were coarse."""
+"""How many more tokens than a search needs have coarse logits computed again."""
 
 
 class Likeliest(NamedTuple):
@@ -22,7 +22,7 @@ class Likeliest(NamedTuple):
         log_probs: `float32 [R, K]` in nats, among what is allowed; -inf where nothing is left.
         tokens: `int32 [R, K]`.
         end: `float32 [R]`, the end token's log probability among what is allowed.
-        share: `float32 [R]`, the logarithm of the model's probability of all that is allowed.
+        share: `float32 [R]`, the logarithm of the model's probability of all allowed tokens.
     """
 
     log_probs: tf.Tensor
@@ -32,21 +32,21 @@ class Likeliest(NamedTuple):
 
 
 def find_best(logits: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Finds the greatest logits of each row.
+    """Finds the largest logits of each row.
 
-    The best `count` stand in the `count` groups with the greatest greatest: where these are few,
-    only they are looked through, which is five times as fast as looking through them all.
+    The `count` largest are all in the `count` groups with the largest maxima. Where these are few,
+    only they are searched, which is five times as fast as searching all logits.
 
     Args:
         logits: `float32 [R, V']`, V' a multiple of `GROUP`.
         count: `int32 []`, how many, at most V'.
 
     Returns:
-        The logits `float32 [R, count]`, the greatest first, and their places `int32`.
+        The logits `float32 [R, count]`, the largest first, and their places `int32`.
     """
     groups = logits.shape[-1] // GROUP
 
-    def look_through_groups() -> tuple[tf.Tensor, tf.Tensor]:
+    def search_groups() -> tuple[tf.Tensor, tf.Tensor]:
         grouped = tf.reshape(logits, [-1, groups, GROUP])
         _, chosen = tf.math.top_k(tf.reduce_max(grouped, axis=-1), count)
         inside = tf.reshape(tf.gather(grouped, chosen, batch_dims=1), [-1, count * GROUP])
@@ -55,32 +55,29 @@ def find_best(logits: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
         return values, group * GROUP + places % GROUP
 
     few = 2 * count < groups
-    return tf.cond(few, look_through_groups, lambda: tuple(tf.math.top_k(logits, count)))  # type: ignore[no-any-return]
+    return tf.cond(few, search_groups, lambda: tuple(tf.math.top_k(logits, count)))  # type: ignore[no-any-return]
 
 
 def find_likeliest(
     network: Any, outputs: tf.Tensor, mask: tf.Tensor, repeats: tf.Tensor, count: tf.Tensor
 ) -> Likeliest:
-    """Finds the tokens that are likeliest to come next.
+    """Finds the tokens that are likeliest to come next, and exact logits where they are coarse.
 
     Args:
         network: An `InferenceNetwork`.
-        outputs: `float32 [R, U]`, what its projection is applied to.
+        outputs: `float32 [R, U]`, what it projects.
         mask: `float32 [V']`, -inf for a token that may not come in any row, else 0.
         repeats: `int32 [R, J]`, other tokens that may not come.
-        count: `int32 []`, how many are asked for, K.
-
-    Returns:
-        The tokens. Where the products are coarse, those that count are taken in float32.
+        count: `int32 []`, how many to find, K.
     """
     asked = count if network.is_exact else count + SPARE
     logits, lost = _forbid(network.project(outputs), mask, repeats)
     values, tokens = find_best(logits, tf.minimum(asked, network.vocab_size))
-    # Of logits that are not numbers the best may be one behind the vocabulary.
+    # If logits are not numbers, the best one may be behind the vocabulary.
     tokens = tf.minimum(tokens, network.vocab_size - 1)
-    greatest = tf.gather(tf.nn.softmax(logits), tokens[:, :1], batch_dims=1)
-    # The greatest probability is exp(its logit) / denominator, and never too small for a log.
-    normalizer = values[:, 0] - tf.math.log(greatest[:, 0])
+    largest = tf.gather(tf.nn.softmax(logits), tokens[:, :1], batch_dims=1)
+    # The largest probability is exp(its logit) / denominator, and never too small for a log.
+    normalizer = values[:, 0] - tf.math.log(largest[:, 0])
     end = logits[:, EOS]
     if not network.is_exact:
         values, tokens, end, normalizer = _refine(
@@ -95,8 +92,8 @@ def find_likeliest(
 
 
 def _forbid(logits: tf.Tensor, mask: tf.Tensor, repeats: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns logits without what is banned, and the logits of what is banned, `[R, 5 + J]`."""
-    fixed = len(SPECIAL_TOKENS)  # which come first; only they can be masked
+    """Bans tokens from logits; also returns the banned tokens' logits, `[R, 5 + J]`."""
+    fixed = len(SPECIAL_TOKENS)  # they come first, and only they can be masked
     lost = tf.where(mask[:fixed] < 0.0, logits[:, :fixed], -math.inf)
     any_repeats = tf.shape(repeats)[1] > 0
     lost = tf.cond(
@@ -104,7 +101,7 @@ def _forbid(logits: tf.Tensor, mask: tf.Tensor, repeats: tf.Tensor) -> tuple[tf.
         lambda: tf.concat([lost, tf.gather(logits, repeats, batch_dims=1)], axis=1),
         lambda: lost,
     )
-    with tf.control_dependencies([lost]):  # when nobody needs the logits any more, no copy is made
+    with tf.control_dependencies([lost]):  # once nothing else needs the logits, this copies nothing
         logits = logits + mask
     return tf.cond(any_repeats, lambda: forbid(logits, repeats), lambda: logits), lost
 
@@ -116,7 +113,7 @@ def _refine(
     values, tokens, end, normalizer = coarse
     ended = tf.pad(tokens, [[0, 0], [0, 1]], constant_values=EOS)
     logits = network.project_exactly(outputs, ended)
-    # What is banned stays so.
+    # Banned tokens stay banned.
     exact = tf.where(values > -math.inf, logits[:, :-1], -math.inf)
     end = tf.where(end > -math.inf, logits[:, -1], -math.inf)
     shift = normalizer[:, tf.newaxis]
@@ -131,15 +128,17 @@ def score_tokens(
 ) -> tf.Tensor:
     """Computes the log probabilities of given next tokens.
 
+    Where the products are coarse, the logits of these and of the likeliest tokens are computed
+    again in float32.
+
     Args:
         network: An `InferenceNetwork`.
-        outputs: `float32 [R, U]`, what its projection is applied to.
-        logits: `float32 [R, V']`, what it gives.
+        outputs: `float32 [R, U]`, what it projects.
+        logits: `float32 [R, V']`, its projection.
         tokens: `int32 [R]`.
 
     Returns:
-        `float32 [R]` in nats. Where the products are coarse, the given and the likeliest tokens'
-        logits are taken in float32.
+        `float32 [R]` in nats.
     """
     normalizer = tf.reduce_logsumexp(logits, axis=1)
     if network.is_exact:
@@ -153,5 +152,5 @@ def score_tokens(
 
 
 def _subtract(logits: tf.Tensor, normalizer: tf.Tensor) -> tf.Tensor:
-    """Normalizes logits; where nothing is allowed there is no number to subtract."""
+    """Normalizes logits; -inf stays -inf, even where nothing is allowed to normalize by."""
     return tf.where(logits > -math.inf, logits - normalizer, -math.inf)

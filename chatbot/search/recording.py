@@ -1,4 +1,4 @@
-"""A beam search that remembers what it looked at."""
+"""A beam search that records what it considered."""
 
 from __future__ import annotations
 
@@ -32,20 +32,15 @@ class Candidates(NamedTuple):
 
 
 class RecordingSearch(BeamSearch):
-    """The plain beam over one query, step by step, with as many dropped hypotheses as kept ones.
+    """The plain beam over one query, recorded with as many dropped hypotheses as kept ones.
 
     Call it outside of graphs.
 
     Attributes:
-        steps: What each step of the last search looked at.
+        steps: What each step of the last search considered.
     """
 
     def __init__(self, network: Any) -> None:
-        """Makes the search.
-
-        Args:
-            network: An `InferenceNetwork`, which takes the steps.
-        """
         super().__init__(network)
         self.steps: list[Candidates] = []
 
@@ -71,14 +66,11 @@ class RecordingSearch(BeamSearch):
 def make_tree(
     steps: Sequence[Candidates], decode: Callable[[Sequence[int]], list[str]]
 ) -> list[list[Branch]]:
-    """Writes what a search looked at as a tree.
+    """Turns what each step of a search considered into a tree, the branches of every step.
 
     Args:
-        steps: What each step looked at.
-        decode: Returns the words of tokens.
-
-    Returns:
-        The branches of every step.
+        steps: From a `RecordingSearch`.
+        decode: Returns the words of ids.
     """
     return [
         [

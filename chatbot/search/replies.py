@@ -16,14 +16,14 @@ LIKELY = -1e30
 def write_replies(
     found: Hypotheses, decode: Callable[[Sequence[int]], list[str]]
 ) -> list[list[Reply]]:
-    """Writes what a search has found as replies.
+    """Turns hypotheses into replies, best first.
 
     Args:
-        found: The hypotheses of each query, the best score first, as arrays.
+        found: What a search has found, as arrays.
         decode: Returns the tokens of ids.
 
     Returns:
-        For each query at least one reply, no two of them the same text.
+        At least one reply for each query, no two with the same text.
 
     Raises:
         ChatbotError: There is none for a query.

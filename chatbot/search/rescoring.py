@@ -4,13 +4,13 @@
             + coverage_penalty * C
 
     M  the log probability of the reply's first `mmi_tokens` tokens, the end token among them, given
-       an empty query (one unknown token, as the chat reads it): what anybody might say to anything
+       an empty query (one unknown token, as the chat reads it): high for a reply to any query
     C  sum over the query's tokens of log(min(1, a)), a the attention that all tokens of the reply,
-       the end token among them, give to it: how much of the query was left unread
+       the end token among them, give to it: low where part of the query was left unread
 
 M is the anti-language model of Li et al. 2016, "A Diversity-Promoting Objective Function for Neural
-Conversation Models", for which they train a language model; here it is the network itself that is
-asked nothing. C is the coverage penalty in equation 14 of Wu et al. 2016, "Google's Neural Machine
+Conversation Models"; they train a language model for it, here the network itself answers an empty
+query. C is the coverage penalty in equation 14 of Wu et al. 2016, "Google's Neural Machine
 Translation System".
 """
 
@@ -25,11 +25,11 @@ from chatbot.search.hypotheses import Hypotheses, length_normalised, sort
 from chatbot.text import UNK
 
 LEAST = 1e-30
-"""Attention below this counts as this, so that a token that was never looked at has a logarithm."""
+"""Attention below this counts as this, so that a token without any has a logarithm."""
 
 
 class Weights(NamedTuple):
-    """What the scores are made of, all scalars.
+    """Weights of the parts of a score, all scalars.
 
     Attributes:
         length_penalty: `float32`, exponent of the length penalty.
@@ -53,14 +53,9 @@ WEIGHTS_SIGNATURE = Weights(
 
 
 class Rescoring:
-    """Gives hypotheses their scores by the formula above, and sorts them by it."""
+    """Scores hypotheses by the formula above over an `InferenceNetwork`, and sorts them."""
 
     def __init__(self, network: Any) -> None:
-        """Takes a network.
-
-        Args:
-            network: An `InferenceNetwork`.
-        """
         self._forced = ForcedPass(network)
 
     def __call__(
@@ -76,7 +71,7 @@ class Rescoring:
             query_ids: `int32 [B, S]`, padded on the right.
             query_lengths: `int32 [B]`, at least 1.
             found: What a search has found.
-            weights: What the scores are made of.
+            weights: Of the parts of a score.
 
         Returns:
             The same hypotheses, the best score first; one that does not exist stays at -inf.

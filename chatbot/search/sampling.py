@@ -1,4 +1,4 @@
-"""Sampling: replies drawn at random, as likely as the model, or a sharpened one, finds them."""
+"""Sampling: replies drawn at random from the model's distribution, or from a sharpened one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chatbot.search.rules import FREE, Rules, find_banned, forbid
 from chatbot.text import EOS, GO
 
 FEW = 256
-"""Likeliest tokens among which the nucleus is looked for before all are sorted."""
+"""Likeliest tokens that are searched for the nucleus before all are sorted."""
 
 
 class Choice(NamedTuple):
@@ -24,10 +24,10 @@ class Choice(NamedTuple):
 
     Attributes:
         temperature: `float32`, what logits are divided by.
-        top_k: `int32`, only so many of the likeliest are drawn from (Fan et al. 2018,
-            "Hierarchical Neural Story Generation"); 0 for all.
-        top_p: `float32`, only the fewest that have this probability together are drawn from
-            (Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration"); 1 for all.
+        top_k: `int32`, draw from this many of the likeliest (Fan et al. 2018, "Hierarchical Neural
+            Story Generation"); 0 for all.
+        top_p: `float32`, draw from the fewest that together have this probability (Holtzman et al.
+            2020, "The Curious Case of Neural Text Degeneration"); 1 for all.
     """
 
     temperature: Any
@@ -46,7 +46,7 @@ class Samples(NamedTuple):
     """Replies as they are drawn, R of them.
 
     Attributes:
-        ids: `int32 [R, 1 + T]`, the start token and what was said.
+        ids: `int32 [R, 1 + T]`, the start token and the tokens so far.
         log_probs: `float32 [R]`, in nats.
         state: `float32 [R, X]`, the decoder's.
     """
@@ -57,14 +57,9 @@ class Samples(NamedTuple):
 
 
 class SamplingSearch:
-    """Draws every token of a reply by a number that it is given."""
+    """Draws each token from what an `InferenceNetwork` predicts, by a random number it is given."""
 
     def __init__(self, network: Any) -> None:
-        """Makes the search.
-
-        Args:
-            network: An `InferenceNetwork`, which takes the steps.
-        """
         self._network = network
 
     def __call__(
@@ -86,11 +81,11 @@ class SamplingSearch:
                 token.
             penalty: `float32 []`, exponent of the length penalty in the scores.
             choice: From which tokens to draw.
-            rules: What replies have to keep to.
+            rules: What replies have to follow.
 
         Returns:
-            N hypotheses a query. Their log probabilities are the model's own, whatever the
-            temperature, and what they are ranked by.
+            N hypotheses a query, ranked by the model's own log probabilities, whatever the
+            temperature.
         """
         queries, replies, longest = tf.unstack(tf.shape(numbers))
         attended, state = self._network.start(query_ids, query_lengths)
@@ -115,11 +110,11 @@ class SamplingSearch:
     def _advance(
         self, samples: Samples, attended: Any, number: tf.Tensor, choice: Choice, rules: Rules
     ) -> Samples:
-        """Takes one step; a number below 0 stands for the end token."""
+        """Takes one step; a number below 0 means the end token."""
         last_ids = samples.ids[:, -1]
         outputs, state = self._network.advance(last_ids, attended, samples.state)[:2]
         logits = self._network.project(outputs)
-        banned = find_banned(samples.ids[:, 1:], rules, self._network.nothing)
+        banned = find_banned(samples.ids[:, 1:], rules, self._network.filler)
         allowed = forbid(logits, banned)
         drawn = draw(allowed, number, choice)
         finished = last_ids == EOS
@@ -157,7 +152,7 @@ def draw(logits: tf.Tensor, number: tf.Tensor, choice: Choice) -> tf.Tensor:
     def draw_from_nucleus() -> tf.Tensor:
         best, _ = find_best(probabilities, few)
         fits = tf.reduce_all(tf.reduce_sum(best, axis=1) >= top_p)
-        return draw_from_best(tf.where(fits, few, size))  # to sort all takes long
+        return draw_from_best(tf.where(fits, few, size))  # sorting them all takes long
 
     def draw_from_some() -> tf.Tensor:
         count = tf.minimum(top_k, size)
@@ -179,26 +174,22 @@ def invert(weights: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
     """
     sums = tf.cumsum(weights, axis=1)
     passed = sums <= number[:, tf.newaxis] * sums[:, -1:]
-    # What is rounded up to the whole sum still belongs to the last weight.
+    # A share that rounds up to the whole sum still belongs to the last weight.
     places = (passed, sums < sums[:, -1:])
     return tf.minimum(*(tf.math.count_nonzero(x, axis=1, dtype=tf.int32) for x in places))
 
 
 def draw_numbers(queries: Sequence[Sequence[int]], seed: int, replies: int, longest: int) -> Any:
-    """Draws the numbers that samples are chosen by.
+    """Draws the numbers that samples are chosen by, `float32 [B, N, T]` in [0, 1).
 
-    A query's numbers depend on the seed and on its tokens alone: not on the queries beside it, so
-    that a batch gets the replies that each query gets alone, and different queries independent
-    ones.
+    A query's numbers depend on the seed and on its tokens alone: in a batch it gets the replies
+    that it gets alone, and different queries get independent ones.
 
     Args:
         queries: The queries' tokens.
         seed: Any number from 0.
         replies: Replies for each query, N.
         longest: Most tokens in a reply, T.
-
-    Returns:
-        `float32 [B, N, T]` in [0, 1).
     """
     rows = []
     for query in queries:

@@ -38,7 +38,7 @@ class Checkpoint:
         name: Prefix of its files.
         step: Training steps behind it.
         files: {file name: [bytes, SHA-256]}.
-        progress: What the training loop wants back when it goes on from here.
+        progress: What the training loop needs to go on from here.
         validation_perplexity: What was measured here, on unseen pairs if there are any, or None.
     """
 
@@ -50,7 +50,7 @@ class Checkpoint:
 
 
 def readable(method: Callable[..., Result]) -> Callable[..., Result]:
-    """Makes a method of a directory that may not be read say so in one line."""
+    """Makes a method say in one line that its directory cannot be read."""
 
     @functools.wraps(method)
     def guarded(self: CheckpointStore) -> Result:
@@ -74,9 +74,6 @@ class CheckpointStore:
     def __init__(self, path: PathLike) -> None:
         """Points at a directory, which need not exist yet.
 
-        Args:
-            path: The directory.
-
         Raises:
             ChatbotError: It is no path on this machine.
         """
@@ -97,10 +94,7 @@ class CheckpointStore:
             ) from None
 
     def newest(self) -> Checkpoint | None:
-        """Returns the newest checkpoint that is whole, naming in the log any that is not.
-
-        Returns:
-            The checkpoint, or None where none has been made.
+        """Returns the newest whole checkpoint, or None before the first; logs any that is damaged.
 
         Raises:
             ChatbotError: Every one is damaged.
@@ -154,12 +148,9 @@ class CheckpointStore:
         Args:
             tracked: Model and optimizer.
             prefix: First part of the file names.
-            step: Training steps so far.
-            progress: JSON values that the training loop wants back.
-            validation_perplexity: As in `Checkpoint`.
-
-        Returns:
-            The checkpoint.
+            step: See `Checkpoint`, as for the others.
+            progress: JSON values.
+            validation_perplexity: A number or None.
 
         Raises:
             ChatbotError: It could not be written; the earlier ones are untouched.
@@ -248,22 +239,16 @@ class CheckpointStore:
 
 
 def _is_news(record: LogRecord) -> bool:
-    """Tells TensorFlow's list of what a refused checkpoint has left over from other messages."""
+    """Drops TensorFlow's list of what is left over of a checkpoint that did not fit."""
     leftover = "Detecting that an object or model|Value in checkpoint could not be found"
     return re.match(leftover, record.getMessage()) is None
 
 
 def _read_entry(entry: Mapping[str, Any]) -> Checkpoint:
-    """Builds a checkpoint from its entry in the index.
-
-    Args:
-        entry: The JSON object.
-
-    Returns:
-        The checkpoint; its files lie in the directory itself and bear its name.
+    """Builds a checkpoint, whose files lie in the directory itself, from its entry in the index.
 
     Raises:
-        ValueError: A value is of the wrong kind; so do TypeError and AttributeError.
+        ValueError: A value is of the wrong kind; TypeError and AttributeError say the same.
     """
     made = Checkpoint(**entry)
     files = {name: (size, digest) for name, (size, digest) in made.files.items()}
@@ -289,6 +274,6 @@ def unwritable(path: Path, error: Exception) -> ChatbotError:
 
 
 def _find_reason(error: Exception) -> str:
-    # TensorFlow names its operation and a file of its own, as `plain_path` calls it, beside it.
+    # TensorFlow adds its operation and the name that `plain_path` gave the file.
     first = re.sub(r" \[Op:\w+\]$|/proc/self/fd/\d+/", "", str(error).split("\n")[0])
     return getattr(error, "strerror", None) or first.split("; ")[-1]

@@ -9,8 +9,7 @@
     finished.json         there when the training has nothing left to do
     curves.png            the reports as a picture
 
-A checkpoint counts once `checkpoints.json` names it, and that file is replaced in one step after
-the checkpoint's own files are on disk.
+A checkpoint counts once `checkpoints.json` names it (see `checkpoints`).
 """
 
 from __future__ import annotations
@@ -53,11 +52,7 @@ class ModelDirectory(CheckpointStore):
     """Reads and writes one model directory."""
 
     def __init__(self, path: PathLike) -> None:
-        """Points at a directory, which need not exist yet.
-
-        Args:
-            path: The directory.
-        """
+        """Points at a directory, which need not exist yet."""
         super().__init__(path)
         self.metrics_path = self.path / "metrics.jsonl"
         self.pairs_path = self.path / "training_pairs.u64"
@@ -72,7 +67,7 @@ class ModelDirectory(CheckpointStore):
     def lock(self) -> Iterator[None]:
         """Keeps other trainings out of the directory; the lock goes with the process.
 
-        A directory that it makes and in which no training is begun it takes back.
+        A directory that was made for it is removed again if no training was begun there.
 
         Raises:
             ChatbotError: Another process trains here, or the directory cannot be written.
@@ -108,7 +103,7 @@ class ModelDirectory(CheckpointStore):
         """Writes settings and vocabulary, before the first training step.
 
         Args:
-            config: The settings.
+            config: All settings.
             vocabulary: The words.
             sources: {setting: fingerprint} of the corpora.
             pairs_file: The hashes of the pairs to learn (see `pair_hashes`), which are copied.
@@ -129,10 +124,7 @@ class ModelDirectory(CheckpointStore):
             raise unwritable(self.path, error) from None
 
     def keep_pairs(self, pairs_file: Path) -> None:
-        """Copies the pairs' hashes to where they are missing or damaged.
-
-        Args:
-            pairs_file: The hashes of the pairs to learn (see `pair_hashes`).
+        """Copies the pairs' hashes (see `pair_hashes`) to where they are missing or damaged.
 
         Raises:
             ChatbotError: The directory cannot be written.
@@ -161,7 +153,7 @@ class ModelDirectory(CheckpointStore):
     def write_config(
         self, config: Config, vocabulary: Vocabulary, sources: Mapping[str, str] | None = None
     ) -> None:
-        """Writes `config.json` in one step; arguments as for `create`."""
+        """Writes `config.json` in one step."""
         described = {"words": len(vocabulary), "sha256": vocabulary.digest}
         values: dict[str, Any] = {"format": FORMAT, **config.to_dict(), "vocabulary": described}
         values["sources"] = dict(sources or {})
@@ -169,9 +161,6 @@ class ModelDirectory(CheckpointStore):
 
     def load(self) -> tuple[Config, Vocabulary]:
         """Reads settings and vocabulary back.
-
-        Returns:
-            Both.
 
         Raises:
             ChatbotError: A file is missing, damaged, of a later format, or does not fit the other.

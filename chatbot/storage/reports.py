@@ -18,17 +18,13 @@ from chatbot.system.files import plain_path, replace_text
 
 @contextlib.contextmanager
 def open_events(directory: Path, first_step: int) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Opens a new file of TensorBoard's events.
+    """Opens a new file of TensorBoard's events in a directory, which is made if it is missing.
 
-    It begins with a mark by which TensorBoard drops what earlier files have of the steps to come:
-    a process that was killed has reported steps that it did not save.
-
-    Args:
-        directory: Where the files are; made if it is missing.
-        first_step: The first step that may be reported.
+    It begins with a mark at which TensorBoard drops what earlier files report of `first_step` and
+    later: a process that was killed has reported steps that it did not save.
 
     Yields:
-        Adds a report, {figure: value} with the step among them, to the file.
+        A function that adds a report, {figure: value} with the step among them.
 
     Raises:
         ChatbotError: The file cannot be written.
@@ -56,24 +52,16 @@ def open_events(directory: Path, first_step: int) -> Iterator[Callable[[Mapping[
 
 
 def append_report(path: Path, report: dict[str, Any]) -> None:
-    """Appends one line to a file of reports.
-
-    Args:
-        path: The file with one JSON object a line.
-        report: {figure: value}, the step among them.
-    """
+    """Appends a report, {figure: value} with the step among them, to a file of JSON lines."""
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(report) + "\n")
 
 
 def read_reports(path: Path) -> list[dict[str, Any]]:
-    """Reads what `append_report` wrote.
-
-    Args:
-        path: The file; it need not exist.
+    """Reads what `append_report` wrote, without lines that are no reports.
 
     Returns:
-        The reports, without lines that are none; none where the file cannot be read.
+        The reports; none where the file is missing or cannot be read.
     """
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -91,12 +79,7 @@ def read_reports(path: Path) -> list[dict[str, Any]]:
 
 
 def cut_reports(path: Path, step: int) -> None:
-    """Drops the reports of steps that no checkpoint remembers, so that none stands there twice.
-
-    Args:
-        path: The file with one JSON object a line; it need not exist.
-        step: The last step that is remembered.
-    """
+    """Drops the reports after the last step that a checkpoint knows, so that none comes twice."""
     if not path.exists():
         return
     kept = []

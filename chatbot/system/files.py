@@ -19,58 +19,30 @@ ASIDE = ".writing-"
 
 
 def write_json(path: Path, values: Any) -> None:
-    """Replaces a file by a JSON text, in one step.
-
-    Args:
-        path: The file.
-        values: What to write.
-
-    Raises:
-        OSError: It cannot be written; the old file is untouched.
-    """
+    """Replaces a file by a JSON text; see `write_whole`."""
     replace_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Replaces a file, in one step, so that it holds the old text or the new, also after a crash.
+    """Replaces a file by a text in UTF-8; see `write_whole`.
 
-    Args:
-        path: The file.
-        text: What to write, as UTF-8; a lone surrogate, as in the name of a file that is not UTF-8,
-            is written as JSON escapes it.
-
-    Raises:
-        OSError: It cannot be written; the old file is untouched.
+    A lone surrogate, as in the name of a file that is not UTF-8, is written as JSON escapes it.
     """
     with write_whole(path) as file:
         file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def copy_whole(source: Path, path: Path) -> None:
-    """Replaces a file by a copy of another, in one step, reading it in pieces.
-
-    Args:
-        source: What to copy.
-        path: The file.
-
-    Raises:
-        OSError: It cannot be read or written; the old file is untouched.
-    """
+    """Replaces a file by a copy of another, which is read in pieces; see `write_whole`."""
     with source.open("rb") as original, write_whole(path) as file:
         shutil.copyfileobj(original, file)
 
 
 @contextlib.contextmanager
 def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Opens a file for writing that takes its place only when everything is in it.
+    """Opens a file for writing that takes its place only when everything is in it and on the disk.
 
-    A device or a named pipe is written directly.
-
-    Args:
-        path: The file; a link is followed.
-
-    Yields:
-        The file.
+    A link is followed; a device or a named pipe is written directly.
 
     Raises:
         OSError: It cannot be written. What was there before is untouched, and nothing is left.
@@ -83,8 +55,10 @@ def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(13, "it is read-only")
     aside = target.with_name(f"{ASIDE}{secrets.token_hex(8)}")
+    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666
     try:
-        with aside.open("xb") as file:
+        # At no time may others read what they may not read in the end.
+        with open(aside, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -98,12 +72,27 @@ def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         flush_to_disk(target.parent)
 
 
-def remove_remains(directory: Path) -> None:
-    """Removes what processes that were killed in `write_whole` have left in a directory.
+@contextlib.contextmanager
+def replace_output(path: str) -> Iterator[BinaryIO]:
+    """Opens the file of `--output` for writing; see `write_whole`.
 
-    Args:
-        directory: One in which nobody else is writing.
+    Raises:
+        ChatbotError: It cannot be written. What was there before is untouched.
     """
+    try:
+        if os.path.isdir(path):
+            raise ChatbotError(f"--output={path} is a directory; name a file in it")
+        with write_whole(path) as file:
+            yield file
+    except OSError as error:
+        raise ChatbotError(
+            f"--output={path} cannot be written ({error.strerror or error}); "
+            "free space or name another file, or - for standard output"
+        ) from None
+
+
+def remove_remains(directory: Path) -> None:
+    """Removes what killed processes left of `write_whole` in a directory that nobody writes."""
     for remains in directory.glob(f"{ASIDE}*"):
         remains.unlink(missing_ok=True)
 
@@ -115,14 +104,8 @@ def plain_path(directory: Path) -> Iterator[str]:
     It takes `[`, `*`, `?` and `\` in a checkpoint's name for a pattern, and refuses names that are
     not UTF-8; the name that the system has for an open directory is free of all these.
 
-    Args:
-        directory: A directory that exists.
-
     Yields:
         Its other name, which holds inside the `with` block.
-
-    Raises:
-        OSError: It cannot be opened.
     """
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -134,12 +117,6 @@ def plain_path(directory: Path) -> Iterator[str]:
 
 def read_json(path: Path) -> dict[str, Any]:
     """Reads a file with one JSON object.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The object.
 
     Raises:
         ChatbotError: The file cannot be read or holds no object.

@@ -1,4 +1,4 @@
-"""Lines in from files, pipes and terminals; a file out that is whole or absent.
+"""Lines from files, pipes and terminals.
 
 A line ends in LF or CR LF and nowhere else; the last one may lack it. A byte order mark at the
 beginning is dropped; that of UTF-16 says how the rest is written, which without it is UTF-8. Bytes
@@ -14,10 +14,9 @@ import contextlib
 import os
 import select
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from chatbot.errors import ChatbotError
-from chatbot.system.files import write_whole
 
 WINDOW_LINES = 512
 WINDOW_BYTES = 1 << 20
@@ -150,13 +149,7 @@ class _Recoder:
 
 @contextlib.contextmanager
 def open_lines(path: str) -> Iterator[LineReader]:
-    """Opens a file for reading lines.
-
-    Args:
-        path: The file, or "-" for standard input.
-
-    Yields:
-        The reader.
+    """Opens a file, or "-" for standard input, for reading lines.
 
     Raises:
         ChatbotError: It cannot be opened.
@@ -167,38 +160,9 @@ def open_lines(path: str) -> Iterator[LineReader]:
     try:
         file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed below
     except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise ChatbotError(
-            f"--input={path} cannot be read ({_explain(error)}); "
-            "name a file, or - for standard input"
+            f"--input={path} cannot be read ({reason}); name a file, or - for standard input"
         ) from None
     with file:
         yield LineReader(file.fileno(), path)
-
-
-@contextlib.contextmanager
-def replace_file(path: str) -> Iterator[BinaryIO]:
-    """Opens the file of `--output` for writing; see `write_whole`.
-
-    Args:
-        path: The file.
-
-    Yields:
-        The file.
-
-    Raises:
-        ChatbotError: It cannot be written. What was there before is untouched.
-    """
-    try:
-        if os.path.isdir(path):
-            raise ChatbotError(f"--output={path} is a directory; name a file in it")
-        with write_whole(path) as file:
-            yield file
-    except OSError as error:
-        raise ChatbotError(
-            f"--output={path} cannot be written ({_explain(error)}); "
-            "free space or name another file, or - for standard output"
-        ) from None
-
-
-def _explain(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

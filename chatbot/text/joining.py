@@ -1,6 +1,6 @@
 """Tokens back to natural text.
 
-Tokens do not say where blanks stood, so `join` guesses as a reader would: a sign leans on the word
+Tokens do not say where blanks were, so `join` guesses as a reader would: a sign leans on the word
 before it, on the word after it, on both or on neither. Whatever the guess, no two tokens are run
 together that `chatbot.text.tokens.tokenize` would not cut apart again.
 """
@@ -39,15 +39,10 @@ _ELIDED = frozenset(("em", "cause", "cuz", "til", "till", "bout", "tis", "twas",
 
 
 def join(tokens: Iterable[str]) -> str:
-    """Writes tokens as natural text.
+    """Writes tokens as natural text: "i don't know.", "我是中国人", "你好，我是皮皮。".
 
-    For every list of tokens that `tokenize` gives, `tokenize(join(tokens))` gives it again.
-
-    Args:
-        tokens: tokens of `tokenize`; a special token is written as it is.
-
-    Returns:
-        The text: "i don't know.", "我是中国人", "你好，我是皮皮。".
+    For every list of tokens that `tokenize` gives, `tokenize(join(tokens))` gives it again. A
+    special token is written as it is.
     """
     words = [token for token in tokens if token]
     leans = _lean(words)
@@ -92,7 +87,7 @@ def _lean(words: Sequence[str]) -> list[int]:
 
 
 def _lean_sign(before: str, token: str, after: str) -> int:
-    """How one sign leans by its neighbours, each "" where there is none."""
+    """Returns how one sign leans by its neighbours, each "" where there is none."""
     if token in ".,:" and _is_within(before, token, after):
         return _BOTH
     if token in "/@&":
@@ -111,7 +106,7 @@ def _lean_sign(before: str, token: str, after: str) -> int:
 
 
 def _is_within(before: str, token: str, after: str) -> bool:
-    """Whether a stop, comma or colon stands inside a number, a time or an abbreviation."""
+    """Tells whether a stop, comma or colon is inside a number, a time or an abbreviation."""
     if before.isdigit() and after.isdigit():
         return token != "," or (len(before) <= 3 and len(after) == 3)
     address = before == "www" or (after in _DOMAINS and before != "" and _is_word(before))

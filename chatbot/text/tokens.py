@@ -48,17 +48,11 @@ _FLOOD = re.compile(rf"{_MARK}{{{_MAX_MARKS + 1},}}")
 
 
 def normalise(text: str) -> str:
-    """Writes a text in the one form that tokens are cut from.
+    """Writes a text in the one form that tokens are cut from; doing it again changes nothing.
 
     NFKC, lower case, ’ and ‘ as ', a run of blanks or control characters as one blank, none at the
     ends. Characters that nobody sees are left out, a lone surrogate becomes U+FFFD, and a letter
     keeps at most 30 combining marks (ordering more of them takes quadratic time).
-
-    Args:
-        text: any string.
-
-    Returns:
-        The normalised text; normalising it again changes nothing.
     """
     if not text.isascii():
         text = text.replace("’", "'").replace("‘", "'")
@@ -68,13 +62,9 @@ def normalise(text: str) -> str:
 
 
 def tokenize(text: str) -> list[str]:
-    """Cuts a text into words, ideographs and single signs.
+    """Normalises a text and cuts it into words, ideographs and single signs.
 
-    Args:
-        text: any string; it is normalised first.
-
-    Returns:
-        The tokens. A typed special token such as "<eos>" gives "<", "eos", ">".
+    A typed special token such as "<eos>" gives "<", "eos", ">".
     """
     if not text.isascii():
         text = text.replace("’", "'").replace("‘", "'")

@@ -17,9 +17,6 @@ SEPARATOR = SPECIAL_TOKENS[SEP]
 def check_query(query: object) -> None:
     """Checks that something is a query.
 
-    Args:
-        query: Anything.
-
     Raises:
         TypeError: It is none.
     """
@@ -38,13 +35,13 @@ def tokenize_turns(
     """Cuts the turns that a model reads into tokens.
 
     Args:
-        query: A turn, or turns, oldest first; none at all are one empty turn.
+        query: A turn, or turns, oldest first; no turns are one empty turn.
         context_turns: Most turns to read.
-        max_characters: Characters of a turn that are looked at; None looks at them all.
+        max_characters: Characters of a turn that are read; None reads them all.
 
     Returns:
-        At least one and at most `context_turns` turns, oldest first. The last one is the query's
-        last; of those before it, the last that have a token.
+        At least one and at most `context_turns` turns, oldest first: the query's last, and before
+        it the last that have a token.
     """
     turns = [query] if isinstance(query, str) else list(query) or [""]
     found = [tokenize(turns.pop()[:max_characters])]
@@ -56,10 +53,10 @@ def tokenize_turns(
 
 
 def join_turns(turns: Sequence[Sequence[str]], max_length: int) -> list[str]:
-    """Writes turns as the tokens of one query.
+    """Writes the tokens of turns, oldest first, as those of one query.
 
     Args:
-        turns: The tokens of at least one turn, oldest first.
+        turns: The tokens of at least one turn.
         max_length: Tokens to read of each turn: its first.
 
     Returns:
@@ -72,14 +69,5 @@ def join_turns(turns: Sequence[Sequence[str]], max_length: int) -> list[str]:
 
 
 def end_reply(tokens: Sequence[str], max_length: int) -> list[str]:
-    """Writes the tokens of a reply as they are learned and scored.
-
-    Args:
-        tokens: The tokens of the reply.
-        max_length: Most tokens, the end token counted.
-
-    Returns:
-        The tokens and the end token, cut to `max_length`: a reply that is cut has no end token, for
-        it does not end there.
-    """
+    """Returns a reply's tokens and the end token, cut to `max_length`; a cut reply does not end."""
     return [*tokens, SPECIAL_TOKENS[EOS]][:max_length]

@@ -19,17 +19,14 @@ class Vocabulary:
     """The words a model knows, numbered from 0, the five special tokens first.
 
     Attributes:
-        words: every word; its place is its id.
+        words: Every word; its place is its id.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
-        """Numbers the words.
-
-        Args:
-            words: all words, beginning with `SPECIAL_TOKENS`.
+        """Numbers all words, which begin with `SPECIAL_TOKENS`.
 
         Raises:
-            ValueError: the special tokens are not first, or a word is there twice or is not a word.
+            ValueError: The special tokens are not first, or a word is there twice or is not a word.
         """
         self.words = tuple(words)
         if self.words[: len(SPECIAL_TOKENS)] != SPECIAL_TOKENS:
@@ -46,15 +43,12 @@ class Vocabulary:
 
     @classmethod
     def build(cls, counts: Mapping[str, int], vocab_size: int, min_count: int) -> Vocabulary:
-        """Chooses the most frequent words.
+        """Chooses the most frequent words, equally frequent ones in alphabetical order.
 
         Args:
-            counts: how often each token occurs.
-            vocab_size: the most words to keep, the special tokens among them.
-            min_count: a word that occurs less often is left out.
-
-        Returns:
-            The vocabulary, most frequent words first, equally frequent ones in the words' order.
+            counts: How often each token occurs.
+            vocab_size: The most words to keep, the special tokens among them.
+            min_count: The least number of times that a word must occur.
 
         Raises:
             ValueError: `vocab_size` has no room for the special tokens.
@@ -77,28 +71,15 @@ class Vocabulary:
         return hashlib.sha256(self._bytes).hexdigest()
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
-        """Looks up the ids of tokens.
-
-        Args:
-            tokens: tokens of `tokenize`.
-
-        Returns:
-            One id a token, `UNK` for an unknown one.
-        """
+        """Returns the id of each token, `UNK` for an unknown one."""
         find = self._ids.get
         return [find(token, UNK) for token in tokens]
 
     def decode(self, ids: Iterable[int]) -> list[str]:
-        """Looks up the words of ids.
-
-        Args:
-            ids: numbers from 0 to the vocabulary's size, special tokens allowed.
-
-        Returns:
-            One word an id.
+        """Returns the word of each id, the special tokens among them.
 
         Raises:
-            ValueError: an id is outside the vocabulary.
+            ValueError: An id is outside the vocabulary.
         """
         numbers = [int(number) for number in ids]
         for number in numbers:
@@ -107,11 +88,7 @@ class Vocabulary:
         return [self.words[number] for number in numbers]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the words, one a line, so that the file is whole or absent.
-
-        Args:
-            path: the file, replaced if it is there.
-        """
+        """Writes the words, one a line, into a file that is whole or absent."""
         with write_whole(path) as file:
             file.write(self._bytes)
 
@@ -119,14 +96,8 @@ class Vocabulary:
     def load(cls, path: str | os.PathLike[str]) -> Vocabulary:
         r"""Reads a file of `save`: UTF-8, one word a line, each line ended by "\n" alone.
 
-        Args:
-            path: the file.
-
-        Returns:
-            The vocabulary.
-
         Raises:
-            ChatbotError: the file cannot be read or is not a vocabulary; names the line.
+            ChatbotError: The file cannot be read or is not a vocabulary; names the line.
         """
         try:
             content = Path(path).read_bytes()

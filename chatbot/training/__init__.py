@@ -1,1 +1,1 @@
-"""Trainings: begun, gone on with and finished, on one device, on several, on several machines."""
+"""Training on one device, several, or several machines, from the start or the last checkpoint."""

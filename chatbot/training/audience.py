@@ -15,14 +15,14 @@ class Audience:
 
     Attributes:
         is_shown: Whether lines and bars are written to standard error.
-        on_report: Called with each report once it is written, {figure: value}; None for nobody.
+        on_report: Called with each report, {figure: value}, once it is written.
     """
 
     is_shown: bool = True
     on_report: Callable[[dict[str, Any]], object] | None = None
 
     def say(self, message: str) -> None:
-        """Shows a person a line."""
+        """Shows a line."""
         if self.is_shown:
             with contextlib.suppress(OSError):  # nobody may be there to read it any more
                 sys.stderr.write(f"{message}\n")

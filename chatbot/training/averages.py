@@ -1,4 +1,4 @@
-"""Moving averages of the weights, which validate and reply while training goes on with the last."""
+"""Moving averages of the weights: validated and used for replies while the weights train on."""
 
 from __future__ import annotations
 
@@ -16,26 +16,24 @@ EVERY = 4
 class Averages:
     """A second network whose weights follow those of the first.
 
-    Up to the fourth step they are the weights, so that nothing of the first ones, which are chance,
-    is in them. Then they follow at every fourth step, which costs a quarter and makes no difference
-    to averages over hundreds: at step 4 t each average becomes d m + (1 - d) w, with d the smaller
-    of decay ** 4 and (1 + t) / (10 + t), the rule by which TensorFlow's `ExponentialMovingAverage`
-    forgets sooner at the beginning (its `num_updates`). Averaging weights is from Polyak and
-    Juditsky 1992, "Acceleration of Stochastic Approximation by Averaging", whose average is the
-    plain mean; here the memory fades.
+    Up to the fourth step they equal the weights, so that the first ones, which are random, leave no
+    trace. Then they follow at every fourth step, which costs a quarter and makes no difference to
+    averages over hundreds of steps: at step 4 t each average m becomes d m + (1 - d) w, d being the
+    smaller of decay ** 4 and (1 + t) / (10 + t), the rule by which TensorFlow's
+    `ExponentialMovingAverage` forgets sooner at the beginning (its `num_updates`). Averaging
+    weights comes from Polyak and Juditsky 1992, "Acceleration of Stochastic Approximation by
+    Averaging", who take the plain mean; this average is exponential.
 
     Attributes:
         model: The second network.
     """
 
     def __init__(self, model: Seq2Seq, decay: float) -> None:
-        """Makes the second network, with the weights that the first has now.
-
-        Call it under the dtype policy and in the scope in which the first was made.
+        """Copies the first network, under the dtype policy and in the scope in which it was made.
 
         Args:
             model: The first network.
-            decay: What an average keeps of itself in a step at most, in (0, 1).
+            decay: The most that an average keeps of itself in a step, in (0, 1).
         """
         self.model = Seq2Seq(model.config, model.vocab_size)
         self.model.compute_fast(model.decoder.fast)
@@ -45,10 +43,11 @@ class Averages:
             average.assign(weight)
 
     def update(self, strategy: Any, count: tf.Tensor) -> None:
-        """Copies the weights up to the fourth step, and follows them later, if it is time.
+        """Copies the weights up to the fourth step, and follows them at every fourth one later.
 
         Args:
-            strategy: The `tf.distribute.Strategy` that holds the variables, not in a replica of it.
+            strategy: The `tf.distribute.Strategy` that holds the variables; call this outside its
+                replicas.
             count: `int64 []`, updates of the weights so far, the last one counted.
         """
         time = tf.cast(count // EVERY, tf.float32)
@@ -76,5 +75,5 @@ class Averages:
 
 
 def make_averages(model: Seq2Seq, decay: float) -> Averages | None:
-    """Makes averages, or None where the decay is 0; arguments as for `Averages`."""
+    """Makes averages, or None where the decay is 0."""
     return Averages(model, decay) if decay > 0 else None

@@ -45,13 +45,7 @@ class Cluster:
 
 
 def read_cluster(environment: Mapping[str, str]) -> Cluster | None:
-    """Reads TF_CONFIG.
-
-    Args:
-        environment: The environment variables.
-
-    Returns:
-        The cluster, or None where TF_CONFIG is not set or is empty or names no cluster.
+    """Reads TF_CONFIG; returns None where it is not set, is empty or names no cluster.
 
     Raises:
         ChatbotError: It does not say who the workers are, or which of them this is.
@@ -99,7 +93,7 @@ def _read_jobs(cluster: Any) -> dict[str, list[str]]:
 
 
 def _read_task(values: dict[str, Any], jobs: dict[str, list[str]]) -> tuple[str, int]:
-    """Returns this process' job and its place in it."""
+    """Returns this process' job and its place among that job's tasks."""
     task = values.get("task")
     if not isinstance(task, dict) or "type" not in task or "index" not in task:
         raise ChatbotError(f"TF_CONFIG has no task with type and index; {CONFIG_EXAMPLE}")

@@ -1,7 +1,7 @@
 """Who computes: one device, all devices of this machine, or the workers of a cluster.
 
-Everybody has a whole copy of the weights, a replica. Each takes its share of the rows of every
-batch, and the gradients are added up before they are used, so that all replicas stay the same.
+Each has a whole copy of the weights, a replica, and takes its share of the rows of every batch. The
+gradients are added up before they are used, so that all replicas stay the same.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Distribution:
     """The replicas, and this process' part in them.
 
     Attributes:
-        strategy: The `tf.distribute.Strategy` that holds the replicas together, or None for one
-            device, where nothing of `tf.distribute` is used.
+        strategy: The `tf.distribute.Strategy` that holds the replicas together; TensorFlow's
+            default for one device.
         cluster: The workers, or None for one process.
         is_chief: Whether this process is the one that writes.
         replicas: Copies of the weights, in all processes.
@@ -44,19 +44,20 @@ class Distribution:
     """
 
     def __init__(self, strategy: Any = None, cluster: Cluster | None = None) -> None:
-        """Takes what `join_others` has made; without arguments it is one device."""
-        self.strategy = strategy
+        """Takes what `join_others` has made; without arguments this is one device."""
+        self.strategy = strategy or tf.distribute.get_strategy()
         self.cluster = cluster
         self.is_chief = cluster is None or cluster.is_chief
-        self.replicas = 1 if strategy is None else strategy.num_replicas_in_sync
+        self.replicas: int = self.strategy.num_replicas_in_sync
         here = self.replicas // (1 if cluster is None else len(cluster.addresses))
         first = 0 if cluster is None else cluster.number * here
         self.own = range(first, first + here)
-        self._add_up = None if cluster is None else _make_sum(strategy)
+        self._add_up = None if cluster is None else _make_sum(self.strategy)
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
         """Returns the context in which variables are made."""
-        return contextlib.nullcontext() if self.strategy is None else self.strategy.scope()
+        scope: contextlib.AbstractContextManager[Any] = self.strategy.scope()
+        return scope
 
     def wait_for_all(self) -> None:
         """Returns once every worker has come here."""
@@ -66,7 +67,7 @@ class Distribution:
         """Waits for every worker and compares what they are about to do.
 
         Args:
-            values: {name: value}, each spelled alike by `repr` in every process.
+            values: {name: value}; `repr` must spell equal values alike in every process.
             otherwise: What the workers do if the values differ.
 
         Raises:
@@ -88,14 +89,7 @@ class Distribution:
             return int(self._add_up(tf.constant(number, tf.int64)))
 
     def explain(self, error: tf.errors.OpError) -> str | None:
-        """Says which worker has gone, where that is why an operation failed.
-
-        Args:
-            error: What the operation raised.
-
-        Returns:
-            One line, or None when the reason is another.
-        """
+        """Says which worker has gone, or None where an operation failed for another reason."""
         if self.cluster is None or not isinstance(error, _GONE):
             return None
         found = _TASK.finditer(error.message)
@@ -149,9 +143,6 @@ def join_others(setting: str, tell: Callable[[str], None]) -> Distribution:
         setting: See `choose_distribution`.
         tell: Shows a person a line.
 
-    Returns:
-        What was made.
-
     Raises:
         ChatbotError: TF_CONFIG cannot be used, or the workers do not find one another.
     """
@@ -159,7 +150,7 @@ def join_others(setting: str, tell: Callable[[str], None]) -> Distribution:
     kind, cluster = choose_distribution(setting, os.environ, gpus)
     if kind == "none":
         return Distribution()
-    tf.get_logger().setLevel("WARNING")  # it would tell of every reduction that it plans
+    tf.get_logger().setLevel("WARNING")  # it would report every reduction that it plans
     if cluster is None:
         os.environ.pop("TF_CONFIG", None)  # which TensorFlow would read, and stumble over, here too
         devices = tf.config.list_logical_devices("GPU" if gpus else "CPU")
@@ -177,7 +168,7 @@ def join_others(setting: str, tell: Callable[[str], None]) -> Distribution:
 
 
 def _make_sum(strategy: Any) -> Any:
-    """Makes a function that adds up an `int64 []` over all replicas."""
+    """Traces the sum of an `int64 []` over all replicas."""
 
     def add_up(number: tf.Tensor) -> tf.Tensor:
         # The identity gives the number a device, which the reduction asks for.

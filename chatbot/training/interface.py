@@ -4,9 +4,9 @@
 
     done = chatbot.train("mine.tsv", model_dir="model/mine", max_steps=1000, on_report=print)
 
-**From any thread.** A training may run in a thread of its own while the program goes on, and is
-ended from another by an event. Signals are heeded in the main thread only: there Ctrl-C saves and
-then interrupts as usual.
+**From any thread.** A training may run in one thread while the program goes on in another and ends
+it by setting an event. Only in the main thread do signals end it: there Ctrl-C saves and then
+interrupts as usual.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from chatbot.errors import ChatbotError
 from chatbot.settings.config import Config
 from chatbot.storage.model_directory import ModelDirectory
+from chatbot.system.command import command
 from chatbot.system.paths import local_path
 from chatbot.system.stopping import StopRequest
 from chatbot.training.audience import Audience
@@ -55,20 +56,17 @@ def train(
     progress: bool = False,
     **settings: Any,
 ) -> Training:
-    """Trains a model directory, or goes on with its training, as train.py does.
+    """Trains a model directory, or resumes its training, as train.py does.
 
     Args:
-        corpus: A file, a directory or a zip; a directory that exists already knows its own.
-        model_dir: The directory.
+        corpus: A file, a directory or a zip; a model directory that exists already knows its own.
+        model_dir: The model directory.
         cache_dir: Where encoded corpora are kept; empty means in the model directory.
         on_report: Called with each report, {figure: value} as in `metrics.jsonl`, in this thread.
             What it raises ends the training, with all saved, and is raised here.
-        stop: Whoever sets it ends the training after the step that is being taken; all is saved.
+        stop: Setting it ends the training after the current step; all is saved.
         progress: Whether to show on standard error what train.py shows.
         **settings: Any that `train.py --help` lists, as `rnn_size=256, max_steps=1000`.
-
-    Returns:
-        How far it has come.
 
     Raises:
         TypeError: There is no such setting.
@@ -83,7 +81,7 @@ def train(
         raise ChatbotError("model_dir is empty; name a directory, or . for the working directory")
     unknown = sorted(set(given) - set(Config().flat()))
     if unknown:
-        raise TypeError(f"there is no setting {unknown[0]!r}; train.py --help lists them")
+        raise TypeError(f"there is no setting {unknown[0]!r}; {command('train')} --help lists them")
     request = StopRequest(Config().replace(given).training.max_minutes, stop)
     raised: list[BaseException] = []
 

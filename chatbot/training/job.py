@@ -1,4 +1,4 @@
-"""One run of a training: what it goes by, and what a person is told of its faults and its end."""
+"""One job of training: what it is given, and what a person is told of its faults and its end."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from chatbot.training.audience import Audience
 from chatbot.training.distribution import Distribution
 
 
-class Run(NamedTuple):
-    """What one run of a training goes by.
+class Job(NamedTuple):
+    """What one process is to train, from its start to its end.
 
     Attributes:
         directory: The model directory.
@@ -40,15 +40,7 @@ class Run(NamedTuple):
 
 @contextlib.contextmanager
 def explaining(directory: ModelDirectory, distribution: Distribution) -> Iterator[None]:
-    """Turns what goes wrong inside into one line for a person.
-
-    Args:
-        directory: The model directory.
-        distribution: Who computes.
-
-    Raises:
-        ChatbotError: Something that a person can fix.
-    """
+    """Turns what goes wrong inside into a `ChatbotError`, one line that says what to do."""
     try:
         yield
     except tf.errors.ResourceExhaustedError:
@@ -70,14 +62,14 @@ def _cure(directory: ModelDirectory, reason: str) -> str:
     )
 
 
-def draw_reports(run: Run) -> None:
-    """Draws the reports beside them; where that fails, or somebody is impatient, it says so."""
-    path = run.directory.path / "curves.png"
+def draw_reports(job: Job) -> None:
+    """Draws the reports beside them, or says why it did not: it failed, or somebody interrupted."""
+    path = job.directory.path / "curves.png"
     try:
-        with run.stop:
-            reports = read_reports(run.directory.metrics_path)
+        with job.stop:
+            reports = read_reports(job.directory.metrics_path)
             if reports:
                 draw_curves(str(path), reports)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - all that matters is saved
         reason = str(error).split("\n")[0] or type(error).__name__
-        run.audience.say(f"the training's curves were not drawn ({reason})")
+        job.audience.say(f"the training's curves were not drawn ({reason})")

@@ -1,26 +1,75 @@
-"""The corpora that a training was begun with: known again by their content, wherever they lie."""
+"""What a training was begun with: settings, and corpora that are known again by their content."""
 
 from __future__ import annotations
 
-from chatbot.corpus import fingerprint
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from chatbot.corpus import fingerprint, read_pairs
 from chatbot.dataset import Corpora, EncodedCorpus
 from chatbot.errors import ChatbotError
-from chatbot.settings.config import Config
+from chatbot.settings.config import Config, SearchConfig
+from chatbot.settings.read_options import ReadOptions
 from chatbot.storage.model_directory import PAIRS, ModelDirectory
 from chatbot.system.files import hash_file
 
 CORPUS, VALIDATION_CORPUS = "corpus", "validation_corpus"
 PATHS = {CORPUS, VALIDATION_CORPUS}
 """The settings that name a corpus."""
+CHANGEABLE = {
+    "num_epochs",
+    "max_steps",
+    "patience",
+    "steps_per_checkpoint",
+    "model_name",
+    "max_bad_steps",
+    *(item.name for item in dataclasses.fields(SearchConfig)),
+}
+"""Settings that may always differ when a training is resumed; most others would change it."""
+OF_ONE_RUN = {"max_minutes": 0.0, "distribute": "auto"}
+"""Settings that are not kept, and what is written in their place."""
+
+
+def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config:
+    """Returns the settings of a training: the directory's own, or the defaults, with `given`.
+
+    Raises:
+        ChatbotError: There is no corpus, it cannot be read, or `given` contradicts what the
+            directory was begun with.
+    """
+    given = {**given, **OF_ONE_RUN}
+    if not directory.exists():
+        config = Config().replace(given)
+        config.check_together()
+        if not config.corpus.corpus:
+            raise ChatbotError("there is nothing to learn from; name a corpus with --corpus=FILE")
+        for corpus in filter(None, (config.corpus.corpus, config.corpus.validation_corpus)):
+            options = ReadOptions(config.corpus.encoding, config.corpus.columns)
+            read_pairs(corpus, config.corpus.corpus_format, options=options)  # nothing written yet
+        return config
+    saved, _ = directory.load()
+    config = saved.replace(given)
+    config.check_together()
+    changed = {n: pair for n, pair in saved.diff(config).items() if not _may_change(n, pair)}
+    if changed:
+        listed = ", ".join(f"--{n} was {old}, now {new}" for n, (old, new) in changed.items())
+        raise ChatbotError(
+            f"{directory.path} was begun with other settings ({listed}); "
+            "leave those flags out to go on, or name another --model_dir"
+        )
+    return config
+
+
+def _may_change(name: str, values: tuple[Any, Any]) -> bool:
+    if name == "precision":  # in float16 a checkpoint holds the scale of the losses too
+        return "float16" not in values
+    # A corpus may lie elsewhere; what it holds is compared once it is open.
+    return name in CHANGEABLE or (name in PATHS and all(values))
 
 
 def enter_directory(directory: ModelDirectory, config: Config, corpora: Corpora) -> None:
     """Writes the description of a new training, or checks that the corpora are still the same.
-
-    Args:
-        directory: The model directory.
-        config: The settings, with where the corpora are now.
-        corpora: The same corpora, encoded.
 
     Raises:
         ChatbotError: One of them is not what the training was begun with.
@@ -41,11 +90,7 @@ def enter_directory(directory: ModelDirectory, config: Config, corpora: Corpora)
 
 
 def are_same(directory: ModelDirectory, config: Config) -> bool:
-    """Says whether settings are a directory's own, except for where the same corpora lie.
-
-    Args:
-        directory: The model directory, begun.
-        config: The settings.
+    """Tells whether settings are a directory's own, except for where the same corpora lie.
 
     Raises:
         ChatbotError: A corpus that lies elsewhere cannot be read.

@@ -9,14 +9,14 @@ from typing import Any
 from tqdm import tqdm
 
 LEFT_OUT = 2
-"""First steps of a process whose time tells nothing of the others'."""
+"""First steps of a process, whose time says nothing about the others'."""
 
 
 class Pace:
-    """Measures target tokens a second of wall time from step to step, waiting for data counted.
+    """Measures target tokens a second of wall time, waiting for data counted.
 
-    The first steps of a process are left out, in which TensorFlow optimises the graph, and whatever
-    lies between two steps and is not training: reports, validations and checkpoints.
+    The first steps of a process are left out, in which TensorFlow optimises the graph, and so are
+    reports, validations and checkpoints.
     """
 
     def __init__(self) -> None:
@@ -31,11 +31,7 @@ class Pace:
         self._since = time.perf_counter()
 
     def add(self, tokens: int) -> None:
-        """Counts the step that has just ended, and the time since the one before.
-
-        Args:
-            tokens: Its target tokens.
-        """
+        """Counts the target tokens of the step that has just ended, and the time since the last."""
         now = time.perf_counter()
         if self._left_out:
             self._left_out -= 1
@@ -54,11 +50,10 @@ class Pace:
         self._tokens, self._seconds = 0, 0.0
 
     def move(self, bar: Any) -> None:
-        """Moves a bar on by the step that has been counted last.
+        """Moves a bar from `make_bar` on by one step.
 
-        Args:
-            bar: From `make_bar`; its clock starts after the steps that are left out, so that they
-                do not tell how much time remains.
+        Its clock starts after the steps that are left out, so that they do not distort the time
+        that remains.
         """
         if self.tokens_per_second is not None:
             bar.update()
@@ -70,16 +65,7 @@ class Pace:
 
 
 def make_bar(total: int, done: int, hidden: bool) -> Any:
-    """Makes the progress bar of a training, without tqdm's own speed, in which pauses count.
-
-    Args:
-        total: Steps of the whole training.
-        done: Those that are done.
-        hidden: Whether to do without one.
-
-    Returns:
-        The bar; close it.
-    """
+    """Makes the progress bar of a training, without tqdm's own speed, in which pauses count."""
     return tqdm(
         total=total,
         initial=done,

@@ -15,7 +15,7 @@ class Progress:
 
     Attributes:
         best: Lowest validation perplexity so far (see `Perplexities.decisive`), or None.
-        best_of_unseen: 1 where that is one of unseen pairs, 0 where it is one of all pairs.
+        best_of_unseen: 1 where that was measured on unseen pairs, 0 where on all pairs.
         waited: Reports since then.
         losses: Sum of the tokens' losses (nats) since the last report.
         tokens: Target tokens since the last report.
@@ -36,7 +36,7 @@ class Progress:
     all_bad_steps: int = 0
 
     def add(self, losses: float, tokens: int, norm: float) -> None:
-        """Adds one step; arguments as the attributes of the same names."""
+        """Adds one step."""
         self.losses += losses
         self.tokens += tokens
         self.norms += norm
@@ -55,14 +55,11 @@ class Progress:
 
 
 def restore_progress(values: Any, path: Path) -> Progress:
-    """Builds `Progress` back from a checkpoint.
+    """Builds `Progress` back from what `dataclasses.asdict` gave, here or in an older version.
 
     Args:
-        values: What `dataclasses.asdict` gave, here or in an older version.
+        values: What the checkpoint holds.
         path: The model directory, for messages.
-
-    Returns:
-        The progress.
 
     Raises:
         ChatbotError: The values are not those of a `Progress`.

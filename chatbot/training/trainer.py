@@ -15,24 +15,21 @@ from chatbot.dataset.prefetch import prefetch
 from chatbot.errors import ChatbotError
 from chatbot.network.losses import to_perplexity
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.settings.config import Config, TrainingConfig
-from chatbot.storage.model_directory import ModelDirectory
+from chatbot.settings.config import TrainingConfig
 from chatbot.storage.reports import append_report, cut_reports, open_events
 from chatbot.storage.tracking import track
 from chatbot.system.stopping import StopRequest
-from chatbot.training.audience import Audience
 from chatbot.training.averages import Averages
-from chatbot.training.computation import Work, make_computation
-from chatbot.training.distribution import Distribution
-from chatbot.training.pace import Pace, make_bar, write_above
-from chatbot.training.progress import Progress, restore_progress
-from chatbot.training.step import (
+from chatbot.training.computation import Computation, Work
+from chatbot.training.job import Job
+from chatbot.training.learning_rate import (
     count_steps,
-    create_slots,
     describe_jump,
-    make_optimizer,
     scheduled_learning_rate,
 )
+from chatbot.training.pace import Pace, make_bar, write_above
+from chatbot.training.progress import Progress, restore_progress
+from chatbot.training.step import create_slots, make_optimizer
 from chatbot.training.validation import Perplexities, Validation
 
 
@@ -43,35 +40,29 @@ class Trainer:
         step: Steps that are done.
         total_steps: Steps of the whole training.
         validation: What is measured, or None.
-        measures_anew: Whether the perplexities that the checkpoints have tell nothing of those to
-            come, being of all pairs where unseen ones decide, or the other way round.
+        measures_anew: Whether the perplexities of the checkpoints cannot be compared with those to
+            come: they are of all pairs and unseen ones decide now, or the other way round.
     """
 
     def __init__(
         self,
-        config: Config,
-        directory: ModelDirectory,
-        model: Seq2Seq,
-        precision: str,
+        job: Job,
         corpora: Corpora,
-        distribution: Distribution,
-        averages: Averages | None = None,
-        audience: Audience = Audience(),  # noqa: B008 - it is frozen
+        model: Seq2Seq,
+        averages: Averages | None,
+        precision: str,
     ) -> None:
         """Makes the step functions and restores the newest checkpoint, if there is one.
 
         Args:
-            config: All settings.
-            directory: Where everything is written.
-            model: The network, made under the policy of `precision` in the distribution's scope.
-            precision: "float32", "bfloat16" or "float16".
+            job: What is asked for; only the chief of its distribution writes and tells.
             corpora: What to learn, and what to measure if anything.
-            distribution: Who computes; only its chief writes.
-            averages: What follows the network's weights, made where it was; None for nothing.
-            audience: Who hears of it, as the chief tells it.
+            model: The network, made under the policy of `precision` in the distribution's scope.
+            averages: What follows its weights, made where it was; None for nothing.
+            precision: "float32", "bfloat16" or "float16".
         """
-        self._config = config.training
-        self._directory = directory
+        self._config = job.config.training
+        self._directory = job.directory
         self._corpora = corpora
         self._train = corpora.train
         lengths = self._train.query_lengths, self._train.reply_lengths
@@ -79,15 +70,15 @@ class Trainer:
         self.validation: Validation | None = None
         if corpora.validation is not None:
             self.validation = Validation(corpora.validation, self._train, self._config.batch_size)
-        self._writes = distribution.is_chief
-        self._audience = audience
-        self._is_hidden = not (self._writes and audience.is_shown)
-        with distribution.scope():
+        self._writes = job.distribution.is_chief
+        self._audience = job.audience
+        self._is_hidden = not (self._writes and job.audience.is_shown)
+        with job.distribution.scope():
             optimizer = make_optimizer(precision)
             create_slots(optimizer, model)
         others = None if averages is None else averages.model
         self._tracked = track(model, others, optimizer=optimizer)
-        self._computation = make_computation(model, optimizer, self._config, distribution, averages)
+        self._computation = Computation(model, optimizer, self._config, job.distribution, averages)
         self.total_steps = count_steps(self._config, self._plan.steps_per_epoch)
         self.step = 0
         self._progress = Progress()
@@ -126,14 +117,11 @@ class Trainer:
         self._progress.best_of_unseen = of_unseen
 
     def describe_jump(self, before: TrainingConfig) -> str:
-        """Says how the step size jumps from here on; see `optimization.describe_jump`."""
+        """Says how the step size jumps from here on; see `learning_rate.describe_jump`."""
         return describe_jump(before, self._config, self.step, self._plan.steps_per_epoch)
 
     def run(self, stop: StopRequest) -> str | None:
-        """Trains until the end, or until somebody asks to stop.
-
-        Args:
-            stop: Asked after every step.
+        """Trains until the end, or until somebody asks to stop, which ends it after a step.
 
         Returns:
             Why the training is finished, or None when it was stopped before.

@@ -15,7 +15,7 @@ from chatbot.system.stopping import StopRequest
 from chatbot.training.computation import Computation
 
 LEAST_UNSEEN = 0.01
-"""Share of the pairs below which the unseen ones are too few to tell anything."""
+"""Share of the pairs below which the unseen ones are too few to mean anything."""
 
 
 class Perplexities(NamedTuple):
@@ -23,8 +23,8 @@ class Perplexities(NamedTuple):
 
     Attributes:
         everything: That of all validation pairs.
-        unseen: That of the unseen ones, which do not occur in the training corpus too, word for
-            word; None where these are all or next to none.
+        unseen: That of the pairs that do not occur word for word in the training corpus; None where
+            these are all or next to none.
     """
 
     everything: float
@@ -32,7 +32,7 @@ class Perplexities(NamedTuple):
 
     @property
     def decisive(self) -> float:
-        """What tells a better checkpoint: the model may have memorised the pairs it learns from."""
+        """What decides which checkpoint is best: the model may have memorised pairs it has seen."""
         return self.everything if self.unseen is None else self.unseen
 
 
@@ -44,13 +44,7 @@ class Validation:
     """
 
     def __init__(self, corpus: EncodedCorpus, train: EncodedCorpus, batch_size: int) -> None:
-        """Finds out which pairs occur in the training corpus too.
-
-        Args:
-            corpus: What to measure.
-            train: What is learned from.
-            batch_size: Pairs a batch.
-        """
+        """Finds out which pairs occur in the training corpus too."""
         self._corpus = corpus
         self._batch_size = batch_size
         self._known = corpus.find_in(train)
@@ -61,16 +55,7 @@ class Validation:
     def measure(
         self, computation: Computation, stop: StopRequest, hidden: bool = False
     ) -> Perplexities | None:
-        """Measures all pairs.
-
-        Args:
-            computation: Computes their losses.
-            stop: Asked after every batch.
-            hidden: Whether to do without a progress bar.
-
-        Returns:
-            The perplexities, or None when somebody asked to stop before they were known.
-        """
+        """Measures all pairs; returns None when somebody asked to stop meanwhile."""
         losses, tokens = np.zeros(2), np.zeros(2, dtype=np.int64)  # of unseen pairs, of known ones
         with tqdm(
             total=len(self._corpus), desc="validating", unit="pair", leave=False, disable=hidden
@@ -97,7 +82,7 @@ class Validation:
                     yield is_known, members[batch]
 
     def describe(self) -> str:
-        """Returns one line about the pairs that occur in the training corpus too, "" without."""
+        """Returns one line about the pairs that occur in the training corpus too, or ""."""
         if not self._seen:
             return ""
         count = len(self._corpus)

@@ -15,29 +15,23 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chatbot.bot import Chatbot, Reply
-from chatbot.chat import bulk as lines
-from chatbot.chat import loading as startup
+from chatbot.chat import bulk, loading
 from chatbot.chat.answer import Answer
 from chatbot.chat.bulk import answer_lines, answer_windows, write_answer
 from chatbot.errors import ChatbotError
 from chatbot.system import lines as streams
 from chatbot.system.lines import LineReader, open_lines
 from chatbot.system.terminal import UNSAFE
-from tests.helpers_chat import PaperBot, load_bot, make_directory, make_hostile_lines, read_line
+from tests.helpers_chat import PaperBot, make_directory, make_hostile_lines, read_line
 
 HI = Reply("hi", -1.5, -1.25)
-
-
-@pytest.fixture(scope="module")
-def bot(tmp_path_factory: pytest.TempPathFactory) -> Chatbot:
-    return load_bot(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture
 def paper(monkeypatch: pytest.MonkeyPatch) -> PaperBot:
     """In place of a loaded model."""
     bot = PaperBot()
-    monkeypatch.setattr(lines, "load_and_trace", lambda model_dir, settings: bot)
+    monkeypatch.setattr(bulk, "load_and_trace", lambda model_dir, settings: bot)
     return bot
 
 
@@ -198,14 +192,14 @@ def test_files_are_refused_before_the_model_is_loaded(
     source: str, target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "in").touch()
-    monkeypatch.setattr(lines, "load_and_trace", lambda *_: pytest.fail("it was loaded"))
+    monkeypatch.setattr(bulk, "load_and_trace", lambda *_: pytest.fail("it was loaded"))
     with pytest.raises(ChatbotError, match="missing"):
         answer_lines(str(tmp_path / source), str(tmp_path / target), "model")
 
 
 def test_a_bad_directory_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        startup, "_leave_graphs_alone", lambda: None
+        loading, "_leave_graphs_alone", lambda: None
     )  # other tests share TensorFlow
     make_directory(tmp_path / "model")
     (tmp_path / "model" / "ckpt-1.index").unlink()

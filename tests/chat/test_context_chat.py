@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from chatbot.bot import MAX_CHARACTERS, Chatbot, ReadQuery, Reply
-from chatbot.chat.conversation import LONGEST_TURN, Chat
+from chatbot.chat.conversation import LONGEST_TURN, Conversation
 from chatbot.corpus import Pair, read_pairs
 from chatbot.evaluation.perplexity import measure_perplexity, score_pairs
 from chatbot.evaluation.scoring import Scorer
@@ -50,7 +50,7 @@ class ListeningBot(PaperBot):
 
 
 def converse(bot: PaperBot, *lines: str) -> list[list[str]]:
-    chat = Chat(lambda: bot)  # type: ignore[arg-type, return-value]
+    chat = Conversation(lambda: bot)  # type: ignore[arg-type, return-value]
     return [["".join(part.text for part in row) for row in chat.answer(line)] for line in lines]
 
 
@@ -70,7 +70,7 @@ def test_without_a_beam_the_greedy_reply_is_remembered() -> None:
 def test_reset_forgets() -> None:
     bot = ListeningBot(context_turns=3)
     answers = converse(bot, "/reset", "one", "/reset", "two", "three")
-    assert answers[0] == answers[2] == ["forgotten; we begin anew"]
+    assert answers[0] == answers[2] == ["forgotten; this is a new conversation"]
     assert bot.queries == [["one"], ["two"], ["two", "b2", "three"]]
 
 
@@ -90,7 +90,7 @@ def test_an_empty_reply_is_no_turn() -> None:
 
 def test_a_question_that_was_interrupted_is_not_remembered() -> None:
     bot = ListeningBot(context_turns=2)
-    chat = Chat(lambda: bot)  # type: ignore[arg-type, return-value]
+    chat = Conversation(lambda: bot)  # type: ignore[arg-type, return-value]
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(bot, "replies", interrupt)
         with pytest.raises(KeyboardInterrupt):

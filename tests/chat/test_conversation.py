@@ -1,47 +1,28 @@
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 from chatbot.bot import Chatbot, Reply
-from chatbot.chat import pipe
-from chatbot.chat import rows as layout
-from chatbot.chat.conversation import COMMANDS, Chat
-from chatbot.chat.pipe import answer_each
-from chatbot.chat.rows import lay_out
+from chatbot.chat.conversation import COMMANDS, Conversation
+from chatbot.chat.rows import MIN_WIDTH, lay_out
 from chatbot.errors import ChatbotError
-from chatbot.system.lines import LineReader
 from chatbot.system.terminal import UNSAFE, count_columns
-from tests.helpers_chat import CONFIG, PaperBot, load_bot, make_hostile_lines
+from tests.helpers_chat import CONFIG, PaperBot
 
 
-@pytest.fixture
-def chat() -> Chat:
-    return make_chat()
-
-
-@pytest.fixture(scope="module")
-def bot(tmp_path_factory: pytest.TempPathFactory) -> Chatbot:
-    return load_bot(tmp_path_factory.mktemp("model"))
-
-
-def make_chat(**search: Any) -> Chat:
+def make_chat(**search: Any) -> Conversation:
     bot: Any = PaperBot(**search)
-    return Chat(lambda: bot)
+    return Conversation(lambda: bot)
 
 
-def say(chat: Chat, line: str) -> list[str]:
+def say(chat: Conversation, line: str) -> list[str]:
     return ["".join(part.text for part in row) for row in chat.answer(line)]
 
 
-def test_a_line_is_answered_greedily_and_by_the_beam(chat: Chat) -> None:
+def test_a_line_is_answered_greedily_and_by_the_beam(chat: Conversation) -> None:
     assert say(chat, "hello") == [
         "greedy  olleh                                 log_prob -0.12",
         "beam 1  olleh                                 log_prob -0.12  score -0.10",
@@ -58,7 +39,7 @@ def test_wide_characters_line_up() -> None:
     texts = ["hi", "你好，我是皮皮。", "e\u0301a", "👍"]
     rows = lay_out(Reply("hi", -1.0, -1.0), [Reply(text, -1.0, -10.5) for text in texts])
     starts = {count_columns(row[0].text + row[1].text) for row in rows}
-    assert starts == {8 + layout.MIN_WIDTH}
+    assert starts == {8 + MIN_WIDTH}
 
 
 def test_labels_and_numbers_line_up() -> None:
@@ -80,17 +61,17 @@ def test_a_reply_of_control_characters_is_harmless() -> None:
 
 
 @pytest.mark.parametrize("line", ["", " ", "\t \r", "\u3000"])
-def test_an_empty_line_is_one_hint(chat: Chat, line: str) -> None:
+def test_an_empty_line_is_one_hint(chat: Conversation, line: str) -> None:
     assert say(chat, line) == ["say something, or /help"]
 
 
-def test_a_cut_line_is_answered_with_one_note(chat: Chat) -> None:
+def test_a_cut_line_is_answered_with_one_note(chat: Conversation) -> None:
     rows = say(chat, "word " * 10_000)
     assert rows[0] == "that was long: only its first 8 tokens were read"
     assert [row[:6] for row in rows[1:]] == ["greedy", "beam 1", "beam 2", "beam 3"]
 
 
-def test_commands_change_the_search(chat: Chat) -> None:
+def test_commands_change_the_search(chat: Conversation) -> None:
     assert say(chat, "/beam 7") == ["from now on the 7 best replies"]
     assert len(say(chat, "hello")) == 8
     assert len(say(chat, "/greedy")) == 1
@@ -104,7 +85,7 @@ def test_plain_goes_back_to_the_tutorials_searches(bot: Chatbot) -> None:
     changes = {"sample": True, "no_repeat_ngram": 1, "min_reply_length": 3, "mmi_weight": 1.0}
     changes |= {"coverage_penalty": 1.0, "beam_size": 4, "diverse_groups": 2}
     other = Chatbot(bot.config.replace(changes), bot.vocabulary, bot.model)
-    chat, usual = Chat(lambda: other), Chat(lambda: bot)
+    chat, usual = Conversation(lambda: other), Conversation(lambda: bot)
     assert {row.split()[0] for row in say(chat, "hello")} == {"greedy", "sample"}
     say(chat, "/greedy")
     say(chat, "/plain")
@@ -115,14 +96,14 @@ def test_plain_goes_back_to_the_tutorials_searches(bot: Chatbot) -> None:
 
 
 @pytest.mark.parametrize("argument", ["", "0", "1001", "-1", "x", "1.5", "٣", "9" * 5000, "5 6"])
-def test_a_bad_width_is_one_line_and_changes_nothing(chat: Chat, argument: str) -> None:
+def test_a_bad_width_is_one_line_and_changes_nothing(chat: Conversation, argument: str) -> None:
     assert say(chat, f"/beam {argument}") == [
         "/beam takes a number between 1 and 1000, as in /beam 5"
     ]
     assert len(say(chat, "hello")) == 4
 
 
-def ask_settings(chat: Chat, line: str = "hello") -> dict[str, Any]:
+def ask_settings(chat: Conversation, line: str = "hello") -> dict[str, Any]:
     """Says something and returns what the last search was asked with."""
     say(chat, line)
     bot: Any = chat._find_bot()
@@ -130,7 +111,7 @@ def ask_settings(chat: Chat, line: str = "hello") -> dict[str, Any]:
     return settings
 
 
-def test_every_setting_of_the_search_is_a_command(chat: Chat) -> None:
+def test_every_setting_of_the_search_is_a_command(chat: Conversation) -> None:
     lines = {
         "/set no_repeat_ngram 3": ("no_repeat_ngram", 3),
         "/set ban_unk=off": ("ban_unk", False),
@@ -159,12 +140,14 @@ def test_every_setting_of_the_search_is_a_command(chat: Chat) -> None:
         ("/set ban_unk \x1b[2J", "ban_unk=\ufffd[2J is not true or false; give one"),
     ],
 )
-def test_a_bad_setting_is_one_line_and_changes_nothing(chat: Chat, line: str, message: str) -> None:
+def test_a_bad_setting_is_one_line_and_changes_nothing(
+    chat: Conversation, line: str, message: str
+) -> None:
     assert say(chat, line) == [message]
     assert chat.search == {}
 
 
-def test_settings_that_contradict_each_other_are_said_when_they_matter(chat: Chat) -> None:
+def test_settings_that_contradict_each_other_are_said_when_they_matter(chat: Conversation) -> None:
     say(chat, "/min_reply_length 50")
     (row,) = say(chat, "hello")
     assert row.startswith("--min_reply_length=50 is above --max_reply_length=4; lower")
@@ -172,7 +155,7 @@ def test_settings_that_contradict_each_other_are_said_when_they_matter(chat: Cha
     assert len(say(chat, "hello")) == 4
 
 
-def test_samples_take_the_beams_place_and_differ_from_line_to_line(chat: Chat) -> None:
+def test_samples_take_the_beams_place_and_differ_from_line_to_line(chat: Conversation) -> None:
     assert say(chat, "/sample 2") == ["from now on replies drawn at random; /beam N goes back"]
     assert [row.split("  ")[0] for row in say(chat, "hello")] == ["greedy", "sample 1", "sample 2"]
     first, second = (ask_settings(chat) for _ in range(2))
@@ -186,12 +169,12 @@ def test_samples_take_the_beams_place_and_differ_from_line_to_line(chat: Chat) -
 
 
 @pytest.mark.parametrize("line", ["/attention", "/attention greedy", "/beam_tree"])
-def test_what_looks_back_needs_an_answer(chat: Chat, line: str) -> None:
-    assert say(chat, line) == ["nothing was answered yet; say something first"]
+def test_what_looks_back_needs_an_answer(chat: Conversation, line: str) -> None:
+    assert say(chat, line) == ["there is no answer yet; say something first"]
 
 
 def test_attention_and_beam_are_shown_in_the_terminal(bot: Chatbot, tmp_path: Path) -> None:
-    chat = Chat(lambda: bot)
+    chat = Conversation(lambda: bot)
     rows = say(chat, "hello you")
     assert len(rows) == 4
     for name in ("", "greedy", "2"):
@@ -214,7 +197,7 @@ def test_attention_and_beam_are_shown_in_the_terminal(bot: Chatbot, tmp_path: Pa
 
 
 def test_contradicting_settings_are_one_line_to_every_command(bot: Chatbot) -> None:
-    chat = Chat(lambda: bot)
+    chat = Conversation(lambda: bot)
     say(chat, "hello")
     for setting in ("/diverse_groups 2", "/min_reply_length 50"):
         say(chat, setting)
@@ -233,13 +216,13 @@ def test_the_tree_is_that_of_the_beam_though_none_is_shown(bot: Chatbot) -> None
     greedy = Chatbot(bot.config.replace({"beam_search": False}), bot.vocabulary, bot.model)
     rows = []
     for own in (bot, greedy):
-        chat = Chat(lambda own=own: own)  # type: ignore[misc]
+        chat = Conversation(lambda own=own: own)  # type: ignore[misc]
         say(chat, "hello")
         rows.append(say(chat, "/beam_tree"))
     assert [row.rstrip(" *") for row in rows[0]] == [row.rstrip(" *") for row in rows[1]]
 
 
-def test_a_seed_begins_anew(chat: Chat) -> None:
+def test_a_seed_begins_anew(chat: Conversation) -> None:
     say(chat, "/sample")
     seeds = [ask_settings(chat)["sampling_seed"] for _ in range(2)]
     assert say(chat, "/seed 9") == ["sampling_seed is now 9"]
@@ -251,7 +234,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_chat_whatever_was_set() -> None:
     def fail() -> Any:
         raise ChatbotError("no model")
 
-    chat = Chat(fail)
+    chat = Conversation(fail)
     assert say(chat, "/beam 3") == ["from now on the 3 best replies"]
     with pytest.raises(ChatbotError, match="no model"):
         chat.answer("hello")
@@ -269,7 +252,7 @@ def test_without_attention_that_is_one_line() -> None:
 
 
 @pytest.mark.parametrize("line", ["/", "/nothing", "/\x1b[2J", "//", "/" + "x" * 100_000])
-def test_an_unknown_command_is_one_short_line(chat: Chat, line: str) -> None:
+def test_an_unknown_command_is_one_short_line(chat: Conversation, line: str) -> None:
     (row,) = say(chat, line)
     assert row.endswith("is no command; /help lists them")
     assert len(row) < 300
@@ -277,74 +260,13 @@ def test_an_unknown_command_is_one_short_line(chat: Chat, line: str) -> None:
     assert not chat.is_over
 
 
-def test_help_lists_every_command(chat: Chat) -> None:
+def test_help_lists_every_command(chat: Conversation) -> None:
     rows = say(chat, "/help")
     assert [row.split()[0] for row in rows] == [f"/{command.name}" for command in COMMANDS]
 
 
 def test_commands_do_not_wait_for_the_model() -> None:
-    chat = Chat(lambda: pytest.fail("it waited"))
+    chat = Conversation(lambda: pytest.fail("it waited"))
     for line in ("", "/help", "/beam 3", "/greedy", "/x", "/quit"):
         assert say(chat, line)
     assert chat.is_over
-
-
-def talk(chat: Chat, content: bytes, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Sends bytes through a pipe; returns what was written for each line."""
-    written: list[str] = []
-    monkeypatch.setattr(pipe, "write_output", written.append)
-    source, sink = os.pipe()
-
-    def send() -> None:
-        with os.fdopen(sink, "wb") as file:
-            file.write(content)
-
-    sender = threading.Thread(target=send)
-    sender.start()
-    answer_each(chat, LineReader(source, "pipe"))
-    os.set_blocking(source, False)
-    while sender.is_alive():  # after /quit somebody has to take the rest
-        try:
-            os.read(source, 1 << 16)
-        except BlockingIOError:
-            sender.join(0.01)
-    os.close(source)
-    return written
-
-
-@given(
-    lines=st.lists(
-        st.binary(max_size=20) | st.sampled_from([b"", b"/x", b"hello", b"/help", b"\x1b[2J"])
-    )
-)
-def test_every_line_of_a_pipe_has_one_answer_in_order(lines: Sequence[bytes]) -> None:
-    lines = [line.replace(b"\n", b"").replace(b"/q", b"") for line in lines]
-    assume(not lines or not lines[0].startswith((b"\xff\xfe", b"\xfe\xff")))  # UTF-16
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        answers = talk(make_chat(), b"".join(line + b"\n" for line in lines), monkeypatch)
-    assert len(answers) == len(lines)
-    for line, answer in zip(lines, answers):
-        assert answer.endswith("\n\n")
-        assert UNSAFE.search(answer.replace("\n", "")) is None
-        if line == b"hello":
-            assert answer.startswith("greedy  olleh")
-
-
-def test_hostile_lines_have_an_answer_each(bot: Chatbot, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = make_hostile_lines(200)
-    answers = talk(Chat(lambda: bot), b"\n".join(lines), monkeypatch)
-    assert len(answers) == len(lines)
-    for answer in answers:
-        assert UNSAFE.search(answer.replace("\n", "")) is None
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_quit_ends_a_pipe_from_any_system(
-    chat: Chat, end: str, encoding: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    content = f"hello{end}/quit{end}hello{end}".encode(encoding)
-    answers = talk(chat, content, monkeypatch)
-    assert len(answers) == 2
-    assert answers[0].startswith("greedy  olleh ")
-    assert answers[-1] == "bye\n\n"

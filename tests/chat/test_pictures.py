@@ -14,15 +14,10 @@ from chatbot.chat.answer import answer
 from chatbot.chat.pictures import Pictures
 from chatbot.errors import ChatbotError
 from chatbot.text import SPECIAL_TOKENS, Vocabulary
-from tests.helpers_chat import CONFIG, WORDS, load_bot, make_directory, make_model, run_predict
+from tests.helpers_chat import CONFIG, WORDS, make_directory, make_model, run_predict
 
 PNG = b"\x89PNG\r\n\x1a\n"
 QUERY = "hello you are pip"
-
-
-@pytest.fixture(name="bot", scope="module")
-def make_bot(tmp_path_factory: pytest.TempPathFactory) -> Chatbot:
-    return load_bot(tmp_path_factory.mktemp("model"))
 
 
 def test_attention_adds_up_for_every_token_of_the_reply(bot: Chatbot) -> None:
@@ -102,12 +97,12 @@ def test_a_missing_font_is_said_once(
     bot: Chatbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def draw(path: str, *_: object) -> str:
-        return f"{path} shows code points"
+        return f"{path} shows boxes"
 
     monkeypatch.setattr("chatbot.chat.pictures.draw_attention", draw)
     found = answer(bot, ["你好"])[0]
     pictures = Pictures(str(tmp_path))
-    assert pictures.draw(bot, "你好", found) == [f"{tmp_path}/0001-greedy.png shows code points"]
+    assert pictures.draw(bot, "你好", found) == [f"{tmp_path}/0001-greedy.png shows boxes"]
     assert pictures.draw(bot, "你好", found) == []
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 import stat
 import time
@@ -17,7 +18,7 @@ from prompt_toolkit.output import DummyOutput
 
 from chatbot.bot import Chatbot
 from chatbot.chat import prompt
-from chatbot.chat.conversation import Chat
+from chatbot.chat.conversation import Conversation
 from chatbot.chat.prompt import (
     HISTORY_LENGTH,
     LineHistory,
@@ -56,9 +57,9 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return rows
 
 
-def make_talk() -> tuple[PromptSession[str], Chat]:
+def make_talk() -> tuple[PromptSession[str], Conversation]:
     bot: Any = PaperBot()
-    return make_session(InMemoryHistory(), lambda: ""), Chat(lambda: bot)
+    return make_session(InMemoryHistory(), lambda: ""), Conversation(lambda: bot)
 
 
 def press(keyboard: PipeInput, keys: str) -> None:
@@ -81,11 +82,11 @@ def test_ctrl_c_clears_the_line_and_ctrl_d_leaves(keyboard: PipeInput, shown: li
 def test_ctrl_c_stops_an_answer(
     keyboard: PipeInput, shown: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(self: Chat, line: str) -> list[Row]:
+    def interrupt(self: Conversation, line: str) -> list[Row]:
         raise KeyboardInterrupt
 
     session, chat = make_talk()
-    monkeypatch.setattr(Chat, "answer", interrupt)
+    monkeypatch.setattr(Conversation, "answer", interrupt)
     press(keyboard, "hello\r\x04")
     talk(session, chat)
     assert shown == ["stopped; Ctrl-D or /quit leaves"]
@@ -141,7 +142,7 @@ def test_what_goes_wrong_while_loading_ends_the_chat(keyboard: PipeInput, shown:
     session, _ = make_talk()
     press(keyboard, "hello\r")
     with pytest.raises(ChatbotError, match="damaged"):
-        talk(session, Chat(lambda: prompt._wait(loading)))
+        talk(session, Conversation(lambda: prompt._wait(loading)))
 
 
 def test_what_goes_wrong_ends_a_prompt_that_waits(keyboard: PipeInput, shown: list[str]) -> None:
@@ -154,7 +155,7 @@ def test_what_goes_wrong_ends_a_prompt_that_waits(keyboard: PipeInput, shown: li
         return refuse()
 
     loading = Loading(make)
-    loading.future.add_done_callback(lambda future: prompt._tell(session, future))
+    loading.future.add_done_callback(lambda future: prompt._report_loaded(session, future))
     with pytest.raises(ChatbotError, match="damaged"):
         talk(session, chat)
 
@@ -198,3 +199,18 @@ def test_the_history_is_bounded(tmp_path: Path) -> None:
     assert found[0] == "4999"
     assert len(found) == HISTORY_LENGTH
     assert len((tmp_path / "history").read_text(encoding="utf-8").split()) == HISTORY_LENGTH
+
+
+def test_a_full_disk_does_not_cost_the_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    lines = "".join(f"{n}\n" for n in range(5000))
+    (tmp_path / "history").write_text(lines, encoding="utf-8")
+    monkeypatch.setattr(os, "fsync", fail)
+    assert next(iter(LineHistory(tmp_path / "history").load_history_strings())) == "4999"
+    assert [(x.name, x.read_text(encoding="utf-8")) for x in tmp_path.iterdir()] == [
+        ("history", lines)
+    ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chatbot.corpus import ReadReport, convokit, read_dialogues, read_pairs
-from tests.corpus.test_formats import write
+from tests.corpus_samples import write_text as write
 
 
 def utterance(number: int, reply_to: int | None, conversation: str = "c", **more: object) -> str:

@@ -10,12 +10,7 @@ import pytest
 
 from chatbot.corpus import FORMATS, detect_format, fingerprint, read_dialogues, read_pairs
 from chatbot.errors import ChatbotError
-
-
-def write(path: Path, content: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.encode())
-    return path
+from tests.corpus_samples import write_text as write
 
 
 @pytest.mark.parametrize(

@@ -17,15 +17,10 @@ from chatbot.corpus import (
     read_dialogues,
     read_pairs,
 )
+from tests.corpus_samples import write_text as write
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the measuring corpora are not here")
-
-
-def write(path: Path, content: str, encoding: str = "utf-8") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.encode(encoding))
-    return path
 
 
 def pack(path: Path, members: dict[str, str]) -> Path:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from chatbot.corpus import ReadReport, detect_format, read_dialogues
 from chatbot.corpus.json_window import JsonWindow
 from chatbot.errors import ChatbotError
+from tests.corpus_samples import write_text as write
 
 LCCC = [["火锅 我 在 重庆", "哈哈 ！", "好 吃"], ["你 好", "你 也 好"], ['["}', "{\\"]]
 
@@ -28,11 +29,6 @@ def say(*turns: str) -> list[dict[str, str]]:
 
 def read(path: Path, report: ReadReport | None = None) -> list[list[str]]:
     return list(read_dialogues(path, report=report))
-
-
-def write(path: Path, text: str) -> Path:
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 @pytest.mark.parametrize("indent", [None, 1])
@@ -187,16 +183,17 @@ def test_every_text_of_an_object_is_in_its_pair_or_counted(tmp_path: Path) -> No
 def test_a_system_that_people_talk_to_is_a_speaker(tmp_path: Path) -> None:
     said = [("user", "a taxi"), ("system", "where to?"), ("user", "home")]
     turns = [{"speaker": speaker, "utterance": text} for speaker, text in said]
-    path = tmp_path / "a.jsonl"
-    path.write_text(json.dumps({"turns": turns}))
+    path = write(tmp_path / "a.jsonl", json.dumps({"turns": turns}))
     assert read(path) == [["a taxi", "where to?", "home"]]
 
 
 def test_one_author_who_goes_on_does_not_answer(tmp_path: Path) -> None:
     said = [("hi", "1"), ("hello", "2"), ("there", "2")]
     messages = [{"content": text, "author": {"id": author}} for text, author in said]
-    path = tmp_path / "channel.json"
-    path.write_text(json.dumps({"channel": {"id": "7"}, "messages": messages}, indent=1))
+    path = write(
+        tmp_path / "channel.json",
+        json.dumps({"channel": {"id": "7"}, "messages": messages}, indent=1),
+    )
     assert read(path) == [["hi", "hello\nthere"]]
 
 
@@ -211,7 +208,6 @@ def test_one_author_who_goes_on_does_not_answer(tmp_path: Path) -> None:
     ids=["no list", "no end", "too deep", "broken"],
 )
 def test_objects_in_objects_are_accounted_for(tmp_path: Path, content: str, reason: str) -> None:
-    path = tmp_path / "a.json"
-    path.write_text(content)
+    path = write(tmp_path / "a.json", content)
     with pytest.raises(ChatbotError, match=rf"a\.json:1: .*{reason}"):
         read(path)

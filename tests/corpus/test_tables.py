@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatbot.corpus import ReadReport, read_dialogues, read_pairs
-from chatbot.corpus.rows import read_rows
+from chatbot.corpus.table_rows import read_rows
 from chatbot.errors import ChatbotError
 from chatbot.settings.read_options import ReadOptions
+from tests.corpus_samples import write_text as write
 
 # What Excel 365 saves as "Text (Tab delimited)", "Unicode Text", "CSV UTF-8", and as CSV where the
 # numbers have commas: a cell with quotes, one of two lines, one with the delimiter.
@@ -42,11 +43,6 @@ def test_what_excel_saves_is_read(tmp_path: Path, name: str, delimiter: str, enc
     report = ReadReport()
     assert read(path, report=report) == [(q, r.format(delimiter)) for q, r in LEARNED]
     assert report.dropped == {}
-
-
-def write(path: Path, text: str) -> Path:
-    path.write_text(text, encoding="utf-8", newline="")
-    return path
 
 
 texts = st.text(

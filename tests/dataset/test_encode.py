@@ -95,7 +95,7 @@ def encode_into(directory: Path, settings: EncodingConfig, **options: Any) -> Vo
     return Vocabulary.load(directory / "vocab.txt")
 
 
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=40)
 @given(dialogues=DIALOGUES, settings=SETTINGS, chunk=st.integers(1, 40))
 def test_encodes_like_plain_python(
     dialogues: list[list[str]], settings: EncodingConfig, chunk: int
@@ -150,14 +150,6 @@ def test_a_given_vocabulary_is_used_as_it_is(
     part = EncodedCorpus(tmp_path, "train", len(written))
     assert read_back(part) == [([7, 6, UNK], [UNK, UNK, 7, 6, EOS]), ([6], [5, 3, 3, 3, 7, EOS])]
     assert part.summary["unknown_tokens"] == 6
-
-
-def test_ids_above_sixteen_bits_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    words = Vocabulary([*SPECIAL_TOKENS, *(f"w{number}" for number in range(70_000))])
-    feed(monkeypatch, [Pair("w0 w69999", "w65531 w65530 w65532", 0)])
-    encode_into(tmp_path, EncodingConfig(), vocabulary=words)
-    part = EncodedCorpus(tmp_path, "train", len(words))
-    assert read_back(part) == [([5, 70_004], [65_536, 65_535, 65_537, EOS])]
 
 
 def test_the_type_of_the_ids_follows_the_vocabulary(

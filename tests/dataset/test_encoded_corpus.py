@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from chatbot.dataset import Corpora, EncodedCorpus
@@ -43,7 +42,6 @@ def make_part(tmp_path_factory: pytest.TempPathFactory) -> EncodedCorpus:
     return train
 
 
-@hypothesis_settings(deadline=None)
 @given(numbers=st.lists(st.integers(0, 299), min_size=1, max_size=20))
 def test_a_batch_is_its_pairs_side_by_side(part: EncodedCorpus, numbers: list[int]) -> None:
     batch = part.batch(np.array(numbers))

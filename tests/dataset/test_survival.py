@@ -124,7 +124,9 @@ def read(*arguments):
         yield pair
 
 def rename(old, new):
-    renamed = "vocab" not in str(new)
+    if moment == "describing" and "meta" in str(new):
+        die()
+    renamed = not str(new).endswith((".txt", ".json"))
     if renamed and moment == "before the renaming":
         die()
     replace(old, new)
@@ -132,18 +134,11 @@ def rename(old, new):
     if renamed and moment == after:
         die()
 
-def dump(content, file, **options):
-    file.write('{"format": ')
-    file.flush()
-    die()
-
 pairs, replace = encoding.read_pairs, os.replace
 if moment == "reading":
     encoding.read_pairs = read
 elif moment == "renumbering":
     encoded_files._SideWriter.finish = lambda side, ids: die()
-elif moment == "describing":
-    encoded_files.json.dump = dump
 os.replace = rename
 dataset.encode_corpus(source, "tsv", cache, dataset.EncodingConfig(max_length=6), progress=False)
 """

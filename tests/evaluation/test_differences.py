@@ -11,10 +11,10 @@ from chatbot.bot import Chatbot
 from chatbot.corpus import Pair
 from chatbot.evaluation import comparison
 from chatbot.evaluation.differences import subtract_models
-from chatbot.evaluation.intervals import find_difference
+from chatbot.evaluation.intervals import Chosen, find_difference
 from chatbot.evaluation.material import Material
 from chatbot.evaluation.perplexity import PairLosses, estimate_perplexity
-from chatbot.evaluation.replies import Chosen, Replies, count_overlap, take_replies
+from chatbot.evaluation.replies import Replies, count_overlap, take_replies
 
 COUNT = 48
 PEOPLE = take_replies([f"yes i know that {n % 7} well" for n in range(COUNT)])

@@ -10,7 +10,6 @@ import pytest
 
 from chatbot.corpus import Pair
 from chatbot.errors import ChatbotError
-from chatbot.evaluation.drawing import draw_lines
 from chatbot.evaluation.figures import Evaluation
 from chatbot.evaluation.report import SAMPLED, make_page, write_report
 from chatbot.evaluation.tables import (
@@ -20,10 +19,9 @@ from chatbot.evaluation.tables import (
     list_examples,
     list_tables,
 )
-from chatbot.storage.reports import read_reports
 
 HOSTILE = '<script>alert("x")</script> & \x1b[2J\u202e\ud800 <img src=http://example.org/a>'
-EMPTY = {"meta", "img", "circle", "polyline", "line"}
+EMPTY = {"meta", "img"}
 
 
 class PageReader(HTMLParser):
@@ -151,6 +149,20 @@ def test_without_unseen_pairs_there_are_no_tables_of_them() -> None:
     assert tables[-1].rows[0][1] == "+0.40 [0.10, 0.70]"
 
 
+def test_where_all_pairs_are_unseen_each_table_stands_once_and_says_so() -> None:
+    found = make_evaluation("m", ["x", "y"])
+    titles = [table.title for table in list_tables([found])]
+    assert titles == [
+        "Perplexity, all pairs (all unseen)",
+        "Replies, all pairs (all unseen)",
+        "95 % intervals, all pairs (all unseen)",
+        "Differences from greedy search, all pairs (all unseen)",
+    ]
+    other = make_evaluation("other", ["x", "y"], has_unseen=False)
+    other.figures["from_first"] = make_difference(2)
+    assert "Perplexity, unseen pairs" in [table.title for table in list_tables([found, other])]
+
+
 def test_tables_that_would_be_empty_are_left_out() -> None:
     found = make_evaluation("m", ["x"], has_unseen=False)
     del found.figures["searches"]["你好"]
@@ -269,49 +281,3 @@ def test_a_report_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ChatbotError, match=r"--report=.*file: report\.html cannot be written"):
         write_report(tmp_path / "file", [make_evaluation("m", ["x"])], make_pairs(1))
-
-
-def find_points(picture: str) -> list[list[tuple[float, float]]]:
-    lines = re.findall(r'<polyline points="([^"]+)"', picture)[::2]  # each is followed by its key
-    return [
-        [(float(x), float(y)) for x, y in (place.split(",") for place in line.split())]
-        for line in lines
-    ]
-
-
-def test_lines_are_drawn_to_scale() -> None:
-    picture = draw_lines("t", {"a": [(0, 0), (1, 5), (4, 10)], "b": [(2, 2.5)]}, ("x", "y"))
-    (first, middle, last), ((_, alone),) = find_points(picture)
-    assert last[0] > middle[0] > first[0]
-    assert middle[0] - first[0] == pytest.approx((last[0] - first[0]) / 4, abs=0.1)
-    assert first[1] - middle[1] == pytest.approx(middle[1] - last[1], abs=0.2)
-    assert first[1] - alone == pytest.approx((first[1] - last[1]) / 4, abs=0.1)
-    for tick in ("0", "2", "10"):
-        assert f">{tick}</text>" in picture
-
-
-def test_a_logarithmic_axis_has_equal_steps_for_equal_factors() -> None:
-    points = [(1, 1), (2, 10), (3, 100), (4, -1), (5, float("inf"))]
-    ((first, second, third),) = find_points(draw_lines("t", {"a": points}, ("x", "y"), True))
-    assert first[1] - second[1] == pytest.approx(second[1] - third[1], abs=0.2)
-
-
-def test_a_long_legend_makes_a_higher_picture() -> None:
-    picture = draw_lines("t", {f"s{n}": [(0, 1), (1, 2)] for n in range(40)}, ("x", "y"))
-    height = float(re.findall(r'viewBox="0 0 720 (\d+)"', picture)[0])
-    places = [float(y) for y in re.findall(r' y="([\d.]+)"', picture)]
-    assert max(places) < height
-    assert len(set(re.findall(r'stroke="(#\w+)" stroke-width="2" (\S+ ?\S*)/>', picture))) > 20
-
-
-def test_one_point_can_be_drawn_and_none_is_nothing() -> None:
-    for is_log in (False, True):
-        assert find_points(draw_lines("t", {"a": [(7, 3)]}, ("x", "y"), is_log))
-        assert draw_lines("t", {"a": [], "b": [(1, float("nan"))]}, ("x", "y"), is_log) == ""
-
-
-def test_half_a_report_is_passed_over(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    assert read_reports(path) == []
-    path.write_bytes(b'{"step": 1}\n[2]\n{"step": 3}\n\xff\n{"step"')
-    assert read_reports(path) == [{"step": 1}, {"step": 3}]

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from chatbot.network.decoder import LSTMCellStack
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.text import EOS, GO
-from tests.conftest import QUERIES, REPLIES, B, L, Pairs, T, U, W, pad
-from tests.oracles import Network
+from tests.conftest import QUERIES, REPLIES, B, E, L, Pairs, T, U, W, make_config, pad, randomise
+from tests.oracles import Network, lstm_step
 
 
 def run_teacher_forced(model: Seq2Seq, pairs: Pairs) -> tf.Tensor:
@@ -72,3 +75,28 @@ def test_a_tiled_step_gives_each_beam_what_the_query_gives_untiled(
     start = model.decoder.start(encoded, beam_size=W)
     tiled, _ = model.decoder.cell(model.embed(tf.fill([B * W], EOS)), start)
     np.testing.assert_allclose(tiled, np.repeat(single, W, axis=0), rtol=1e-5, atol=1e-6)
+
+
+def test_cells_equal_one_step_by_hand_with_and_without_masks() -> None:
+    cells = LSTMCellStack(make_config("none"), Random(0))
+    generator = np.random.default_rng(2)
+    inputs = generator.normal(size=[3, E]).astype(np.float32)
+    masks = generator.integers(0, 2, [3, L, U]).astype(np.float32) * 2
+    states = tuple(
+        tf.unstack(tf.constant(generator.normal(size=[2, 3, U]), tf.float32)) for _ in range(L)
+    )
+    cells(inputs, states)
+    randomise(cells.trainable_variables, seed=3)
+    assert cells.output_size == U
+    assert cells.state_size == ([U, U], [U, U])
+    for used in (None, masks):
+        x = inputs if used is None else np.concatenate([inputs, used.reshape(3, L * U)], axis=1)
+        outputs, next_states = cells(x, states)
+        expected = inputs.astype(np.float64)
+        for layer, cell in enumerate(cells.cells):
+            weights = [weight.astype(np.float64) for weight in cell.get_weights()]
+            expected, carry = lstm_step(weights, expected, *states[layer])
+            np.testing.assert_allclose(next_states[layer][0], expected, atol=1e-6)
+            np.testing.assert_allclose(next_states[layer][1], carry, atol=1e-6)
+            expected = expected if used is None else expected * used[:, layer]
+        np.testing.assert_allclose(outputs, expected, atol=1e-6)

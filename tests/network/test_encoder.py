@@ -6,23 +6,30 @@ import tensorflow as tf
 
 from chatbot.network.seq2seq import Seq2Seq
 from tests.conftest import QUERIES, B, L, Pairs, S, U, pad
-from tests.oracles import Network
+from tests.network.test_dropout import SEED, draw_all_masks
+from tests.oracles import UNMASKED, Network
 
 
+@pytest.mark.parametrize("model", ["luong"], indirect=True)
+@pytest.mark.parametrize("seed", [None, SEED], ids=["replying", "training"])
+@pytest.mark.parametrize("graph", [False, True])
 @pytest.mark.usefixtures("either_loop")
 def test_encoder_equals_the_oracle_on_each_query_alone(
-    model: Seq2Seq, network: Network, pairs: Pairs
+    model: Seq2Seq, network: Network, pairs: Pairs, seed: tf.Tensor | None, graph: bool
 ) -> None:
-    encoded = model.encode(pairs.query_ids, pairs.query_lengths)
+    encode = tf.function(model.encode, autograph=False) if graph else model.encode
+    encoded = encode(pairs.query_ids, pairs.query_lengths, seed)
     assert encoded.memory.shape == [B, S, U]
+    assert len(encoded.state) == L
     np.testing.assert_array_equal(encoded.lengths, [len(query) for query in QUERIES])
     for row, query in enumerate(QUERIES):
-        memory, start = network.encode(query)
-        np.testing.assert_allclose(encoded.memory[row, : len(query)], memory, atol=1e-5)
+        masks = UNMASKED if seed is None else draw_all_masks(model.config, row)
+        memory, start = network.encode(query, masks)
+        np.testing.assert_allclose(encoded.memory[row, : len(query)], memory, atol=1e-6)
         assert np.all(encoded.memory[row, len(query) :] == 0)
-        for layer in range(L):
-            for mine, expected in zip(encoded.state[layer], start.layers[layer]):
-                np.testing.assert_allclose(mine[row], expected[0], atol=1e-5)
+        for mine, expected in zip(encoded.state, start.layers):
+            for tensor, array in zip(mine, expected):
+                np.testing.assert_allclose(tensor[row], array[0], atol=1e-6)
 
 
 @pytest.mark.usefixtures("either_loop")

@@ -66,17 +66,7 @@ def make_projection() -> tuple[tuple[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor
     return (outputs, kernel, bias), tf.constant(np.arange(9) + 1, tf.int32)
 
 
-def compute_in_one(
-    outputs: tf.Tensor,
-    kernel: tf.Tensor,
-    bias: tf.Tensor,
-    targets: tf.Tensor,
-    label_smoothing: float = 0.0,
-) -> tf.Tensor:
-    return project_losses(outputs, kernel, bias, targets, label_smoothing)
-
-
-def compute_in_two(
+def project_in_two(
     outputs: tf.Tensor,
     kernel: tf.Tensor,
     bias: tf.Tensor,
@@ -96,24 +86,24 @@ def test_losses_of_projected_outputs_equal_the_formula(smoothing: float) -> None
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.25])
-@pytest.mark.parametrize("compute", [compute_in_one, compute_in_two])
+@pytest.mark.parametrize("compute", [project_losses, project_in_two])
 def test_gradients_of_projected_losses_equal_the_formula(compute: Any, smoothing: float) -> None:
     arrays, targets = make_projection()
-    upstream = np.random.default_rng(5).normal(size=9)
+    d_losses = np.random.default_rng(5).normal(size=9)
     with tf.GradientTape() as tape:
         tape.watch(arrays)
         losses = compute(*arrays, targets, smoothing)
-        total = tf.reduce_sum(losses * upstream.astype(np.float32))
+        total = tf.reduce_sum(losses * d_losses.astype(np.float32))
     outputs, kernel, bias = (x.numpy().astype(np.float64) for x in arrays)
     wanted = (1 - smoothing) * np.eye(V)[targets] + smoothing / V
-    by_logits = np.exp(log_softmax(outputs @ kernel + bias)) - wanted
-    by_logits *= upstream[:, np.newaxis]
-    expected = by_logits @ kernel.T, outputs.T @ by_logits, by_logits.sum(0)
+    d_logits = np.exp(log_softmax(outputs @ kernel + bias)) - wanted
+    d_logits *= d_losses[:, np.newaxis]
+    expected = d_logits @ kernel.T, outputs.T @ d_logits, d_logits.sum(0)
     for mine, other in zip(tape.gradient(total, arrays), expected):
         np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("compute", [compute_in_one, compute_in_two])
+@pytest.mark.parametrize("compute", [project_losses, project_in_two])
 def test_smoothed_gradients_are_those_of_the_librarys_smoothed_loss(compute: Any) -> None:
     arrays, targets = make_projection()
     with tf.GradientTape(persistent=True) as tape:
@@ -154,5 +144,5 @@ def test_loss_of_a_word_too_unlikely_for_float32_is_exact_and_finite() -> None:
     expected = [500 + np.log1p(np.exp(-1)), np.log1p(2 * np.exp(-2))]
     np.testing.assert_allclose(losses, expected, rtol=1e-6)
     probabilities = np.exp(log_softmax(outputs.numpy() @ kernel.numpy()))
-    by_outputs = (probabilities - np.eye(3)[0]) @ kernel.numpy().T
-    np.testing.assert_allclose(tape.gradient(losses, outputs), by_outputs, rtol=1e-5)
+    d_outputs = (probabilities - np.eye(3)[0]) @ kernel.numpy().T
+    np.testing.assert_allclose(tape.gradient(losses, outputs), d_outputs, rtol=1e-5)

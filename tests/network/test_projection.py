@@ -40,7 +40,7 @@ def make_tied(attention: str = "luong", size: int = E, **settings: Any) -> Seq2S
 
 
 def make_untied(tied: Seq2Seq) -> Seq2Seq:
-    """A network with a projection of its own that has the tied one's values."""
+    """A network with separate weights, of the tied one's values."""
     model = Seq2Seq(dataclasses.replace(tied.config, tie_embeddings=False), V)
     kernel, bias = read_projection(tied)
     model.projection.set_weights([kernel, bias])
@@ -77,20 +77,20 @@ def test_gradients_of_both_uses_of_the_word_vectors_add_up(
     untied = make_untied(tied)
     for model in (tied, untied):
         model.compute_fast(fast)
-    by_embedding, by_bias, *by_narrow = find_gradients(
+    d_embedding, d_bias, *d_narrow = find_gradients(
         tied, pairs, [tied.embedding, *tied.projection.weights]
     )
-    by_words, by_kernel, expected_bias = find_gradients(
+    d_words, d_kernel, expected_bias = find_gradients(
         untied, pairs, [untied.embedding, *untied.projection.weights]
     )
     narrow = np.eye(U) if size == U else tied.projection.narrow.kernel.numpy()
-    for part in (by_words, by_kernel.T @ narrow):
+    for part in (d_words, d_kernel.T @ narrow):
         assert np.abs(part).max() > 1e-2  # so that neither could be missing
-    np.testing.assert_allclose(by_embedding, by_words + by_kernel.T @ narrow, rtol=1e-3, atol=1e-5)
-    np.testing.assert_allclose(by_bias, expected_bias, rtol=1e-3, atol=1e-5)
-    assert len(by_narrow) == (size != U)
-    for found in by_narrow:
-        np.testing.assert_allclose(found, by_kernel @ tied.embedding, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(d_embedding, d_words + d_kernel.T @ narrow, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(d_bias, expected_bias, rtol=1e-3, atol=1e-5)
+    assert len(d_narrow) == (size != U)
+    for found in d_narrow:
+        np.testing.assert_allclose(found, d_kernel @ tied.embedding, rtol=1e-3, atol=1e-5)
 
 
 def list_searches(model: Seq2Seq) -> list[Callable[..., Any]]:

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,13 +9,12 @@ import tensorflow as tf
 import tensorflow_addons as tfa
 
 from chatbot.addons import AddonsBeamSearch
-from chatbot.network.decoder import DROPOUT_STREAM
 from chatbot.network.device import computing_in
-from chatbot.network.rnn import draw_mask
-from chatbot.network.seq2seq import EMBEDDING_STREAM, Seq2Seq
+from chatbot.network.dropout import DECODER_STREAM, REPLY_STREAM, draw_mask
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import Config
 from chatbot.storage.model_directory import ModelDirectory
-from chatbot.text import EOS, GO, PAD, SEP, SPECIAL_TOKENS, UNK, Vocabulary
+from chatbot.text import EOS, GO, SPECIAL_TOKENS, Vocabulary
 from tests.conftest import (
     ATTENTIONS,
     IDS,
@@ -29,33 +26,16 @@ from tests.conftest import (
     E,
     L,
     Pairs,
-    S,
     T,
     U,
     V,
     make_config,
-    make_model,
     make_pairs,
     randomise,
 )
-from tests.oracles import Masks, Network, list_variables
+from tests.oracles import Network, list_variables
 
 DROPOUT_SEED = tf.constant([1, 20])
-
-
-def draw_all_masks(seed: tf.Tensor, row: int) -> Masks:
-    """The masks that one pair of the padded batch should meet."""
-
-    def draw(stream: int, *shape: int, rate: float = 0.5) -> Any:
-        return draw_mask(seed, stream, [B, *shape], rate, tf.float32).numpy()[row]
-
-    query, reply = len(QUERIES[row]), len(REPLIES[row])
-    return Masks(
-        query=draw(EMBEDDING_STREAM, S, E, rate=0.25)[:query],
-        encoder=[draw(layer, S, U)[:query] for layer in range(L)],
-        reply=draw(EMBEDDING_STREAM + 1, T, E, rate=0.25)[:reply],
-        decoder=draw(DROPOUT_STREAM, T, L * U).reshape(T, L, U)[:reply],
-    )
 
 
 def compute_plain_loss(model: Seq2Seq, pairs: Pairs, seed: tf.Tensor | None = None) -> tf.Tensor:
@@ -66,8 +46,8 @@ def compute_plain_loss(model: Seq2Seq, pairs: Pairs, seed: tf.Tensor | None = No
     starts = tf.fill([B, 1], GO)
     inputs = model.embed(tf.concat([starts, pairs.reply_ids[:, :-1]], axis=1))
     if seed is not None:
-        inputs *= draw_mask(seed, EMBEDDING_STREAM + 1, [B, T, E], 0.25, tf.float32)
-        masks = draw_mask(seed, DROPOUT_STREAM, [B, T, L * U], 0.5, tf.float32)
+        inputs *= draw_mask(seed, REPLY_STREAM, [B, T, E], 0.25, tf.float32)
+        masks = draw_mask(seed, DECODER_STREAM, [B, T, L * U], 0.5, tf.float32)
         inputs = tf.concat([inputs, masks], axis=-1)
     encoded = model.encode(pairs.query_ids, pairs.query_lengths, seed)
     outputs, _, _ = decoder(
@@ -84,18 +64,6 @@ def test_token_losses_equal_the_oracle(model: Seq2Seq, network: Network, pairs: 
     assert losses.dtype == tf.float32
     np.testing.assert_allclose(losses, np.concatenate(rows), atol=5e-5)
     np.testing.assert_allclose(model.loss(*pairs), np.mean(np.concatenate(rows)), atol=5e-5)
-
-
-@pytest.mark.usefixtures("either_loop")
-def test_token_losses_in_training_equal_the_oracle_under_the_drawn_masks(
-    model: Seq2Seq, network: Network, pairs: Pairs
-) -> None:
-    losses = model.token_log_losses(*pairs, DROPOUT_SEED)
-    rows = [
-        network.token_losses(QUERIES[row], REPLIES[row], draw_all_masks(DROPOUT_SEED, row))
-        for row in range(B)
-    ]
-    np.testing.assert_allclose(losses, np.concatenate(rows), atol=2e-4)
 
 
 def test_token_losses_in_a_graph_equal_eager_ones_for_every_size_from_one_trace(
@@ -154,40 +122,6 @@ def test_gradients_of_both_loops_are_equal_for_any_depth_and_the_shortest_rows(
     for variable, mine, other in zip(variables, *found):
         assert np.abs(other).max() > 1e-5, variable.name
         np.testing.assert_allclose(mine, other, rtol=1e-3, atol=2e-6, err_msg=variable.name)
-
-
-def test_dropout_depends_on_the_seed_alone(model: Seq2Seq, pairs: Pairs) -> None:
-    first = model.token_log_losses(*pairs, tf.constant([1, 0])).numpy()
-    again = model.token_log_losses(*pairs, tf.constant([1, 0])).numpy()
-    np.testing.assert_array_equal(first, again)
-    for seed in ([1, 1], [2, 0]):  # another step, another training
-        other = model.token_log_losses(*pairs, tf.constant(seed)).numpy()
-        assert np.abs(first - other).max() > 0.1
-
-
-@pytest.mark.parametrize("setting", ["dropout", "embedding_dropout"])
-def test_dropout_of_zero_drops_nothing_and_each_kind_drops_alone(
-    find_model: Callable[[str], Seq2Seq], pairs: Pairs, setting: str
-) -> None:
-    undropped = find_model("luong").token_log_losses(*pairs).numpy()
-    one_kind = make_model("luong", **{"dropout": 0.0, "embedding_dropout": 0.0, setting: 0.5})
-    np.testing.assert_array_equal(one_kind.token_log_losses(*pairs), undropped)
-    moved = np.abs(one_kind.token_log_losses(*pairs, DROPOUT_SEED) - undropped)
-    assert np.all(moved > 1e-3)
-    none = make_model("luong", dropout=0.0, embedding_dropout=0.0)
-    np.testing.assert_array_equal(none.token_log_losses(*pairs, DROPOUT_SEED), undropped)
-
-
-def test_word_dropout_replaces_its_share_of_words_and_nothing_else() -> None:
-    model = make_model("none", word_dropout=0.25)
-    ids = tf.concat([tf.fill([400, 10], 7), tf.fill([400, 2], SEP), tf.fill([400, 5], PAD)], axis=1)
-    assert model.drop_words(ids, None) is ids
-    dropped = model.drop_words(ids, DROPOUT_SEED).numpy()
-    assert np.all(dropped[:, 10:12] == SEP)
-    assert np.all(dropped[:, 12:] == PAD)
-    assert set(np.unique(dropped[:, :10])) == {7, UNK}
-    assert np.mean(dropped[:, :10] == UNK) == pytest.approx(0.25, abs=0.03)  # four deviations
-    np.testing.assert_array_equal(dropped, model.drop_words(ids, DROPOUT_SEED))
 
 
 def test_variables_are_the_documents_and_no_others(model: Seq2Seq) -> None:

@@ -159,22 +159,6 @@ def test_no_nodes_meet_and_no_edges_cross() -> None:
         assert heights == sorted(heights)
 
 
-@pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Every figure that is saved."""
-    from matplotlib.figure import Figure
-
-    saved: list[Any] = []
-    whole = Figure.savefig
-
-    def save(figure: Any, *arguments: Any, **named: Any) -> None:
-        saved.append(figure)
-        whole(figure, *arguments, **named)
-
-    monkeypatch.setattr(Figure, "savefig", save)
-    return saved
-
-
 @pytest.mark.parametrize(("width", "steps", "suffix"), [(5, 15, "svg"), (2, 4, "png")])
 def test_no_two_boxes_overlap_and_labels_stay_inside(
     tmp_path: Path, figures: list[Any], width: int, steps: int, suffix: str

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import math
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -21,6 +21,7 @@ from chatbot.training.run import train_directory
 from tests.trainings import StopAfter, tiny_settings, write_pairs
 
 Report = dict[str, Any]
+Panels = Callable[[], dict[str, Any]]
 
 
 def make_report(step: int, **changes: Any) -> Report:
@@ -35,56 +36,45 @@ def make_report(step: int, **changes: Any) -> Report:
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The panels of the last picture: {its name: its axes}."""
-    from matplotlib.figure import Figure
-
-    panels: dict[str, Any] = {}
-    whole = Figure.savefig
-
-    def save(figure: Any, *arguments: Any, **named: Any) -> None:
-        panels.clear()
-        panels.update({axes.get_ylabel(): axes for axes in figure.axes})
-        whole(figure, *arguments, **named)
-
-    monkeypatch.setattr(Figure, "savefig", save)
-    return panels
+def lines(figures: list[Any]) -> Panels:
+    """Returns the panels of the last picture: {its name: its axes}."""
+    return lambda: {axes.get_ylabel(): axes for axes in figures[-1].axes}
 
 
 def read_points(axes: Any) -> dict[str, list[tuple[float, float]]]:
     return {line.get_label(): [tuple(point) for point in line.get_xydata()] for line in axes.lines}
 
 
-def test_every_figure_stands_at_its_step(tmp_path: Path, lines: dict[str, Any]) -> None:
+def test_every_figure_stands_at_its_step(tmp_path: Path, lines: Panels) -> None:
     reports = [make_report(step) for step in (1, 10, 100)]
     draw_curves(str(tmp_path / "curves.png"), reports)
     assert (tmp_path / "curves.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-    assert read_points(lines["perplexity"]) == {
+    assert read_points(lines()["perplexity"]) == {
         "training": [(1, 3000), (10, 300), (100, 30)],
         "validation": [(1, 2509), (10, 259), (100, 34)],
     }
-    assert lines["perplexity"].get_yscale() == "log"
-    assert lines["perplexity"].get_title("left") == "best validation perplexity 34 at step 100"
-    assert read_points(lines["learning rate"]) == {
+    assert lines()["perplexity"].get_yscale() == "log"
+    assert lines()["perplexity"].get_title("left") == "best validation perplexity 34 at step 100"
+    assert read_points(lines()["learning rate"]) == {
         "learning rate": [(1, 1e-3), (10, 1e-3), (100, 1e-3)]
     }
-    assert lines["tokens a second"].get_ylim() == (0.0, pytest.approx(1.1 * 1400.5))
+    assert lines()["tokens a second"].get_ylim() == (0.0, pytest.approx(1.1 * 1400.5))
 
 
-def test_unseen_pairs_have_a_curve_and_the_title(tmp_path: Path, lines: dict[str, Any]) -> None:
+def test_unseen_pairs_have_a_curve_and_the_title(tmp_path: Path, lines: Panels) -> None:
     unseen = {1: 40.0, 10: 30.0, 100: 35.0}
     reports = [make_report(n, validation_perplexity_unseen=value) for n, value in unseen.items()]
     draw_curves(str(tmp_path / "curves.png"), [*reports, make_report(1000)])
-    points = read_points(lines["perplexity"])
+    points = read_points(lines()["perplexity"])
     assert points["validation, unseen pairs"] == list(unseen.items())
     assert len(points["validation"]) == 4
-    title = lines["perplexity"].get_title("left")
+    title = lines()["perplexity"].get_title("left")
     assert title == "best validation perplexity of unseen pairs 30 at step 10"
 
 
-def test_figures_of_one_size_stand_on_a_plain_axis(tmp_path: Path, lines: dict[str, Any]) -> None:
+def test_figures_of_one_size_stand_on_a_plain_axis(tmp_path: Path, lines: Panels) -> None:
     draw_curves(str(tmp_path / "a.png"), [make_report(1), make_report(2)])
-    assert lines["perplexity"].get_yscale() == "linear"
+    assert lines()["perplexity"].get_yscale() == "linear"
     draw_curves(str(tmp_path / "a.svg"), [make_report(1)])
     texts = {element.text for element in ElementTree.parse(tmp_path / "a.svg").iter()}
     assert {"training", "validation", "perplexity", "learning rate", "tokens a second"} <= texts
@@ -97,6 +87,7 @@ def test_figures_of_one_size_stand_on_a_plain_axis(tmp_path: Path, lines: dict[s
         ([{"step": 3}], {}),
         ([{"step": 3, "perplexity": 7.0}], {"training": [(3, 7)]}),
         ([{"perplexity": 7.0}, {"step": 4, "perplexity": "7"}], {}),
+        ([{"step": 10**400, "perplexity": 7.0}], {}),
         ([make_report(1, perplexity=math.e**700)], None),
         ([make_report(1, perplexity=math.nan, validation_perplexity=math.inf)], None),
         ([make_report(n, perplexity=10.0 ** (n * 7)) for n in range(1, 5)], None),
@@ -104,12 +95,12 @@ def test_figures_of_one_size_stand_on_a_plain_axis(tmp_path: Path, lines: dict[s
     ],
 )
 def test_odd_reports_are_drawn_as_far_as_they_go(
-    tmp_path: Path, lines: dict[str, Any], reports: Sequence[Report], points: Any
+    tmp_path: Path, lines: Panels, reports: Sequence[Report], points: Any
 ) -> None:
     draw_curves(str(tmp_path / "curves.png"), reports)
     if points is not None:
-        assert read_points(lines["perplexity"]) == points
-    drawn = read_points(lines["perplexity"]).get("training", [])
+        assert read_points(lines()["perplexity"]) == points
+    drawn = read_points(lines()["perplexity"]).get("training", [])
     assert all(0 <= value < 1e30 for _, value in drawn if not math.isnan(value))
 
 
@@ -119,27 +110,27 @@ def test_equal_reports_make_equal_pictures(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
-def test_reports_are_read_but_for_half_lines(tmp_path: Path) -> None:
+def test_reports_are_read_except_half_lines(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     assert read_reports(path) == []
-    path.write_text('{"step": 1, "loss": NaN}\n{"st\n[1]\n{"step": 2}\n', encoding="utf-8")
+    path.write_bytes(b'{"step": 1, "loss": NaN}\n{"st\n[1]\n{"step": 2}\n\xff\n{"step"')
     first, second = read_reports(path)
     assert math.isnan(first["loss"])
     assert second == {"step": 2}
 
 
 def test_a_training_leaves_its_curves_at_its_end_and_when_stopped(
-    tmp_path: Path, lines: dict[str, Any]
+    tmp_path: Path, lines: Panels
 ) -> None:
     settings = tiny_settings(write_pairs(tmp_path / "pairs.tsv"), max_steps=4)
     model = tmp_path / "model"
     stop = StopAfter(lambda: (model / "metrics.jsonl").exists())
     encoded = str(tmp_path / "encoded")
     assert train_directory(str(model), settings, encoded, stop) == 0
-    assert [step for step, _ in read_points(lines["perplexity"])["training"]] == [2]
+    assert [step for step, _ in read_points(lines()["perplexity"])["training"]] == [2]
     stopped = (model / "curves.png").read_bytes()
     assert train_directory(str(model), {}, encoded) == 0
-    assert [step for step, _ in read_points(lines["perplexity"])["training"]][-1] == 4
+    assert [step for step, _ in read_points(lines()["perplexity"])["training"]][-1] == 4
     assert (model / "curves.png").read_bytes() != stopped
     assert not list(model.glob(".writing-*"))
 
@@ -157,7 +148,7 @@ def drawn(tmp_path: Path) -> Any:
     (tmp_path / "metrics.jsonl").write_text(json.dumps(make_report(1)) + "\n", encoding="utf-8")
     directory: Any = NoReports(tmp_path)
     return lambda stop: run.draw_reports(
-        run.Run(directory, Config(), "", stop, Audience(), Distribution())
+        run.Job(directory, Config(), "", stop, Audience(), Distribution())
     )
 
 

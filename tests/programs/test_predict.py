@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from chatbot.bot import Chatbot
-from chatbot.chat.conversation import Chat
+from chatbot.chat.conversation import Conversation
 from chatbot.system.terminal import UNSAFE
 from tests.helpers_chat import ROOT, make_directory, make_hostile_lines, read_line, run_predict
 
@@ -87,7 +87,7 @@ def test_plain_is_the_tutorials_search_whatever_the_models_is(tmp_path: Path) ->
     config["search"] |= {"sample": True, "min_reply_length": 4, "no_repeat_ngram": 2}
     (other / "config.json").write_text(json.dumps(config))
     bot = Chatbot.load(usual)
-    rows = ["".join(part.text for part in row) for row in Chat(lambda: bot).answer("hello")]
+    rows = ["".join(part.text for part in row) for row in Conversation(lambda: bot).answer("hello")]
     plain, sampled = (
         run_predict(f"--model_dir={other}", "--plain", *flags, stdin=b"hello\n").stdout.decode()
         for flags in ((), ("--sample",))

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from chatbot.bot import Chatbot
 from chatbot.errors import ChatbotError
-from chatbot.training import computation as replicas
+from chatbot.training.computation import Computation
 from chatbot.training.trainer import Trainer
 from tests.helpers_chat import run_predict
 from tests.reliability.conftest import Tally
@@ -122,7 +122,7 @@ def begin_again(monkeypatch: pytest.MonkeyPatch, model_dir: Path) -> dict[str, A
         found.update(write_and_read(model_dir.parent / "seen", **tracked), step=self.step)
 
     with monkeypatch.context() as patch:
-        patch.setattr(replicas.OneDevice, "trace", lambda self: None)
+        patch.setattr(Computation, "trace", lambda self: None)
         patch.setattr(Trainer, "run", look)
         train(model_dir, max_steps=10)
     return found

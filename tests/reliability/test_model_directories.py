@@ -15,7 +15,7 @@ import pytest
 
 from chatbot.bot import Chatbot
 from chatbot.errors import ChatbotError
-from chatbot.training import computation as replicas
+from chatbot.training.computation import Computation
 from tests.helpers_chat import ROOT
 from tests.reliability.conftest import Tally
 from tests.trainings import digest_directory, tiny_settings, train, write_pairs
@@ -159,7 +159,7 @@ def test_what_does_not_fit_is_a_line_for_chat_and_training(
     model_dir: Path, trained: Path, tally: Tally, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     change, said = CASES[name]
-    monkeypatch.setattr(replicas.OneDevice, "trace", lambda self: None)
+    monkeypatch.setattr(Computation, "trace", lambda self: None)
     with tally.trying(ROW, 2):
         change(model_dir)
         before = digest_directory(model_dir.parent)

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,12 +11,12 @@ from chatbot.network.inference import InferenceNetwork
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import BeamSearch, DiverseSearch
 from tests.conftest import QUERIES, B, Pairs, pad
-from tests.fakes import TableModel, TableNetwork, draw_table
-from tests.oracles import Network, search_in_groups, search_with_beam
+from tests.fakes import TABLE_QUERIES, TableModel, TableNetwork, draw_table
+from tests.oracles import Network
+from tests.search.oracles import search_in_groups, search_with_beam
 from tests.search.test_search import assert_ranked, read_row
 
 VOCAB_SIZE = 6
-TABLE_QUERIES = (tf.constant([[0], [1]]), tf.constant([1, 1]))
 
 
 @settings(max_examples=25, deadline=None)
@@ -79,7 +78,7 @@ def test_a_query_alone_gets_what_it_gets_in_a_batch(model: Seq2Seq, pairs: Pairs
         np.testing.assert_allclose(alone.log_probs[0], together.log_probs[row], atol=1e-4)
 
 
-def test_without_strength_the_groups_are_beams_of_their_own(model: Seq2Seq, pairs: Pairs) -> None:
+def test_without_strength_each_group_is_a_separate_beam(model: Seq2Seq, pairs: Pairs) -> None:
     found = DiverseSearch(InferenceNetwork(model), 3, 0.0)(*pairs[:2], 5, 1.0, 6)
     for row, query in enumerate(QUERIES):
         expected = search_with_beam(Network(model).stepper(query), 5, 2)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chatbot.search.hypotheses import count_before_end, length_normalised, rank
 from chatbot.text import EOS
-from tests.oracles import score_normalised
+from tests.search.oracles import score_normalised
 
 ids_lists = st.lists(st.lists(st.integers(-1, 6), min_size=5, max_size=5), min_size=1, max_size=6)
 

@@ -12,7 +12,8 @@ from chatbot.search import BeamSearch, ForcedPass, Hypotheses, Rescoring, Rules,
 from chatbot.text import EOS, UNK
 from tests.conftest import QUERIES, B, Pairs, make_pairs
 from tests.fakes import TableModel, TableNetwork
-from tests.oracles import Network, score_normalised
+from tests.oracles import Network
+from tests.search.oracles import score_normalised
 from tests.search.test_search import read_row
 
 W = 4

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,9 @@ from chatbot.search import FREE, BeamSearch, Rules
 from chatbot.search.rules import NO_WORDS, find_banned, forbid, share_allowed
 from chatbot.text import EOS, UNK
 from tests.conftest import QUERIES, B, Pairs, pad
-from tests.fakes import TableModel, TableNetwork, draw_table
-from tests.oracles import (
+from tests.fakes import TABLE_QUERIES, TableModel, TableNetwork, draw_table
+from tests.oracles import Network
+from tests.search.oracles import (
     find_forbidden,
     keep_rules,
     score_normalised,
@@ -29,7 +29,6 @@ from tests.search.test_search import MakeSearch, make_library_search, make_own_s
 
 VOCAB_SIZE = 8
 SOME = [Rules(2, 0, False), Rules(0, 1, False), Rules(0, 0, True), Rules(1, 2, True)]
-TABLE_QUERIES = (tf.constant([[0], [1]]), tf.constant([1, 1]))
 MAKERS = pytest.mark.parametrize("make_search", [make_library_search, make_own_search])
 
 
@@ -52,11 +51,11 @@ def drop_impossible(replies: dict[tuple[int, ...], float]) -> dict[tuple[int, ..
     rules=st.builds(Rules, st.integers(0, 5), st.integers(0, 4), st.booleans()),
 )
 def test_what_is_banned_equals_a_look_at_every_run(rows: list[list[int]], rules: Rules) -> None:
-    nothing = 11
+    filler = 11
     said = tf.reshape(tf.constant(rows, tf.int32), [len(rows), -1])
-    found = find_banned(said, rules, nothing).numpy().tolist()
+    found = find_banned(said, rules, filler).numpy().tolist()
     for row, banned in zip(rows, found):
-        real = [token for token in banned if token != nothing]
+        real = [token for token in banned if token != filler]
         assert len(set(real)) == len(real)
         assert set(real) == find_forbidden(row, *rules)
 
@@ -124,26 +123,19 @@ def test_a_wide_enough_beam_with_rules_equals_exhaustive_search(
 @MAKERS
 @pytest.mark.parametrize("beam_size", [None, 4])
 def test_rules_hold_and_log_probs_stay_the_models_own(
-    make_search: MakeSearch, model: Seq2Seq, pairs: Pairs, beam_size: int | None
+    make_search: MakeSearch, model: Seq2Seq, network: Network, pairs: Pairs, beam_size: int | None
 ) -> None:
     rules = Rules(3, 2, True)
     found = make_search(model, beam_size, rules)(*pairs[:2], 8, 1.0)
     free = make_search(model, beam_size)(*pairs[:2], 8, 1.0)
     assert not np.array_equal(free.ids, found.ids)  # so there is something to forbid
-    oracle = make_oracle(model)
     for row, query in enumerate(QUERIES):
         for words, log_prob in read_row(found, row).items():
             assert len(words) >= 3
             assert not set(NO_WORDS) & set(words)
             pairs_said = list(itertools.pairwise(words))
             assert len(set(pairs_said)) == len(pairs_said)
-            assert log_prob == pytest.approx(score_reply(oracle(query), words), abs=2e-4)
-
-
-def make_oracle(model: Seq2Seq) -> Callable[[Any], Any]:
-    from tests.oracles import Network
-
-    return Network(model).stepper
+            assert log_prob == pytest.approx(score_reply(network.stepper(query), words), abs=2e-4)
 
 
 @MAKERS
@@ -163,7 +155,7 @@ def test_with_rules_a_query_alone_gets_what_it_gets_in_a_batch(
 @MAKERS
 def test_rules_that_leave_no_reply_leave_none(make_search: MakeSearch) -> None:
     model: Any = TableModel(draw_table(3, 2, 8, VOCAB_SIZE))
-    rules = Rules(6, 1, True)  # six different tokens, and there are but three
+    rules = Rules(6, 1, True)  # six different tokens, and there are only three
     for beam_size in (None, 3):
         found = make_search(model, beam_size, rules)(*TABLE_QUERIES, 7, 1.0)
         for values in (found.log_probs, found.scores, found.ranked_log_probs):

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from chatbot.system.files import copy_whole, read_json, replace_text, write_json, write_whole
+from chatbot.errors import ChatbotError
+from chatbot.system.files import (
+    copy_whole,
+    read_json,
+    replace_output,
+    replace_text,
+    write_json,
+    write_whole,
+)
 from chatbot.text import SPECIAL_TOKENS, Vocabulary
 
 
@@ -58,3 +66,75 @@ def test_a_path_that_is_not_utf_8_comes_back_from_json(tmp_path: Path) -> None:
     write_json(tmp_path / "file", values)
     assert read_json(tmp_path / "file") == values
     assert "你好 café" in (tmp_path / "file").read_text(encoding="utf-8")
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+def test_a_file_is_there_when_it_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    with replace_output(str(path)) as file:
+        file.write(b"new")
+        assert not path.exists()
+    assert path.read_bytes() == b"new"
+    assert names(tmp_path) == ["out"]
+
+
+def fail_midway(path: Path) -> None:
+    with replace_output(str(path)) as file:
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+
+def test_what_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt):
+        fail_midway(path)
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["out"]
+
+
+def test_a_link_is_followed_and_a_private_file_is_private_all_along(tmp_path: Path) -> None:
+    path, link = tmp_path / "out", tmp_path / "link"
+    path.write_bytes(b"old")
+    path.chmod(0o600)
+    link.symlink_to(path)
+    with replace_output(str(link)) as file:
+        file.write(b"new")
+        modes = [stat.S_IMODE(entry.stat().st_mode) for entry in tmp_path.iterdir()]
+    assert modes == [0o600] * 3
+    assert path.read_bytes() == b"new"
+    assert link.is_symlink()
+
+
+def test_a_device_is_written_not_replaced(tmp_path: Path) -> None:
+    before = os.stat(os.devnull)
+    with replace_output(os.devnull) as file:
+        file.write(b"gone")
+    assert os.stat(os.devnull).st_ino == before.st_ino
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+
+
+@pytest.mark.parametrize("name", [".", "missing/out", "file/out"])
+def test_an_output_that_cannot_be_written_is_one_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(ChatbotError, match="--output=") as caught,
+        replace_output(str(tmp_path / name)),
+    ):
+        pytest.fail("it was opened")
+    assert "\n" not in str(caught.value)
+    assert names(tmp_path) == ["file"]
+
+
+def write_to(path: str) -> None:
+    with replace_output(path) as file:
+        file.write(b"x")
+        file.flush()
+
+
+def test_a_full_disk_is_one_line() -> None:
+    with pytest.raises(ChatbotError, match="cannot be written"):
+        write_to("/dev/full")

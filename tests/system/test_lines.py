@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import codecs
 import os
-import stat
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from chatbot.errors import ChatbotError
 from chatbot.system import lines as streams
-from chatbot.system.lines import LineReader, open_lines, replace_file
+from chatbot.system.lines import LineReader, open_lines
 
 
 def read_through_pipe(pieces: Sequence[bytes]) -> list[streams.Line]:
@@ -108,77 +107,3 @@ def test_an_input_that_cannot_be_read_is_one_line(tmp_path: Path, name: str) -> 
         open_lines(str(tmp_path / name)) as reader,
     ):
         list(reader)
-
-
-def names(directory: Path) -> list[str]:
-    return sorted(path.name for path in directory.iterdir())
-
-
-def test_a_file_is_there_when_it_is_complete(tmp_path: Path) -> None:
-    path = tmp_path / "out"
-    with replace_file(str(path)) as file:
-        file.write(b"new")
-        assert not path.exists()
-    assert path.read_bytes() == b"new"
-    assert names(tmp_path) == ["out"]
-    umask = os.umask(0)
-    os.umask(umask)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
-
-
-def fail_midway(path: Path) -> None:
-    with replace_file(str(path)) as file:
-        file.write(b"half")
-        raise KeyboardInterrupt
-
-
-def test_what_fails_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "out"
-    path.write_bytes(b"old")
-    with pytest.raises(KeyboardInterrupt):
-        fail_midway(path)
-    assert path.read_bytes() == b"old"
-    assert names(tmp_path) == ["out"]
-
-
-def test_a_replaced_file_keeps_its_mode_and_a_link_its_target(tmp_path: Path) -> None:
-    path, link = tmp_path / "out", tmp_path / "link"
-    path.write_bytes(b"old")
-    path.chmod(0o640)
-    link.symlink_to(path)
-    with replace_file(str(link)) as file:
-        file.write(b"new")
-    assert path.read_bytes() == b"new"
-    assert link.is_symlink()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o640
-
-
-def test_a_device_is_written_not_replaced(tmp_path: Path) -> None:
-    before = os.stat(os.devnull)
-    with replace_file(os.devnull) as file:
-        file.write(b"gone")
-    assert os.stat(os.devnull).st_ino == before.st_ino
-    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
-
-
-@pytest.mark.parametrize("name", [".", "missing/out", "file/out"])
-def test_an_output_that_cannot_be_written_is_one_line(tmp_path: Path, name: str) -> None:
-    (tmp_path / "file").touch()
-    with (
-        pytest.raises(ChatbotError, match="--output=") as caught,
-        replace_file(str(tmp_path / name)),
-    ):
-        pytest.fail("it was opened")
-    assert "\n" not in str(caught.value)
-    assert names(tmp_path) == ["file"]
-
-
-def write_to(path: str) -> None:
-    with replace_file(path) as file:
-        file.write(b"x")
-        file.flush()
-
-
-def test_a_full_disk_is_one_line() -> None:
-    with pytest.raises(ChatbotError, match="cannot be written"):
-        write_to("/dev/full")

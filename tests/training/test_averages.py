@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from chatbot.bot import Chatbot
 from chatbot.evaluation.scoring import Scorer
+from chatbot.settings.config import TrainingConfig
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import EOS
 from chatbot.training.averages import Averages, make_averages
-from chatbot.training.step import WeightUpdate, make_optimizer, make_train_step
+from chatbot.training.distribution import Distribution
+from chatbot.training.step import make_optimizer, make_train_step
 from tests.conftest import Pairs, make_model
 from tests.oracles import list_variables
 from tests.trainings import (
@@ -22,6 +23,7 @@ from tests.trainings import (
     read_metrics,
     read_weights,
     stop_after_step,
+    take_step,
     tiny_settings,
     train,
     write_pairs,
@@ -49,12 +51,11 @@ def test_averages_follow_the_weights_by_the_stated_formula(pairs: Pairs) -> None
     for mine, start in zip(read(list_variables(averages.model)), expected):
         np.testing.assert_array_equal(mine, start)
     optimizer = make_optimizer("float32")
-    update = WeightUpdate(model, optimizer, averages=averages)
-    step = make_train_step(model, optimizer, 5.0, 1, update=update)
+    step = make_train_step(model, optimizer, TrainingConfig(), Distribution(), averages)
     # The weights up to the fourth step, then of every fourth: 3 / 12 < 0.73 ** 4 < 4 / 13.
     decays = {1: 0.0, 2: 0.0, 3: 0.0, 4: 0.0, 8: 3 / 12, 12: 0.73**4}
     for count in range(1, 14):
-        step(*pairs, tf.constant(count), tf.constant(0.1))
+        take_step(step, pairs, count, 0.1)
         weights = read(list_variables(model))
         kept = decays.get(count, 1.0)
         expected = [kept * m + (1 - kept) * w for m, w in zip(expected, weights)]
@@ -74,17 +75,17 @@ def test_a_step_whose_numbers_are_bad_moves_neither_averages_nor_weights(
     model = make_model("luong")
     averages = Averages(model, decay=0.5)
     optimizer = make_optimizer(precision)
-    update = WeightUpdate(model, optimizer, weight_decay=0.1, averages=averages)
-    step = make_train_step(model, optimizer, 5.0, 1, update=update)
+    config = TrainingConfig(weight_decay=0.1)
+    step = make_train_step(model, optimizer, config, Distribution(), averages)
     for count in range(4):  # so that the averages have just moved, and would again
-        step(*pairs, tf.constant(count), tf.constant(0.1))
+        take_step(step, pairs, count, 0.1)
     before = read([*averages.model.variables, *model.variables])
     bias = model.projection.bias
     whole = bias.numpy()
     bias.assign(np.where(np.arange(len(whole)) == EOS, np.nan, 0.0))
-    _, norm = step(*pairs, tf.constant(4), tf.constant(0.1))
+    _, norm = take_step(step, pairs, 4, 0.1)
     bias.assign(whole)
-    assert not np.isfinite(float(norm))
+    assert not np.isfinite(norm)
     for mine, expected in zip(read([*averages.model.variables, *model.variables]), before):
         np.testing.assert_array_equal(mine, expected)
 

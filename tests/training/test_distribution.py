@@ -15,7 +15,7 @@ from chatbot.errors import ChatbotError
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.training.cluster import Cluster, read_cluster
 from chatbot.training.distribution import Distribution, choose_distribution
-from chatbot.training.shared_step import make_dropout_seed
+from chatbot.training.step import make_dropout_seed
 from tests.distributed import make_configs, start
 from tests.trainings import PAIRS, read_metrics, read_weights, tiny_settings, train, write_pairs
 

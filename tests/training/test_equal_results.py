@@ -10,11 +10,13 @@ import pytest
 
 from chatbot.dataset import Batch, BatchPlan
 from chatbot.network.seq2seq import Seq2Seq
+from chatbot.settings.config import TrainingConfig
 from chatbot.text import EOS, PAD, SPECIAL_TOKENS
+from chatbot.training.distribution import Distribution
 from chatbot.training.step import make_optimizer, make_train_step
 from tests.conftest import ATTENTIONS, make_config, randomise
 from tests.oracles import find_decoder_layers, list_variables
-from tests.trainings import read_metrics, tiny_settings, train
+from tests.trainings import read_metrics, take_step, tiny_settings, train
 
 ROOT = Path(__file__).parents[2]
 STEPS, PAIRS, WORDS, RATE = 20, 9, 37, 1e-3
@@ -63,12 +65,12 @@ def train_twenty_steps(attention: str, fast: bool) -> tuple[Array, list[Array]]:
     # As in training: the first call, making Adam's slots, would be traced a second time.
     _ = optimizer.iterations
     optimizer._create_all_weights(model.trainable_variables)
-    step = make_train_step(model, optimizer, max_gradient_norm=5.0, seed=1)
-    results = [step(*batch, n, RATE) for n, batch in enumerate(draw_batches())]
+    step = make_train_step(model, optimizer, TrainingConfig(), Distribution())
+    results = [take_step(step, batch, n, RATE) for n, batch in enumerate(draw_batches())]
     variables = list_variables(model)
     slots = [optimizer.get_slot(x, name) for x in variables for name in ("m", "v")]
     tensors = [x.numpy().astype(np.float64) for x in variables + slots]
-    return np.array([float(loss) for loss, _ in results]), tensors
+    return np.array([loss for loss, _ in results]), tensors
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS)

@@ -16,10 +16,10 @@ from chatbot.storage.model_directory import PAIRS as PAIRS_HASH
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.stopping import StopRequest
 from chatbot.training.audience import Audience
+from chatbot.training.corpora import open_corpora
 from chatbot.training.distribution import Distribution
-from chatbot.training.job import Run
-from chatbot.training.origins import enter_directory, fingerprint_corpora
-from chatbot.training.run import open_corpora, settle_config
+from chatbot.training.job import Job
+from chatbot.training.origins import enter_directory, fingerprint_corpora, settle_config
 from tests.trainings import PAIRS, write_pairs
 
 
@@ -37,8 +37,8 @@ def enter(directory: ModelDirectory, **given: Any) -> dict[str, str]:
     """Begins or goes on as a training does, up to its first step; returns what it would write."""
     config = settle_config(directory, given)
     cache = str(directory.path.parent / "encoded")
-    run = Run(directory, config, cache, StopRequest(), Audience(False), Distribution())
-    corpora = open_corpora(run)
+    job = Job(directory, config, cache, StopRequest(), Audience(False), Distribution())
+    corpora = open_corpora(job)
     enter_directory(directory, config, corpora)
     return fingerprint_corpora(config, corpora)
 

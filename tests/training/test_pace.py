@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chatbot.text import tokenize
-from chatbot.training.computation import OneDevice
+from chatbot.training.computation import Computation
 from chatbot.training.pace import LEFT_OUT, Pace, make_bar
 from chatbot.training.progress import Progress, restore_progress
 from chatbot.training.trainer import Trainer
@@ -100,7 +100,7 @@ def test_a_report_counts_waiting_for_data_and_no_validation(
             yield item
 
     monkeypatch.setattr("chatbot.training.trainer.prefetch", wait)
-    monkeypatch.setattr(OneDevice, "advance", turned(2.0, OneDevice.advance))
+    monkeypatch.setattr(Computation, "advance", turned(2.0, Computation.advance))
     monkeypatch.setattr(Trainer, "measure", turned(500.0, Trainer.measure))
     monkeypatch.setattr(Trainer, "_save", turned(100.0, Trainer._save))
     corpus = write_pairs(tmp_path / "pairs.tsv")

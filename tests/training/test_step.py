@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,19 +9,14 @@ import tensorflow as tf
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import TrainingConfig
 from chatbot.text import EOS
-from chatbot.training.step import count_steps, make_optimizer, make_train_step
+from chatbot.training.distribution import Distribution
+from chatbot.training.step import make_optimizer, make_train_step
 from tests.conftest import QUERIES, Pairs, make_model, make_pairs
 from tests.oracles import list_variables
+from tests.trainings import take_step
 
+pytestmark = pytest.mark.usefixtures("eagerly")  # every training runs it traced
 UNCLIPPED = 1e9
-
-
-@pytest.fixture(autouse=True)
-def _eagerly() -> Iterator[None]:
-    """Tracing the step takes seconds; test_training.py runs it traced."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +30,7 @@ def repeating() -> Pairs:
     return make_pairs(QUERIES, [(5, 5, 5, EOS), (5, 9, EOS), (9, 5, 6, EOS)])
 
 
-def take_step(
+def descend(
     model: Seq2Seq, pairs: Pairs, max_gradient_norm: float, scaled: bool = False
 ) -> tuple[list[Any], float, float]:
     """Returns the gradients that plain descent at rate 1 applied, the loss and the norm."""
@@ -45,12 +39,13 @@ def take_step(
     optimizer = tf.keras.optimizers.legacy.SGD(1.0)
     if scaled:
         optimizer = tf.keras.mixed_precision.LossScaleOptimizer(optimizer)
-    step = make_train_step(model, optimizer, max_gradient_norm, seed=4)
-    loss, norm = step(*pairs, tf.constant(6), tf.constant(1.0))
+    config = TrainingConfig(max_gradient_norm=max_gradient_norm, seed=4)
+    step = make_train_step(model, optimizer, config, Distribution())
+    loss, norm = take_step(step, pairs, 6, 1.0)
     applied = [old - variable.numpy() for old, variable in zip(before, variables)]
     for variable, old in zip(variables, before):
         variable.assign(old)
-    return applied, float(loss), float(norm)
+    return applied, loss, norm
 
 
 def compute_gradients(model: Seq2Seq, pairs: Pairs) -> tuple[list[Any], float]:
@@ -61,7 +56,7 @@ def compute_gradients(model: Seq2Seq, pairs: Pairs) -> tuple[list[Any], float]:
 
 def test_step_applies_the_gradients_of_its_own_dropout(changing: Seq2Seq, repeating: Pairs) -> None:
     gradients, expected_loss = compute_gradients(changing, repeating)
-    applied, loss, _ = take_step(changing, repeating, UNCLIPPED)
+    applied, loss, _ = descend(changing, repeating, UNCLIPPED)
     assert loss == pytest.approx(expected_loss, rel=1e-6)
     for mine, expected in zip(applied, gradients):
         np.testing.assert_allclose(mine, tf.convert_to_tensor(expected), rtol=1e-3, atol=1e-6)
@@ -76,7 +71,7 @@ def test_norm_adds_the_rows_of_words_that_occur_twice(changing: Seq2Seq, repeati
         np.sum(gradients[0].values.numpy() ** 2) + sum(np.sum(x**2) for x in dense[1:])
     )
     assert abs(unadded / expected - 1) > 1e-3  # so that the test can tell the two apart
-    _, _, norm = take_step(changing, repeating, UNCLIPPED)
+    _, _, norm = descend(changing, repeating, UNCLIPPED)
     assert norm == pytest.approx(expected, rel=1e-5)
 
 
@@ -84,9 +79,9 @@ def test_norm_adds_the_rows_of_words_that_occur_twice(changing: Seq2Seq, repeati
 def test_clipped_gradients_keep_their_direction_and_have_the_greatest_norm(
     changing: Seq2Seq, repeating: Pairs, scaled: bool
 ) -> None:
-    unclipped, loss, norm = take_step(changing, repeating, UNCLIPPED)
+    unclipped, loss, norm = descend(changing, repeating, UNCLIPPED)
     greatest = norm / 4
-    clipped, same_loss, same_norm = take_step(changing, repeating, greatest, scaled)
+    clipped, same_loss, same_norm = descend(changing, repeating, greatest, scaled)
     assert same_loss == pytest.approx(loss, rel=1e-6)
     assert same_norm == pytest.approx(norm, rel=1e-4)  # what is reported is the norm before
     for mine, whole in zip(clipped, unclipped):
@@ -98,7 +93,7 @@ def test_step_whose_numbers_are_bad_changes_nothing(changing: Seq2Seq, repeating
     bias = changing.projection.bias
     before = bias.numpy()
     bias.assign(np.where(np.arange(len(before)) == EOS, np.nan, 0.0))
-    applied, loss, norm = take_step(changing, repeating, UNCLIPPED)
+    applied, loss, norm = descend(changing, repeating, UNCLIPPED)
     bias.assign(before)
     assert not np.isfinite(loss)
     assert not np.isfinite(norm)
@@ -118,24 +113,3 @@ def test_first_step_of_adam_by_hand() -> None:
     second = (0.999 * 0.001 * 0.01 + 0.001 * 0.01) / (1 - 0.999**2)
     moved = 2.25 - 0.25 * first / np.sqrt(second)
     np.testing.assert_allclose(variable, [0.5, moved, 3.0], rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("num_epochs", "max_steps", "steps_per_epoch", "steps"),
-    [
-        (3, 0, 7, 21),
-        (3, 20, 7, 20),
-        (3, 22, 7, 21),
-        (0, 22, 7, 22),  # nobody says how many passes, somebody how many steps
-        (0, 0, 26, 40 * 26),  # 1,609 pairs in batches of 64
-        (0, 0, 156, 31 * 156),  # 10,000 pairs
-        (0, 0, 1_189, 4 * 1_189),  # DailyDialog
-        (0, 0, 3, 333 * 3),
-        (0, 0, 1, 1_000),
-    ],
-)
-def test_the_size_of_the_corpus_decides_where_nobody_does(
-    num_epochs: int, max_steps: int, steps_per_epoch: int, steps: int
-) -> None:
-    config = TrainingConfig(num_epochs=num_epochs, max_steps=max_steps)
-    assert count_steps(config, steps_per_epoch) == steps

@@ -3,19 +3,17 @@ from __future__ import annotations
 import errno
 import math
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chatbot.errors import ChatbotError
-from chatbot.settings.config import TrainingConfig
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.storage.reports import append_report
 from chatbot.system.stopping import StopRequest
 from chatbot.text import join, tokenize
-from chatbot.training.step import describe_jump, make_train_step, scheduled_learning_rate
+from chatbot.training.step import make_train_step
 from chatbot.training.trainer import Trainer
 from tests.trainings import (
     PAIRS,
@@ -29,45 +27,6 @@ from tests.trainings import (
 )
 
 REPORT = {"step", "epoch", "loss", "perplexity", "gradient_norm", "learning_rate"}
-
-
-def test_schedules_by_hand() -> None:
-    def rates(schedule: str, warmup: int, total: int) -> list[float]:
-        config = TrainingConfig(
-            learning_rate=0.8, learning_rate_schedule=schedule, warmup_steps=warmup
-        )
-        return [scheduled_learning_rate(config, step, total) for step in range(total)]
-
-    assert rates("constant", 0, 3) == [0.8, 0.8, 0.8]
-    assert rates("linear", 0, 4) == pytest.approx([0.8, 0.6, 0.4, 0.2])
-    assert rates("linear", 2, 4) == pytest.approx([0.4, 0.6, 0.4, 0.2])
-    assert rates("cosine", 0, 3) == pytest.approx([0.8, 0.6, 0.2])
-
-
-@pytest.mark.parametrize(
-    ("changes", "step", "expected"),
-    [
-        # 2 epochs of 5 steps: 0.8 * 1 / 10 at the last; then 0.8 * 10 / 20, or 0.8 * 2 / 12.
-        ({"num_epochs": 4}, 10, "was 0.08 at step 10 and is 0.4 at the next"),
-        ({"num_epochs": 4}, 10, "ends at step 20 now, not at 10"),
-        ({"num_epochs": 3, "max_steps": 12}, 10, "is 0.133 at the next"),
-        ({"max_steps": 8}, 6, "was 0.4 at step 6 and is 0.2 at the next"),
-        ({"max_steps": 6}, 6, ""),
-        ({"num_epochs": 4}, 0, ""),
-        ({"max_steps": 10}, 5, ""),
-        ({"num_epochs": 4, "learning_rate_schedule": "constant"}, 10, ""),
-    ],
-)
-def test_a_jump_of_the_step_size_is_described(
-    changes: dict[str, Any], step: int, expected: str
-) -> None:
-    schedule = changes.get("learning_rate_schedule", "linear")
-    before = TrainingConfig(
-        learning_rate=0.8, learning_rate_schedule=schedule, num_epochs=2, warmup_steps=0
-    )
-    said = describe_jump(before, replace(before, **changes), step, steps_per_epoch=5)
-    assert expected in said
-    assert bool(said) == bool(expected)
 
 
 def test_going_on_to_another_end_says_how_the_step_size_jumps(
@@ -202,8 +161,8 @@ class BadSteps:
         return self
 
     def __call__(self, *arguments: Any) -> Any:
-        if int(arguments[4]) in self._bad:
-            return math.nan, math.nan
+        if int(arguments[3]) in self._bad:
+            return math.nan, math.nan, 0.0
         return self._good(*arguments)
 
 

@@ -22,16 +22,16 @@ def read_rows(
 ) -> Iterator[tuple[int, list[str]]]:
     """Reads rows from lines.
 
-    A cell that begins with a quote, after blanks perhaps where no tabs are between cells, ends at
-    the next single quote; it may hold delimiters, doubled quotes and line breaks. Where that does
-    not come out right, the quote is one like any other in a text with tabs, which people write by
-    hand; in others the line is left out.
+    A cell that begins with a quote (after blanks, unless tabs separate the cells) ends at the next
+    single quote; it may hold delimiters, doubled quotes and line breaks. If that does not come out
+    right, the quote is a plain one in a text with tabs, which people write by hand; in others the
+    row is left out.
 
     Args:
-        lines: the lines with their numbers, as `read_lines` gives them.
-        delimiter: what stands between cells.
-        name: the text's name in messages.
-        report: counts the rows that are left out; those who read the lines count theirs in it too.
+        lines: The lines with their numbers, from `read_lines`.
+        delimiter: The character between cells.
+        name: The text's name in messages.
+        report: Counts the rows that are left out; the same that counts the lines that are.
 
     Yields:
         The number of the row's first line, from 1, and its cells.
@@ -71,7 +71,7 @@ class _Ahead:
             yield entry
 
     def follow(self) -> _Followed | None:
-        """Reads a line, or gives None where the text ends or a line was left out before it."""
+        """Reads a line; None where the text ends or a line was left out before it."""
         if self._back:
             followed = self._back.popleft()
         else:
@@ -90,7 +90,7 @@ class _Ahead:
 
 
 def _read_quoted(line: str, lines: _Ahead, delimiter: str) -> list[str] | None:
-    """Reads the cells of a row that begins with a line; None, and no line read, where it fails."""
+    """Reads the cells of a row that begins with a line; None, and no line read, if that fails."""
     ahead: list[_Followed] = []
     pieces, size, quotes = [line], len(line), line.count('"')
     while quotes % 2 and size <= MAX_QUOTED:  # a quoted cell is still open

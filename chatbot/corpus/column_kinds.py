@@ -1,4 +1,4 @@
-"""Columns that are no talk: dates, ids and numbers that count, told by how their values look."""
+"""Columns that are no talk: dates, ids and counters, told by how their values look."""
 
 from __future__ import annotations
 
@@ -31,15 +31,8 @@ _LOOKS = (
 )
 
 
-def find_label(values: Sequence[str]) -> str:
-    """Tells whether the first values of a column look like labels instead of talk.
-
-    Args:
-        values: the values, in the corpus' order.
-
-    Returns:
-        What nearly all of them look like, in the plural, or "".
-    """
+def find_kind(values: Sequence[str]) -> str:
+    """Returns what nearly all first values of a column look like, in the plural, or "" for talk."""
     texts = [value.strip() for value in values]
     if len(texts) < _FEWEST:
         return ""
@@ -57,6 +50,6 @@ def find_label(values: Sequence[str]) -> str:
 
 
 def _goes_up(numbers: Sequence[float], most: float) -> bool:
-    """Says whether nearly all steps are a counter's: on by `most` at most, or to the beginning."""
+    """Tells whether nearly all steps are a counter's: up by `most` at most, or back to 0 or 1."""
     steps = [0 <= after - before <= most or after < 2 for before, after in pairwise(numbers)]
     return sum(steps) >= _NEARLY_ALL * len(steps)

@@ -174,29 +174,29 @@ def no_cjk_font(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """A machine with no fonts but matplotlib's own and those put into the list."""
     from matplotlib import font_manager
 
+    def forget() -> None:
+        font_manager.fontManager._findfont_cached.cache_clear()  # type: ignore[attr-defined]
+        fonts.list_families.cache_clear()
+
     own = [entry for entry in font_manager.fontManager.ttflist if entry.name == fonts.OWN_FONT]
     installed: list[str] = []
     monkeypatch.setattr(font_manager.fontManager, "ttflist", own)
     monkeypatch.setattr(font_manager, "findSystemFonts", lambda: installed)
-    font_manager.fontManager._findfont_cached.cache_clear()  # type: ignore[attr-defined]
+    forget()
     yield installed
-    font_manager.fontManager._findfont_cached.cache_clear()  # type: ignore[attr-defined]
+    forget()
 
 
-def test_signs_without_a_font_become_code_points(tmp_path: Path, no_cjk_font: list[str]) -> None:
+def test_signs_without_a_font_are_boxes_and_one_line_says_so(
+    tmp_path: Path, no_cjk_font: list[str]
+) -> None:
     path = str(tmp_path / "a.png")
     notice = draw_attention(path, ["你", "好"], ["ok", "好", "<eos>"], make_weights(3, 2), "你好")
     assert notice.startswith(path)
     assert "fonts-noto-cjk" in notice
     assert "\n" not in notice
-    chosen = fonts.choose_fonts(["a你b", "ok"])
-    assert chosen.families == [fonts.OWN_FONT]
-    assert [chosen.spell(text) for text in ("a你b", "你你", "ok")] == [
-        "a U+4F60 b",
-        "U+4F60 U+4F60",
-        "ok",
-    ]
-    assert fonts.choose_fonts(["👍ok"]).advise("a.png").endswith("signs that no font here has")
+    assert "no font here has" in draw_attention(path, ["👍"], ["ok"], make_weights(1, 1), "")
+    assert draw_attention(path, ["é"], ["ok"], make_weights(1, 1), "") == ""
 
 
 def has_black_square(path: Path, side: int) -> bool:
@@ -206,28 +206,26 @@ def has_black_square(path: Path, side: int) -> bool:
 
 def test_a_font_installed_since_is_found_and_used(tmp_path: Path, no_cjk_font: list[str]) -> None:
     path, before = str(tmp_path / "a.png"), str(tmp_path / "before.png")
-    draw_attention(before, ["好"], ["ok"], make_weights(1, 1), "")
+    assert draw_attention(before, ["好"], ["ok"], make_weights(1, 1), "") != ""
     (tmp_path / "damaged.ttf").write_bytes(b"no font")
     no_cjk_font.append(str(tmp_path / "damaged.ttf"))
     no_cjk_font.append(make_font(tmp_path / "noto.ttf", "Noto Sans CJK SC", "好"))
+    fonts.list_families.cache_clear()  # as in a new process
     assert draw_attention(path, ["好"], ["ok"], make_weights(1, 1), "") == ""
-    assert fonts.choose_fonts(["ok好"]) == ([fonts.OWN_FONT, "Noto Sans CJK SC"], frozenset())
-    assert fonts.choose_fonts(["ok"]).families == [fonts.OWN_FONT]
-    # A square of 9 points, which a code point's narrow letters have nowhere.
+    # A square of 9 points, which a box for a missing sign has nowhere.
     assert has_black_square(Path(path), 12)
     assert not has_black_square(Path(before), 12)
 
 
-def test_the_preferred_font_that_has_the_signs_is_chosen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_sign_is_of_the_preferred_font_that_has_it(
+    tmp_path: Path, no_cjk_font: list[str]
 ) -> None:
-    files = fonts.list_fonts()
-    for name, signs in (("SimHei", "你好吗"), ("Noto Sans CJK JP", "你"), ("Heiti TC", "好")):
-        files[name] = make_font(tmp_path / f"{name}.ttf", name, signs)
-    monkeypatch.setattr(fonts, "list_fonts", lambda: files)
-    assert fonts.choose_fonts(["你"]).families == [fonts.OWN_FONT, "Noto Sans CJK JP"]
-    assert fonts.choose_fonts(["吗"]).families == [fonts.OWN_FONT, "SimHei"]
-    assert fonts.choose_fonts(["你好"]).families == [fonts.OWN_FONT, "Noto Sans CJK JP", "SimHei"]
+    for name, signs in (("SimHei", "你好吗"), ("Noto Sans CJK JP", "你"), ("Other", "们")):
+        no_cjk_font.append(make_font(tmp_path / f"{name}.ttf", name, signs))
+    assert fonts.list_families() == [fonts.OWN_FONT, "Noto Sans CJK JP", "SimHei"]
+    path = str(tmp_path / "a.png")
+    assert draw_attention(path, ["你"], ["吗"], make_weights(1, 1), "ok 好") == ""
+    assert draw_attention(path, ["你"], ["们"], make_weights(1, 1), "ok 好") != ""
 
 
 SILENT = """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chatbot.corpus import ReadReport, read_pairs
-from chatbot.corpus.labels import find_label
+from chatbot.corpus.column_kinds import find_kind
 from chatbot.dataset import EncodingConfig, encode_corpus
 from chatbot.plots.first_pairs import show_first_pairs
 from chatbot.system.terminal import count_columns
@@ -18,7 +18,7 @@ IDS = [f"{RANDOM.getrandbits(128):032x}" for _ in range(20)]
 
 
 @pytest.mark.parametrize(
-    ("values", "label"),
+    ("values", "kind"),
     [
         ([f"2019-0{n}-12" for n in range(1, 9)], "dates or times"),
         ([f"{n}/12/2019 10:0{n}" for n in range(1, 9)], "dates or times"),
@@ -48,8 +48,8 @@ IDS = [f"{RANDOM.getrandbits(128):032x}" for _ in range(20)]
         ([f"{n}. hello" for n in range(40)], "texts with a counter before them"),
     ],
 )
-def test_labels_are_told(values: list[str], label: str) -> None:
-    assert find_label(values) == label
+def test_columns_that_are_no_talk_are_told(values: list[str], kind: str) -> None:
+    assert find_kind(values) == kind
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_labels_are_told(values: list[str], label: str) -> None:
         ["你好", "1", "好的", "2", "嗯"],
     ],
 )
-def test_talk_is_no_label(values: list[str]) -> None:
-    assert find_label(values) == ""
+def test_talk_is_of_no_such_kind(values: list[str]) -> None:
+    assert find_kind(values) == ""
 
 
 def test_the_bundled_corpus_is_not_warned_of() -> None:

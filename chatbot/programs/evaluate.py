@@ -1,48 +1,49 @@
 """Measures models on a corpus: chatbot evaluate --model_dir=DIRECTORY --corpus=FILE.
 
-`--json_file` writes the figures as one JSON object. Of one model its top level has
+`--json_file` writes the figures as one JSON object. For one model its top level has
 
-    pairs, dialogues, tokens  how many; the replies' end tokens count as tokens
-    unknown_share             of the tokens, those that the vocabulary does not have
+    pairs, dialogues, tokens  counts; the replies' end tokens count as tokens
+    unknown_share             share of the tokens that are not in the vocabulary
     perplexity                e to the mean loss (nats) of a token
     perplexity_interval       [low, high], 95 %, see below
-    greedy_recall             of the different queries, those whose reply the corpus has for them,
-    beam_N_recall             word for word, by greedy search and by the model's own beam of N
-    greedy_equals_beam_share  of the pairs, those for which the two reply the same
-    seen_share                of the pairs, those that occur in the training corpus too
-    X_unseen                  each X of these except the last, over the pairs that do not
+    greedy_recall             share of the different queries that greedy search answers, word for
+                              word, with a reply that the corpus has for them
+    beam_N_recall             the same for the model's own beam of N
+    greedy_equals_beam_share  share of the pairs to which both reply the same
+    seen_share                share of the pairs that occur in the training corpus too
+    X_unseen                  each X of these except the last, over the other pairs
     searches                  {search: {figure: value}}, see below
     people                    {figure: value} of the corpus' own replies
     signatures                {bleu, chrf}: how sacrebleu computed them
-    notes                     what to know of the figures, as sentences
+    notes                     what to know about the figures, as sentences
 
-and of each search, by the reply that it ranks best (of samples the best of `beam_size`)
+and for each search, by the reply that it ranks first (of samples the best of `beam_size`)
 
     settings                  all settings of the search
-    bleu, chrf                0 to 100, of the corpus; one reference a query, tokens of `text`
+    bleu, chrf                0 to 100, over the corpus; one reference a query, tokens of `text`
     distinct_1, distinct_2    different n-grams over all n-grams (not tokens) of all replies
-    mean_length               tokens, the end token not counted
-    commonest_share           of the replies, those that are one of the ten commonest
-    same_as_greedy_share      of the replies, those that greedy search gives too
+    mean_length               tokens, without the end token
+    commonest_share           share of the replies that are one of the ten commonest
+    same_as_greedy_share      share of the replies that greedy search gives too
     recall                    as greedy_recall
     mean_log_prob             of the replies, nats
     intervals                 {figure: [low, high]} of these except recall, 95 %
-    from_greedy               {figure: {difference, interval}}: each less that of greedy search
-    replies_per_second        by the clock, the making of the graphs not counted
+    from_greedy               {figure: {difference, interval}} to greedy search
+    replies_per_second        by the clock, without building the graphs
     unseen                    the same over the unseen pairs, except settings and speed
 
-Where nobody knows which pairs were learned from, or all were, what is unseen is null or 0. Several
-models give {"models": {directory: the object of one model}}; each but the first has also
+Where the training pairs are not known, or all pairs were among them, what is unseen is null or 0.
+Several models give {"models": {directory: the object of one model}}; each but the first also has
 
-    from_first                {model, pairs, perplexity, searches, unseen}: its figures less those
-                              of the first model, over the same pairs; `unseen` by those that
-                              neither has learned from; no perplexity where the two count other
-                              tokens (another vocabulary or max_length)
+    from_first                {model, pairs, perplexity, searches, unseen}: differences of its
+                              figures to those of the first model, over the same pairs; `unseen`
+                              over pairs that neither has learned from; no perplexity where the two
+                              count different tokens (another vocabulary or max_length)
 
 Intervals say how far a figure would change with other dialogues of the same kind, not with another
-training of the model. They leave out one dialogue at a time (a jackknife, `evaluation.intervals`),
-and a difference leaves out the same one on both sides. They are null where the dialogues are too
-few or all agree.
+training of the model. They come from a jackknife that leaves out one dialogue at a time, in a
+difference the same one on both sides (`evaluation.intervals`). They are null where there are too
+few dialogues or all agree.
 """
 
 from __future__ import annotations
@@ -72,8 +73,8 @@ from chatbot.system.paths import find_in_project
 from chatbot.system.terminal import write_output
 
 MOST_TURNS = 100
-"""Turns of a dialogue that go with a pair; each model reads as many of the last as it was trained
-with, and no model more."""
+"""Turns of a dialogue that are read with a pair: the most that any model is trained with. Each
+model takes as many of the last as its own `context_turns`."""
 
 PURPOSE = (
     "Measures models on a corpus: perplexity, and for each search the BLEU, chrF, variety, length "

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from chatbot.errors import ChatbotError
 from chatbot.settings.config import Config
 from chatbot.storage.model_directory import ModelDirectory
+from chatbot.system.command import command
 from chatbot.system.paths import local_path
 from chatbot.system.stopping import StopRequest
 from chatbot.training.audience import Audience
@@ -80,7 +81,7 @@ def train(
         raise ChatbotError("model_dir is empty; name a directory, or . for the working directory")
     unknown = sorted(set(given) - set(Config().flat()))
     if unknown:
-        raise TypeError(f"there is no setting {unknown[0]!r}; train.py --help lists them")
+        raise TypeError(f"there is no setting {unknown[0]!r}; {command('train')} --help lists them")
     request = StopRequest(Config().replace(given).training.max_minutes, stop)
     raised: list[BaseException] = []
 

@@ -281,13 +281,16 @@ def test_the_best_checkpoint_is_the_one_that_talks(tmp_path: Path) -> None:
         assert found.log_prob == pytest.approx(reply.log_prob, abs=1e-5)
 
 
-def test_an_unfinished_directory_is_one_line(tmp_path: Path) -> None:
+def test_an_unfinished_directory_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["chatbot predict"])
     with pytest.raises(ChatbotError, match="does not exist"):
         Chatbot.load(tmp_path / "none")
     with pytest.raises(ChatbotError, match="no model"):
         Chatbot.load(tmp_path)
     ModelDirectory(tmp_path).create(CONFIG, Vocabulary(WORDS))
-    with pytest.raises(ChatbotError, match=r"no checkpoint yet; run train\.py") as caught:
+    with pytest.raises(ChatbotError, match="no checkpoint yet; run chatbot train --") as caught:
         Chatbot.load(tmp_path)
     assert "\n" not in str(caught.value)
 

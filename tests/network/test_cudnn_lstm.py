@@ -82,7 +82,7 @@ def with_cudnn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "has_cudnn", lambda: True)
 
 
-def test_a_lstm_that_reads_the_packed_weights_in_cudnns_order_equals_our_own() -> None:
+def test_an_lstm_that_reads_the_packed_weights_in_cudnns_order_equals_our_own() -> None:
     inputs, *weights = make_variables()
     packed = pack_weights(*weights).numpy()
     hiddens, *state = run_lstm(inputs, tf.constant(LENGTHS), *weights)

@@ -27,13 +27,13 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from chatbot.beam_tree import Branch
 from chatbot.engines import choose_engine
 from chatbot.errors import ChatbotError
 from chatbot.network.device import prepare_device, resolve_precision, taking_turns
 from chatbot.network.padding import pad_rows
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.reply import Attention, ReadQuery, Reply
+from chatbot.notebook import Attention, BeamTree
+from chatbot.reply import ReadQuery, Replies, Reply
 from chatbot.search import Hypotheses, SearchGraphs, make_tree, write_replies
 from chatbot.settings.config import Config, SearchConfig
 from chatbot.storage.model_directory import ModelDirectory
@@ -50,7 +50,7 @@ from chatbot.text import (
     tokenize_turns,
 )
 
-__all__ = ["Attention", "Chatbot", "ReadQuery", "Reply"]
+__all__ = ["Attention", "BeamTree", "Chatbot", "ReadQuery", "Replies", "Reply"]
 
 MAX_CHARACTERS = 1 << 17
 """Characters of a turn that are looked at."""
@@ -127,7 +127,7 @@ class Chatbot:
         max_reply_length: int | None = None,
         length_penalty: float | None = None,
         **settings: Any,
-    ) -> list[Reply]:
+    ) -> Replies:
         """Replies to one query.
 
         Args:
@@ -147,7 +147,8 @@ class Chatbot:
             ChatbotError: No reply keeps to the settings, or the model's weights are not numbers.
             RuntimeError: This process was forked from the one in which the model was loaded.
         """
-        return self.replies([query], beam_size, max_reply_length, length_penalty, **settings)[0]
+        found = self.replies([query], beam_size, max_reply_length, length_penalty, **settings)
+        return Replies(found[0])
 
     def greedy(self, query: Query) -> Reply:
         """Replies to one query with the likeliest token at every step."""
@@ -222,7 +223,7 @@ class Chatbot:
         said = [*reply.tokens, SPECIAL_TOKENS[EOS]]
         return Attention(self.vocabulary.decode(read), said, forced.alignments[0, 0].numpy())
 
-    def trace_beam(self, query: Query, **settings: Any) -> list[list[Branch]]:
+    def trace_beam(self, query: Query, **settings: Any) -> BeamTree:
         """Shows what the plain beam search keeps and drops at every step.
 
         Args:
@@ -235,7 +236,7 @@ class Chatbot:
         search = self._settle(settings)
         with taking_turns(self._lock):
             steps = self._searches.record(*pad_rows([self.read(query).ids]), search)
-        return make_tree(steps, self.vocabulary.decode)
+        return BeamTree(make_tree(steps, self.vocabulary.decode))
 
     def warm_up(self, **settings: Any) -> None:
         """Makes the graph of a search now, which takes a second or two, not at the first query."""

@@ -1,9 +1,11 @@
-"""What a chatbot reads, replies and attends to."""
+"""What a chatbot reads and replies."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from html import escape
+from typing import NamedTuple
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +29,26 @@ class Reply:
     def __str__(self) -> str:
         return self.text
 
+    def _repr_html_(self) -> str:
+        return _write_table([self])
+
+
+class Replies(list[Reply]):
+    """Replies to one query, the best first; a notebook shows them as a table."""
+
+    def _repr_html_(self) -> str:
+        return _write_table(self)
+
+
+def _write_table(replies: Sequence[Reply]) -> str:
+    rows = (
+        f'<tr><td style="text-align: left">{escape(reply.text)}</td>'
+        f"<td>{reply.log_prob:.2f}</td><td>{reply.score:.2f}</td></tr>"
+        for reply in replies
+    )
+    head = '<tr><th style="text-align: left">reply</th><th>log_prob</th><th>score</th></tr>'
+    return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
+
 
 class ReadQuery(NamedTuple):
     """A query as the model reads it.
@@ -39,18 +61,3 @@ class ReadQuery(NamedTuple):
 
     ids: list[int]
     is_cut: bool
-
-
-class Attention(NamedTuple):
-    """What the decoder attended to while it replied.
-
-    Attributes:
-        query_tokens: The query's S tokens.
-        reply_tokens: The reply's tokens and the end token, T together.
-        weights: `float32 [T, S]`, the share of its attention that each token of the reply gave to
-            each token of the query; each row adds up to 1.
-    """
-
-    query_tokens: list[str]
-    reply_tokens: list[str]
-    weights: Any

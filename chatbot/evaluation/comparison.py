@@ -12,7 +12,7 @@ from chatbot.errors import ChatbotError
 from chatbot.evaluation.differences import subtract_models
 from chatbot.evaluation.figures import Evaluation, evaluate, find_seen
 from chatbot.evaluation.material import Material
-from chatbot.evaluation.report import write_report
+from chatbot.evaluation.report import Evaluations, write_report
 from chatbot.evaluation.searches import Search, list_searches
 from chatbot.evaluation.tables import (
     SURENESS,
@@ -57,7 +57,7 @@ def evaluate_directories(
     searches: Sequence[Search],
     settings: Mapping[str, Any] | None = None,
     engine: str = "auto",
-) -> list[Evaluation]:
+) -> Evaluations:
     """Loads models, measures everything, and compares each further model with the first.
 
     Args:
@@ -70,7 +70,7 @@ def evaluate_directories(
     Raises:
         ChatbotError: A model cannot be loaded, or a search does not fit it.
     """
-    evaluations: list[Evaluation] = []
+    evaluations = Evaluations()
     first: Material | None = None
     for name in model_dirs:
         directory = ModelDirectory(name)

@@ -34,6 +34,13 @@ svg { display: block; max-width: 100%; height: auto; margin: .5em 0; stroke-line
 """
 
 
+class Evaluations(list[Evaluation]):
+    """Models measured on one corpus; a notebook shows their tables and their trainings."""
+
+    def _repr_html_(self) -> str:
+        return "\n".join([*_write_figures(self), *_draw_trainings(self)])
+
+
 def write_report(directory: Path, evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> None:
     """Writes the page whole, or leaves the one that was there as it was.
 
@@ -62,14 +69,8 @@ def make_page(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> str:
     )
     parts = [
         _wrap("h1", title),
-        *(_write_table(table, "figures") for table in list_tables(evaluations)),
-        *(_wrap("p", note) for note in _list_remarks(evaluations)),
-        _wrap("h2", "Training"),
-        *(
-            embed_curves(make_line(found.name), found.reports)
-            or _wrap("p", f"{found.name} has no reports of its training.")
-            for found in evaluations
-        ),
+        *_write_figures(evaluations),
+        *_draw_trainings(evaluations),
         _wrap("h2", "Lengths of the replies"),
         *_draw_lengths(evaluations, pairs),
         _wrap("h2", "Queries drawn at random, and the replies to them"),
@@ -78,6 +79,20 @@ def make_page(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> str:
     head = f'<meta charset="utf-8">{_wrap("title", title)}<style>{_STYLE}</style>'
     body = "\n".join(part for part in parts if part)
     return f"<!DOCTYPE html>\n<html><head>{head}</head>\n<body>\n{body}\n</body></html>\n"
+
+
+def _write_figures(evaluations: Sequence[Evaluation]) -> list[str]:
+    tables = (_write_table(table, "figures") for table in list_tables(evaluations))
+    return [*tables, *(_wrap("p", note) for note in _list_remarks(evaluations))]
+
+
+def _draw_trainings(evaluations: Sequence[Evaluation]) -> list[str]:
+    curves = (
+        embed_curves(make_line(found.name), found.reports)
+        or _wrap("p", f"{found.name} has no reports of its training.")
+        for found in evaluations
+    )
+    return [_wrap("h2", "Training"), *curves]
 
 
 def _wrap(tag: str, text: str) -> str:

@@ -6,9 +6,9 @@ matplotlib is imported when the first picture is drawn; text does without it.
 from __future__ import annotations
 
 from chatbot.beam_tree import Branch
-from chatbot.plots.attention import draw_attention
+from chatbot.plots.attention import draw_attention, embed_attention
 from chatbot.plots.attention_text import shade_attention
-from chatbot.plots.beam_tree import draw_beam_tree
+from chatbot.plots.beam_tree import draw_beam_tree, embed_beam_tree
 from chatbot.plots.beam_tree_text import write_beam_tree
 from chatbot.plots.curves import draw_curves, embed_curves
 from chatbot.plots.lengths import embed_lengths
@@ -18,6 +18,8 @@ __all__ = [
     "draw_attention",
     "draw_beam_tree",
     "draw_curves",
+    "embed_attention",
+    "embed_beam_tree",
     "embed_curves",
     "embed_lengths",
     "shade_attention",

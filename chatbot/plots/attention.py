@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chatbot.plots.canvas import PALE, draw_picture
+from chatbot.plots.canvas import PALE, Draw, draw_picture, embed_picture
 from chatbot.plots.labels import check_weights, shorten, write_label
+from chatbot.system.terminal import count_columns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,6 +20,7 @@ _LABEL = 20  # columns
 _CELL, _SMALL_CELL = 0.3, 0.1  # inches
 _WISHED_SIDE, _LONGEST_SIDE = 24.0, 60.0  # inches
 _LINES, _TITLE = 4, 45  # lines, columns
+_WIDER_EM = 0.4  # by which a Chinese sign is wider than the box that stands for it
 
 
 def draw_attention(
@@ -44,6 +46,26 @@ def draw_attention(
         ChatbotError: The file cannot be written or is no picture's name.
         ValueError: Tokens and weights do not fit.
     """
+    return draw_picture(path, _plan(query_tokens, reply_tokens, weights, title))
+
+
+def embed_attention(
+    query_tokens: Sequence[str],
+    reply_tokens: Sequence[str],
+    weights: NDArray[np.float32],
+    title: str = "",
+) -> str:
+    """Draws attention weights, given as in `draw_attention`, as an `svg` element."""
+    return embed_picture(_plan(query_tokens, reply_tokens, weights, title))
+
+
+def _plan(
+    query_tokens: Sequence[str],
+    reply_tokens: Sequence[str],
+    weights: NDArray[np.float32],
+    title: str,
+) -> Draw:
+    """Checks and shortens what is drawn, and returns what draws it."""
     values = check_weights(query_tokens, reply_tokens, weights)
     columns = [write_label(token, _LABEL) for token in query_tokens]
     rows = [write_label(token, _LABEL) for token in reply_tokens]
@@ -65,7 +87,7 @@ def draw_attention(
         bar = figure.colorbar(image, cax=figure.add_axes(place), ticks=[0.0, 0.5, 1.0])
         bar.set_label("weight")
 
-    return draw_picture(path, draw)
+    return draw
 
 
 def _choose_cell(tokens: int) -> float:
@@ -83,5 +105,11 @@ def _label_axes(axes: Any, columns: list[str], rows: list[str], cell: float) -> 
     axes.tick_params(labelsize=size, length=2, top=True, labeltop=True)
     axes.tick_params(axis="x", bottom=False, labelbottom=False)
     axes.xaxis.set_label_position("top")
-    axes.set_xlabel("query")
-    axes.set_ylabel("reply")
+    axes.set_xlabel("query", labelpad=_pad_label(columns, size))
+    axes.set_ylabel("reply", labelpad=_pad_label(rows, size))
+
+
+def _pad_label(ticks: list[str], size: float) -> float:
+    """Returns points from ticks to their axis' label, with room for signs of the reader's fonts."""
+    wide = max(count_columns(tick) - len(tick) for tick in ticks)
+    return 4 + max(wide, 0) * size * _WIDER_EM

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from chatbot.beam_tree import Branch, Node, format_probability, list_nodes
-from chatbot.plots.canvas import BLUE, GREEN, GREY, INK, draw_picture
+from chatbot.plots.canvas import BLUE, GREEN, GREY, INK, Draw, draw_picture, embed_picture
 from chatbot.plots.labels import shorten, write_label
 from chatbot.plots.tree_rows import place_rows
 from chatbot.system.terminal import count_columns
@@ -50,6 +50,18 @@ def draw_beam_tree(
         ChatbotError: The file cannot be written or is no picture's name.
         ValueError: It is no tree, or an empty one.
     """
+    return draw_picture(path, _plan(tree, title, best))
+
+
+def embed_beam_tree(
+    tree: Sequence[Sequence[Branch]], title: str, best: tuple[int, int] | None = None
+) -> str:
+    """Draws what `draw_beam_tree` does as an `svg` element."""
+    return embed_picture(_plan(tree, title, best))
+
+
+def _plan(tree: Sequence[Sequence[Branch]], title: str, best: tuple[int, int] | None) -> Draw:
+    """Checks and shortens what is drawn, and returns what draws it."""
     nodes = list_nodes(tree, best)
     if not nodes:
         raise ValueError("a tree needs at least one branch")
@@ -61,7 +73,9 @@ def draw_beam_tree(
         rows = place_rows(nodes) * _ROW + _ROW / 2
         height = float(rows.max()) + _ROW / 2
         axes = _open_axes(figure, columns, height)
-        axes.text(0, height + 0.12, _explain(nodes), fontsize=7, color=GREY, va="top")
+        axes.text(
+            0, height + 0.12, _explain(nodes, best is not None), fontsize=7, color=GREY, va="top"
+        )
         for node, row in zip(nodes, rows):
             if node.parent is not None:
                 start = rows[node.parent]
@@ -71,7 +85,7 @@ def draw_beam_tree(
         if heading:
             axes.set_title(heading, loc="left")
 
-    return draw_picture(path, draw)
+    return draw
 
 
 def _place_columns(figure: Figure, nodes: Sequence[Node], words: Sequence[str]) -> list[_Column]:
@@ -106,12 +120,12 @@ def _open_axes(figure: Figure, columns: Sequence[_Column], height: float) -> Any
     return axes
 
 
-def _explain(nodes: Sequence[Node]) -> str:
+def _explain(nodes: Sequence[Node], is_best: bool) -> str:
     """Says what the lines and colours mean, as far as they occur."""
     ended = any(node.branch.ended and not node.best for node in nodes)
     dropped = not all(node.branch.kept for node in nodes)
     parts = ["solid: kept", *["dashed: dropped"] * dropped, *["green, double: ended"] * ended]
-    return " · ".join([*parts, "blue, thick: the best reply"])
+    return " · ".join([*parts, f"blue, thick: the {'best' if is_best else 'likeliest'} reply"])
 
 
 def _choose_colour(node: Node) -> str:

@@ -107,6 +107,8 @@ def embed_picture(draw: Draw) -> str:
             shape = shapes[element.attrib.pop(_XLINK_HREF)]
             element.attrib.update(d=shape, transform=f"translate({x} {y})")
             element.tag = "path"
+        elif element.tag == f"{_SVG}image":
+            element.set("href", element.attrib.pop(_XLINK_HREF))  # an HTML page knows no prefix
         element.tag = element.tag.removeprefix(_SVG)
         for name in ("id", "clip-path", "version"):  # ids of two pictures would be the same
             element.attrib.pop(name, None)

@@ -15,12 +15,15 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from chatbot.errors import ChatbotError
+from chatbot.plots import embed_curves
 from chatbot.settings.config import Config
 from chatbot.storage.model_directory import ModelDirectory
+from chatbot.storage.reports import read_reports
 from chatbot.system.command import command
 from chatbot.system.paths import local_path
 from chatbot.system.stopping import StopRequest
@@ -44,6 +47,17 @@ class Training(NamedTuple):
     step: int
     finished: str | None
     best_perplexity: float | None
+
+    def _repr_html_(self) -> str:
+        best = "" if self.best_perplexity is None else f"{self.best_perplexity:.2f}"
+        cells = (str(self.model_dir), f"{self.step:,}", self.finished or "not yet", best)
+        heads = "model_dir step finished best_perplexity".split()
+        rows = (
+            f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in row)}</tr>"
+            for tag, row in (("th", heads), ("td", cells))
+        )
+        curves = embed_curves("", read_reports(ModelDirectory(self.model_dir).metrics_path))
+        return f"<table>{''.join(rows)}</table>{curves}"
 
 
 def train(

@@ -56,7 +56,7 @@ def _filter_stderr() -> Iterator[None]:
     """
     try:
         kept = os.dup(2)
-        sed = subprocess.Popen(
+        sed: Any = subprocess.Popen(
             ["sed", "-u", "-E", f"/{NOTICES}/d"],
             stdin=subprocess.PIPE,
             stdout=kept,

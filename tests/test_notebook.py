@@ -35,6 +35,11 @@ def read_cells() -> dict[str, Any]:
     return {cell["id"]: cell for cell in cells}
 
 
+def read_notebook() -> Any:
+    read: Any = nbformat.read  # it has no types
+    return read(NOTEBOOK, as_version=4)
+
+
 def read_texts(svg: str) -> list[str]:
     return [element.text or "" for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
@@ -92,7 +97,7 @@ def test_the_notebook_is_kept_without_outputs_and_says_before_each_cell_what_it_
     assert all(cells[number]["outputs"] == [] for number in code)
     assert all(cells[number]["execution_count"] is None for number in code)
     assert all(cells[number - 1]["cell_type"] == "markdown" for number in code)
-    nbformat.validate(nbformat.read(NOTEBOOK, as_version=4))
+    nbformat.validate(read_notebook())
 
 
 @pytest.mark.parametrize("place", ["clone/docs", "clone", "."])
@@ -118,7 +123,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     (place / "docs").mkdir()
     for name in ("chatbot", "data"):
         (place / name).symlink_to(ROOT / name)
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = read_notebook()
     cells = {cell.id: cell for cell in notebook.cells}
     notebook.cells.remove(cells["install"])
     cells["parameters"].source = "epochs = 1"

@@ -1,28 +1,27 @@
 """Where a training step's time goes: python -m benchmarks.ablation [--attention --precision].
 
-Each part is run and differentiated alone, on one batch of the sizes that benchmarks.training has.
+Each part is run and differentiated alone, on one batch of the sizes that benchmarks.training has;
+with `--engine=both` by both engines in turns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
 
-from benchmarks.machine import describe_products, measure_products, report, time_calls
-from benchmarks.training import define_flags, draw_batches, make_config, take_step
+from benchmarks.engines import list_engines
+from benchmarks.machine import describe_products, measure_products, report, time_in_turns
+from benchmarks.training import define_flags, draw_batches, make_config, make_step, take_step
 from chatbot.dataset import Batch
-from chatbot.engines import choose_engine
 from chatbot.network.device import prepare_device, resolve_precision
 from chatbot.network.encoder import Encoded
 from chatbot.network.losses import gather_real
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.programs.flags import FLAGS, run
-from chatbot.settings.config import TrainingConfig
 from chatbot.training.adam import Adam
-from chatbot.training.distribution import Distribution
-from chatbot.training.step import make_train_step
 
 PURPOSE = "Measures the parts of a training step, each alone."
 
@@ -102,17 +101,17 @@ def main(_: Sequence[str]) -> int:
     """
     device, precision = prepare_device(), resolve_precision(FLAGS.precision)
     batches = list(draw_batches(FLAGS.batch_size, FLAGS.vocab_size, FLAGS.max_length))
-    batch = batches[len(batches) // 2]
-    model = Seq2Seq(make_config(FLAGS.dropout), FLAGS.vocab_size, precision=precision)
-    model.engine = choose_engine("addons" if FLAGS.plain else "auto")
-    optimizer = Adam(model.trainable_variables, scale_losses=precision == "float16")
-    step = make_train_step(model, optimizer, TrainingConfig(), Distribution())
+    batch, config, parts = batches[len(batches) // 2], make_config(FLAGS.dropout), {}
+    for prefix, engine in list_engines().items():
+        model, optimizer, step = make_step(config, FLAGS.vocab_size, precision, engine)
+        parts[prefix] = list_parts(model, batch, optimizer)
+        parts[prefix]["whole_step"] = partial(take_step, step, batch, 1)
     figures = {"precision": precision, "attention": FLAGS.attention}
     figures.update(describe_products(measure_products(precision)))
-    for name, part in list_parts(model, batch, optimizer).items():
-        figures[f"{name}_milliseconds"] = 1000 * time_calls(part, FLAGS.steps)
-    whole = time_calls(lambda: take_step(step, batch, 1), FLAGS.steps)
-    figures["whole_step_milliseconds"] = 1000 * whole
+    for name in next(iter(parts.values())):
+        calls = {prefix: found[name] for prefix, found in parts.items()}
+        for prefix, seconds in time_in_turns(calls, FLAGS.steps).items():
+            figures[f"{prefix}{name}_milliseconds"] = 1000 * seconds
     shape = f"{batch.query_ids.shape} queries, {batch.reply_ids.shape} replies"
     report(f"parts of a training step on {device}, {shape}", figures, FLAGS.json)
     return 0

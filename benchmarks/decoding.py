@@ -12,17 +12,17 @@ process of its own,
                                 the program's start and end included
     greedy_replies_per_second   the same without the beam
 
-`--plain` measures the searches alone, and the library's instead of our own. The targets in
-milliseconds hold for the default sizes on a machine that multiplies float32 matrices
-at 180 GFLOP/s, and are scaled by the rate of this machine in this run, the better of TensorFlow's
-and NumPy's. The model directory is a temporary one.
+`--engine=both` measures the searches alone, our own and the library's in turns; the library's are
+in float32 always. The targets in milliseconds hold for the default sizes on a machine that
+multiplies float32 matrices at 180 GFLOP/s, and are scaled by the rate of this machine in this run,
+the better of TensorFlow's and NumPy's. The model directory is a temporary one.
 """
 
 from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -31,7 +31,8 @@ from typing import Any
 import tensorflow as tf
 from absl import flags
 
-from benchmarks.machine import describe_products, measure_products, report, time_calls
+from benchmarks.engines import define_engine, list_engines
+from benchmarks.machine import describe_products, measure_products, report, time_in_turns
 from benchmarks.starting import time_file, time_first_answer, time_prompt
 from benchmarks.texts import draw_turns, make_words
 from benchmarks.training import define_sizes, make_config
@@ -39,7 +40,6 @@ from chatbot.bot import Chatbot
 from chatbot.chat.loading import load_and_trace
 from chatbot.corpus import read_pairs
 from chatbot.dataset import EncodingConfig, encode_corpus
-from chatbot.engines import choose_engine
 from chatbot.network.device import prepare_device, resolve_precision
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.programs.flags import FLAGS, run, show
@@ -61,13 +61,13 @@ def define_flags() -> None:
     """Defines the flags of `python -m benchmarks.decoding`."""
     define_sizes()
     flags.DEFINE_enum("precision", "auto", ["auto", "float32"], "Type of the products.")
-    flags.DEFINE_boolean("plain", False, "Run the library's searches, in float32, not our own.")
+    define_engine()
     flags.DEFINE_integer("beam_size", 5, "Hypotheses that the beam keeps.", 2)
     flags.DEFINE_integer("reply_length", 10, "Tokens of every reply.", 1)
     flags.DEFINE_integer("repeats", 10, "Timed searches of a batch of each kind.", 1)
     flags.DEFINE_integer("starts", 3, "Timed starts of predict.py of each kind.", 1)
     flags.DEFINE_integer("queries", 2_000, "Lines of the file that predict.py answers.", 1)
-    show("What to measure", "precision", "plain", "repeats", "starts", "queries")
+    show("What to measure", "precision", "repeats", "starts", "queries")
     show("Sizes", "beam_size", "reply_length")
 
 
@@ -137,10 +137,11 @@ def measure_programs(model_dir: Path, queries: Sequence[str]) -> dict[str, float
     """
     file = model_dir.parent / "queries.txt"
     file.write_text("".join(f"{query}\n" for query in queries), encoding="utf-8")
-    prompts = [time_prompt(model_dir) for _ in range(FLAGS.starts)]
-    answers = [time_first_answer(model_dir, queries[0]) for _ in range(FLAGS.starts)]
-    both = time_file(model_dir, file, {"beam_search": True})
-    greedy = time_file(model_dir, file, {"beam_search": False})
+    settings = {"model_dir": model_dir, "engine": FLAGS.engine}
+    prompts = [time_prompt(settings) for _ in range(FLAGS.starts)]
+    answers = [time_first_answer(settings, queries[0]) for _ in range(FLAGS.starts)]
+    both = time_file({**settings, "beam_search": "true"}, file)
+    greedy = time_file({**settings, "beam_search": "false"}, file)
     return {
         "prompt_seconds": statistics.median(prompts),
         "prompt_target_seconds": PROMPT_TARGET,
@@ -151,40 +152,33 @@ def measure_programs(model_dir: Path, queries: Sequence[str]) -> dict[str, float
     }
 
 
-def measure_searches(bot: Chatbot, queries: Sequence[str]) -> dict[str, Any]:
+def measure_searches(bots: Mapping[str, Chatbot], queries: Sequence[str]) -> dict[str, Any]:
     """Times one query and a batch of them, greedy and with a beam.
 
     Args:
-        bot: Who replies.
+        bots: Who replies, in turns, each under its figures' prefix.
         queries: At least one; the batch repeats them where they are too few.
 
     Returns:
         {figure: value}, each beside its target.
     """
-    ordered = sorted(queries, key=lambda query: len(bot.read(query).ids))
+    read = next(iter(bots.values())).read
+    ordered = sorted(queries, key=lambda query: len(read(query).ids))
     batch = [queries[n % len(queries)] for n in range(FLAGS.batch_size)]
     asked = {"single": [ordered[len(ordered) // 2]], "batch": batch}
     before, seconds = measure_products("float32"), {}
     for search, width in (("greedy", 1), ("beam", FLAGS.beam_size)):
         for size, chosen in asked.items():
-            answer = partial(bot.replies, chosen, width)
+            answers = {prefix: partial(bot.replies, chosen, width) for prefix, bot in bots.items()}
             repeats = FLAGS.repeats * (SINGLES if size == "single" else 1)
-            seconds[f"{search}_{size}"] = time_calls(answer, repeats)
+            seconds[f"{search}_{size}"] = time_in_turns(answers, repeats)
     figures = describe_products(before, measure_products("float32"))
     rate = 1e9 * figures["product_gigaflops"]
-    for name, value in seconds.items():
-        figures[f"{name}_milliseconds"] = 1000 * value
+    for name, taken in seconds.items():
+        for prefix, value in taken.items():
+            figures[f"{prefix}{name}_milliseconds"] = 1000 * value
         figures[f"{name}_target_milliseconds"] = TARGETS[name] * TARGET_RATE / rate
     return figures
-
-
-def make_bot(model_dir: Path) -> Chatbot:
-    """Loads the chatbot as predict.py does, or with `--plain` one without our own loops."""
-    bot = load_and_trace(str(model_dir))
-    if FLAGS.plain:
-        bot = Chatbot.load(model_dir)
-        bot.model.engine = choose_engine("addons")
-    return bot
 
 
 def main(_: Sequence[str]) -> int:
@@ -194,13 +188,16 @@ def main(_: Sequence[str]) -> int:
         0.
     """
     device = prepare_device()
-    precision = "float32" if FLAGS.plain else resolve_precision(FLAGS.precision)
+    engines = {prefix: engine.name for prefix, engine in list_engines().items()}
+    precision = resolve_precision(FLAGS.precision) if "own" in engines.values() else "float32"
     with tempfile.TemporaryDirectory() as directory:
         queries, vocabulary = gather_queries(FLAGS.corpus, directory)
         model_dir = Path(directory, "model")
         write_model(model_dir, vocabulary)
-        programs = {} if FLAGS.plain else measure_programs(model_dir, queries)
+        programs = {} if len(engines) > 1 else measure_programs(model_dir, queries)
+        bots = {prefix: load_and_trace(str(model_dir), None, x) for prefix, x in engines.items()}
         figures: dict[str, Any] = {
+            "engine": " ".join(engines.values()),
             "attention": FLAGS.attention,
             "precision": precision,
             "vocab_size": len(vocabulary),
@@ -208,7 +205,7 @@ def main(_: Sequence[str]) -> int:
             "beam_size": FLAGS.beam_size,
             "queries": len(queries),
             **programs,
-            **measure_searches(make_bot(model_dir), queries),
+            **measure_searches(bots, queries),
         }
     report(f"replies of {FLAGS.reply_length} tokens on {device}", figures, FLAGS.json)
     return 0

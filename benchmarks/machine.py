@@ -27,22 +27,29 @@ OPENBLAS = (
 
 
 def time_calls(call: Callable[[], Any], repeats: int) -> float:
-    """Times a call that waits for its result.
+    """Times a call that waits for its result, after a first one: the median, in seconds."""
+    return time_in_turns({"": call}, repeats)[""]
+
+
+def time_in_turns(calls: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
+    """Times calls that wait for their results, so that all have the machine at its best and worst.
 
     Args:
-        call: What to time; it is called once before.
-        repeats: Timed calls.
+        calls: What to time; each is called once before.
+        repeats: Timed calls of each.
 
     Returns:
-        The median, in seconds.
+        {name: the median, in seconds}.
     """
-    call()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
+    for call in calls.values():
         call()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(taken) for name, taken in seconds.items()}
 
 
 def measure_products(precision: str, repeats: int = 15) -> dict[str, float]:

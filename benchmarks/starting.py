@@ -10,6 +10,10 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+Settings = Mapping[str, Any]
+"""{flag: value} for predict.py, `model_dir` among them."""
 
 PROGRAM = Path(__file__).resolve().parents[1] / "predict.py"
 PROMPT = b"> "
@@ -17,11 +21,11 @@ PATIENCE = 120
 """Seconds after which a program that shows nothing counts as stuck."""
 
 
-def time_prompt(model_dir: Path) -> float:
+def time_prompt(settings: Settings) -> float:
     """Starts predict.py on a terminal and ends it once it prompts.
 
     Args:
-        model_dir: The model directory.
+        settings: Its flags.
 
     Returns:
         Seconds from the start to the prompt.
@@ -30,12 +34,13 @@ def time_prompt(model_dir: Path) -> float:
     variables = {
         "TERM": "xterm",
         "PROMPT_TOOLKIT_NO_CPR": "1",  # nobody here could say where the cursor is
-        "XDG_STATE_HOME": str(model_dir.parent),  # the history is not the user's own
+        # The history is not the user's own.
+        "XDG_STATE_HOME": str(Path(settings["model_dir"]).parent),
     }
     environment = {**os.environ, **variables}
     begin = time.perf_counter()
     with subprocess.Popen(
-        _command(model_dir), stdin=terminal, stdout=terminal, stderr=terminal, env=environment
+        _command(settings), stdin=terminal, stdout=terminal, stderr=terminal, env=environment
     ) as program:
         os.close(terminal)
         try:
@@ -46,11 +51,11 @@ def time_prompt(model_dir: Path) -> float:
             os.close(screen)
 
 
-def time_first_answer(model_dir: Path, query: str) -> float:
+def time_first_answer(settings: Settings, query: str) -> float:
     """Starts predict.py with a line in its pipe.
 
     Args:
-        model_dir: The model directory.
+        settings: Its flags.
         query: The line.
 
     Returns:
@@ -58,7 +63,7 @@ def time_first_answer(model_dir: Path, query: str) -> float:
     """
     begin = time.perf_counter()
     with subprocess.Popen(
-        _command(model_dir), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        _command(settings), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
     ) as program:
         if program.stdin is None or program.stdout is None:
             raise RuntimeError("the program has no pipes")
@@ -69,21 +74,19 @@ def time_first_answer(model_dir: Path, query: str) -> float:
     return seconds
 
 
-def time_file(model_dir: Path, queries: Path, settings: Mapping[str, bool]) -> float:
+def time_file(settings: Settings, queries: Path) -> float:
     """Answers a file with predict.py.
 
     Args:
-        model_dir: The model directory.
+        settings: Its other flags.
         queries: The file, a query a line.
-        settings: {flag: value} for predict.py's boolean flags.
 
     Returns:
         Seconds from the start to the end of the program.
     """
-    flags = [f"--{name}={str(value).lower()}" for name, value in settings.items()]
-    files = [f"--input={queries}", f"--output={queries.with_suffix('.jsonl')}"]
+    files = {"input": queries, "output": queries.with_suffix(".jsonl")}
     begin = time.perf_counter()
-    subprocess.run([*_command(model_dir), *files, *flags], check=True)
+    subprocess.run(_command({**settings, **files}), check=True)
     return time.perf_counter() - begin
 
 
@@ -112,5 +115,6 @@ def read_until(descriptor: int, sign: bytes) -> bytes:
     return shown
 
 
-def _command(model_dir: Path) -> list[str]:
-    return [sys.executable, str(PROGRAM), f"--model_dir={model_dir}"]
+def _command(settings: Settings) -> list[str]:
+    flags = [f"--{name}={value}" for name, value in settings.items()]
+    return [sys.executable, str(PROGRAM), *flags]

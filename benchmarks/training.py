@@ -15,6 +15,9 @@ E elements of a word vector, V words and L layers, with attention:
 Without attention the keys, U^2, the 2 U^2, the P term and one of the 2 U fall away. The rate is
 that of a 2048 x 2048 x 2048 product of the same precision in the same process, in float32 the
 better of TensorFlow's and NumPy's; NumPy has no shorter type that is fast.
+
+With `--engine=both` either engine takes a step with every batch, in turns, and `own_over_addons` is
+how many times as fast our own is: the median over the batches.
 """
 
 from __future__ import annotations
@@ -23,17 +26,19 @@ import itertools
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import truediv
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from absl import flags
 
+from benchmarks.engines import define_engine, list_engines
 from benchmarks.machine import describe_products, measure_products, report
 from chatbot.dataset import Batch, BatchPlan, EncodingConfig, encode_corpus
-from chatbot.engines import choose_engine
 from chatbot.network.device import prepare_device, resolve_precision
+from chatbot.network.engine import Engine
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.programs.flags import FLAGS, define_path, run, show
 from chatbot.settings.config import ModelConfig, TrainingConfig
@@ -61,8 +66,8 @@ def define_flags() -> None:
     )
     flags.DEFINE_integer("steps", 20, "Timed steps of a run.", 1)
     flags.DEFINE_integer("runs", 3, "Runs; the figures are the runs' medians.", 1)
-    flags.DEFINE_boolean("plain", False, "Run the libraries' loops, not our own.")
-    show("What to measure", "precision", "plain", "steps", "runs")
+    define_engine()
+    show("What to measure", "precision", "steps", "runs")
     show("Sizes", "dropout")
 
 
@@ -83,11 +88,7 @@ def define_sizes() -> None:
 
 
 def make_config(dropout: float = 0.0) -> ModelConfig:
-    """Returns the network's settings that the flags ask for.
-
-    Args:
-        dropout: Fraction dropped in training.
-    """
+    """Returns the network's settings that the flags ask for."""
     return ModelConfig(
         rnn_size=FLAGS.rnn_size,
         num_layers=FLAGS.num_layers,
@@ -101,16 +102,7 @@ def make_config(dropout: float = 0.0) -> ModelConfig:
 
 
 def count_operations(config: ModelConfig, vocab_size: int, batch: Batch) -> int:
-    """Counts the operations that a training step needs, as the module's docstring says.
-
-    Args:
-        config: The network's settings.
-        vocab_size: Words in the vocabulary, V.
-        batch: The pairs.
-
-    Returns:
-        The number of multiplications and additions.
-    """
+    """Counts the operations that a training step needs, as the module's docstring says."""
     units, size = config.rnn_size, config.embedding_size
     upper = (config.num_layers - 1) * 8 * units**2
     query = 4 * units * (size + units) + upper
@@ -186,32 +178,37 @@ def read_batches(corpus: str, directory: str) -> tuple[Iterator[Batch], int]:
     return batches, len(vocabulary)
 
 
-def measure(batches: Iterator[Batch], vocab_size: int, config: ModelConfig) -> dict[str, Any]:
-    """Trains for a few steps, in several runs.
-
-    Args:
-        batches: The pairs.
-        vocab_size: Words in the vocabulary.
-        config: The network's settings.
-
-    Returns:
-        {figure: value}, each the median of the runs'.
-    """
-    precision = resolve_precision(FLAGS.precision)
+def make_step(
+    config: ModelConfig, vocab_size: int, precision: str, engine: Engine
+) -> tuple[Seq2Seq, Adam, Any]:
+    """Makes a network that an engine runs, its optimizer and its training step."""
     model = Seq2Seq(config, vocab_size, precision=precision)
-    model.engine = choose_engine("addons" if FLAGS.plain else "auto")
+    model.engine = engine
     optimizer = Adam(model.trainable_variables, scale_losses=precision == "float16")
-    step = make_train_step(model, optimizer, TrainingConfig(), Distribution())
+    return model, optimizer, make_train_step(model, optimizer, TrainingConfig(), Distribution())
+
+
+def measure(batches: Iterator[Batch], vocab_size: int, config: ModelConfig) -> dict[str, Any]:
+    """Trains for a few steps, in several runs: {figure: value}, each the median of the runs'."""
+    precision, engines = resolve_precision(FLAGS.precision), list_engines()
+    steps = {
+        prefix: make_step(config, vocab_size, precision, engine)[-1]
+        for prefix, engine in engines.items()
+    }
     endless = itertools.cycle(batches)
-    for _ in range(2):  # traced, and its memory found
-        take_step(step, next(endless), 0)
-    runs = [time_run(step, endless, precision, vocab_size, config) for _ in range(FLAGS.runs)]
+    for batch in itertools.islice(endless, 2):  # traced, and its memory found
+        for step in steps.values():
+            take_step(step, batch, 0)
+    runs = [
+        time_run(steps, itertools.islice(endless, FLAGS.steps), precision, vocab_size, config)
+        for _ in range(FLAGS.runs)
+    ]
     figures = {
         name: statistics.median(run[name] for run in runs) if isinstance(value, float) else value
         for name, value in runs[0].items()
     }
     names = {"attention": FLAGS.attention, "precision": precision, "vocab_size": vocab_size}
-    return {**names, **figures}
+    return {**names, "engine": " ".join(x.name for x in engines.values()), **figures}
 
 
 def take_step(step: Any, batch: Batch, number: int) -> float:
@@ -222,13 +219,17 @@ def take_step(step: Any, batch: Batch, number: int) -> float:
 
 
 def time_run(
-    step: Any, batches: Iterator[Batch], precision: str, vocab_size: int, config: ModelConfig
+    steps: Mapping[str, Any],
+    batches: Iterable[Batch],
+    precision: str,
+    vocab_size: int,
+    config: ModelConfig,
 ) -> dict[str, Any]:
     """Times one run, with the machine's product rate before and after it.
 
     Args:
-        step: The training step.
-        batches: Pairs without end.
+        steps: The training steps, which take turns, each under its figures' prefix.
+        batches: The pairs.
         precision: Type of the products.
         vocab_size: Words in the vocabulary.
         config: The network's settings.
@@ -236,22 +237,27 @@ def time_run(
     Returns:
         {figure: value}.
     """
-    seconds, operations, tokens = [], [], 0
+    seconds: dict[str, list[float]] = {prefix: [] for prefix in steps}
+    operations, tokens = [], 0
     before = measure_products(precision)
-    for n, batch in zip(range(FLAGS.steps), batches):
-        start = time.perf_counter()
-        take_step(step, batch, n)
-        seconds.append(time.perf_counter() - start)
+    for n, batch in enumerate(batches):
+        for prefix, step in steps.items():
+            start = time.perf_counter()
+            take_step(step, batch, n)
+            seconds[prefix].append(time.perf_counter() - start)
         operations.append(count_operations(config, vocab_size, batch))
         tokens += int(np.sum(batch.reply_lengths))
-    products = describe_products(before, measure_products(precision))
-    rate = 1e9 * products["product_gigaflops"]
-    return {
-        "step_milliseconds": 1000 * statistics.median(seconds),
-        "tokens_per_second": tokens / sum(seconds),
-        **products,
-        "utilisation": statistics.median(x / y for x, y in zip(operations, seconds)) / rate,
-    }
+    figures = describe_products(before, measure_products(precision))
+    rate = 1e9 * figures["product_gigaflops"]
+    for prefix, taken in seconds.items():
+        figures[f"{prefix}step_milliseconds"] = 1000 * statistics.median(taken)
+        figures[f"{prefix}tokens_per_second"] = tokens / sum(taken)
+        shares = (needed / spent / rate for needed, spent in zip(operations, taken))
+        figures[f"{prefix}utilisation"] = statistics.median(shares)
+    if len(seconds) > 1:
+        own, addons = seconds.values()
+        figures["own_over_addons"] = statistics.median(map(truediv, addons, own))
+    return figures
 
 
 def main(_: Sequence[str]) -> int:

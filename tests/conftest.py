@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import functools
 import gc
+import importlib.metadata
+import importlib.util
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -38,6 +40,10 @@ B, S, T, E, U, L, V, W = 3, 5, 4, 6, 8, 2, 11, 2
 ATTENTIONS = ("bahdanau", "luong", "none")
 # Seeds of weights whose greedy replies to the queries below differ in length, one of them endless.
 SEEDS = {"bahdanau": 130, "luong": 11, "none": 108}
+
+HAS_ADDONS = importlib.util.find_spec("tensorflow_addons") is not None
+ENGINES = ("own", pytest.param("addons", marks=pytest.mark.needs_addons))
+EACH_ENGINE = pytest.mark.parametrize("engine", ENGINES)
 
 QUERIES = ((7, 5, 9, 10, 6), (8, 5), (6, 10, 9))
 REPLIES = ((5, 9, 8, EOS), (10, EOS), (6, 7, EOS))  # with their end tokens
@@ -94,9 +100,16 @@ def make_model(attention: str, **settings: Any) -> Seq2Seq:
     return model
 
 
+def pytest_report_header() -> str:
+    addons = importlib.metadata.version("tensorflow-addons") if HAS_ADDONS else "not installed"
+    return f"tensorflow {tf.__version__}, tensorflow-addons {addons}"
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("needs_bfloat16") and resolve_precision("auto") != "bfloat16":
         pytest.skip("needs bfloat16 instructions")
+    if item.get_closest_marker("needs_addons") and not HAS_ADDONS:
+        pytest.skip("needs tensorflow-addons")
 
 
 @pytest.fixture(scope="session")
@@ -120,10 +133,10 @@ def eagerly() -> Iterator[None]:
     tf.config.run_functions_eagerly(False)
 
 
-@pytest.fixture(params=[False, True], ids=["libraries", "own"])
-def either_loop(request: pytest.FixtureRequest, model: Seq2Seq) -> Iterator[None]:
-    """Runs a test with the libraries' loops and with our own."""
-    model.engine = choose_engine("own" if request.param else "addons")
+@pytest.fixture(params=ENGINES)
+def each_engine(request: pytest.FixtureRequest, model: Seq2Seq) -> Iterator[None]:
+    """Runs a test of `model` with each engine."""
+    model.engine = choose_engine(request.param)
     yield
     model.engine = choose_engine("own")
 

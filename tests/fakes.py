@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from chatbot.network.inference import InferenceNetwork
+from chatbot.search import FREE, BeamSearch, Rules
 from tests.oracles import Stepper, log_softmax
 
 NEVER = 1e-12
@@ -16,22 +19,16 @@ TABLE_QUERIES = (tf.constant([[0], [1]]), tf.constant([1, 1]))
 """A batch that asks for the first two rows of a table."""
 
 
-class TableCell(tf.keras.layers.AbstractRNNCell):
+class TableCell:
     """Looks up log probabilities; its state `[R, 2]` is the query's number and the time."""
 
+    state_size = 2
+
     def __init__(self, log_probs: Any) -> None:
-        super().__init__()
         self._table = tf.constant(log_probs, tf.float32)
+        self.output_size = int(self._table.shape[-1])
 
-    @property
-    def state_size(self) -> int:
-        return 2
-
-    @property
-    def output_size(self) -> int:
-        return int(self._table.shape[-1])
-
-    def call(self, inputs: Any, states: Any, training: Any = None) -> Any:
+    def __call__(self, inputs: Any, states: Any) -> Any:
         query, time = tf.unstack(tf.cast(states, tf.int32), axis=-1)
         last_ids = tf.argmax(inputs, axis=-1, output_type=tf.int32)
         log_probs = tf.gather_nd(self._table, tf.stack([query, time, last_ids], axis=-1))
@@ -46,7 +43,7 @@ class TableModel:
         self._log_probs = np.asarray(log_probs, np.float64)
         self.vocab_size = self._log_probs.shape[-1]
         self.decoder = SimpleNamespace(cell=TableCell(log_probs), start=self._start)
-        self.projection = tf.keras.layers.Activation("linear", dtype="float32")
+        self.projection = tf.identity
 
     def encode(self, query_ids: Any, query_lengths: Any) -> Any:
         del query_lengths
@@ -88,6 +85,25 @@ class TableNetwork:
 
     def project(self, outputs: Any) -> Any:
         return tf.pad(outputs, [[0, 0], [0, 1]], constant_values=-np.inf)
+
+
+def make_search(
+    engine: str, model: Any, beam_size: int | None = None, rules: Rules = FREE
+) -> Callable[..., Any]:
+    """Makes an engine's search of a network or a table; without a width it is greedy."""
+    is_table = isinstance(model, TableModel)
+    if engine == "own":
+        own: Any = BeamSearch(TableNetwork(model) if is_table else InferenceNetwork(model))
+        return lambda *arguments: own(*arguments, beam_size or 1, rules)
+    from chatbot import addons
+
+    decoder = model.decoder if is_table else None
+    search: Any = (
+        addons.AddonsGreedySearch(model, decoder)
+        if beam_size is None
+        else addons.AddonsBeamSearch(model, beam_size, decoder)
+    )
+    return lambda *arguments: search(*arguments, rules)
 
 
 def draw_table(seed: int, queries: int, times: int, vocab_size: int) -> Any:

@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import machine
+from benchmarks import machine, training
 from benchmarks.decoding import make_endless
 from benchmarks.memory import read_anonymous_memory
 from benchmarks.starting import read_until
@@ -31,6 +32,7 @@ E, U, L, V = 2, 3, 2, 17
 SIZES = "--rnn_size=8 --embedding_size=6 --num_layers=1 --vocab_size=40 --batch_size=4".split()
 FLAGS = {
     "training": ["--steps=2", "--attention=bahdanau"],
+    "training both": ["--steps=2", "--runs=1", "--engine=both"],
     "ablation": ["--steps=1"],
     "decoding": "--queries=7 --repeats=1 --starts=1 --reply_length=3 --beam_size=2".split(),
     "pipeline": "--pairs=900 --few=300 --batches=30 --steps=2 --training_steps=3".split(),
@@ -38,6 +40,10 @@ FLAGS = {
 NAMES = {
     "training": (
         "step_milliseconds tokens_per_second product_gigaflops tensorflow_gigaflops utilisation"
+    ),
+    "training both": (
+        "own_step_milliseconds own_tokens_per_second own_utilisation addons_step_milliseconds "
+        "addons_tokens_per_second addons_utilisation own_over_addons product_gigaflops"
     ),
     "ablation": (
         "product_gigaflops encoder_milliseconds decoder_loop_milliseconds projection_milliseconds "
@@ -59,7 +65,7 @@ NAMES = {
 START = """
 import runpy, sys
 import tensorflow as tf
-from benchmarks import machine
+from benchmarks import machine, training
 machine.PRODUCT = 256
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 runpy.run_module(f"benchmarks.{sys.argv.pop(1)}", run_name="__main__")
@@ -71,7 +77,7 @@ def start_all() -> Iterator[dict[str, subprocess.Popen[str]]]:
     """Starts all benchmarks at once: most of their time one core is enough for one."""
     running = {
         name: subprocess.Popen(
-            [sys.executable, "-c", START, name, *SIZES, *flags, "--json"],
+            [sys.executable, "-c", START, name.split()[0], *SIZES, *flags, "--json"],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -128,6 +134,42 @@ def test_the_machines_rate_is_that_of_the_better_library(monkeypatch: pytest.Mon
     assert machine.describe_products(*measured) == told
     alone = {"product_gigaflops": 390.0, "tensorflow_gigaflops": 390.0}
     assert machine.describe_products({"tensorflow": 390e9}) == alone
+
+
+def test_what_is_compared_takes_turns() -> None:
+    called: list[str] = []
+    calls = {name: partial(called.append, name) for name in ("own", "addons")}
+    assert list(machine.time_in_turns(calls, 2)) == ["own", "addons"]
+    assert called == ["own", "addons"] * 3
+
+
+def test_both_engines_take_a_step_with_every_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, taken = [0.0], []
+
+    def take_step(step: tuple[str, float], batch: Batch, number: int) -> None:
+        name, seconds = step
+        taken.append((name, number))
+        clock[0] += seconds * (number + 1)
+
+    monkeypatch.setattr(training, "take_step", take_step)
+    monkeypatch.setattr("benchmarks.training.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr(training, "measure_products", lambda _: {"tensorflow": 1e9})
+    monkeypatch.setattr(training, "count_operations", lambda *_: 3e9)
+    steps = {"own_": ("own", 2.0), "addons_": ("addons", 5.0)}
+    batches = [make_batch([1, 1], [6, 4])] * 3
+    figures = training.time_run(steps, batches, "bfloat16", V, make_config("luong"))
+    assert taken == [(name, number) for number in range(3) for name in ("own", "addons")]
+    assert figures == {
+        "product_gigaflops": 1.0,
+        "tensorflow_gigaflops": 1.0,
+        "own_step_milliseconds": 4000.0,
+        "own_tokens_per_second": 30 / 12,
+        "own_utilisation": 0.75,
+        "addons_step_milliseconds": 10_000.0,
+        "addons_tokens_per_second": 1.0,
+        "addons_utilisation": 0.3,
+        "own_over_addons": 2.5,
+    }
 
 
 def make_config(attention: str) -> ModelConfig:

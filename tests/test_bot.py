@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -19,6 +20,7 @@ from chatbot.engines import choose_engine
 from chatbot.errors import ChatbotError
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import EOS, UNK, Vocabulary, tokenize
+from tests.conftest import EACH_ENGINE
 from tests.helpers_chat import (
     CONFIG,
     WORDS,
@@ -254,14 +256,15 @@ def test_threads_may_begin_at_once(tmp_path: Path) -> None:
         assert found[size] == expected.reply("hello", size)
 
 
-def test_loading_leaves_the_callers_precision_alone(tmp_path: Path) -> None:
+@EACH_ENGINE
+def test_loading_leaves_the_callers_precision_alone(engine: str, tmp_path: Path) -> None:
     make_directory(tmp_path)
-    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
-        bot = Chatbot.load(tmp_path)
-        assert tf.keras.mixed_precision.global_policy().name == "mixed_bfloat16"
+        bot = Chatbot.load(tmp_path, engine=engine)
+        assert keras.mixed_precision.global_policy().name == "mixed_bfloat16"
     finally:
-        tf.keras.mixed_precision.set_global_policy("float32")
+        keras.mixed_precision.set_global_policy("float32")
     assert bot.greedy("hello").log_prob == load_bot(tmp_path).greedy("hello").log_prob
 
 
@@ -281,13 +284,16 @@ def test_the_best_checkpoint_is_the_one_that_talks(tmp_path: Path) -> None:
         assert found.log_prob == pytest.approx(reply.log_prob, abs=1e-5)
 
 
-def test_an_unfinished_directory_is_one_line(tmp_path: Path) -> None:
+def test_an_unfinished_directory_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["chatbot predict"])
     with pytest.raises(ChatbotError, match="does not exist"):
         Chatbot.load(tmp_path / "none")
     with pytest.raises(ChatbotError, match="no model"):
         Chatbot.load(tmp_path)
     ModelDirectory(tmp_path).create(CONFIG, Vocabulary(WORDS))
-    with pytest.raises(ChatbotError, match=r"no checkpoint yet; run train\.py") as caught:
+    with pytest.raises(ChatbotError, match="no checkpoint yet; run chatbot train --") as caught:
         Chatbot.load(tmp_path)
     assert "\n" not in str(caught.value)
 

@@ -10,6 +10,7 @@ from chatbot.engines import choose_engine
 from chatbot.errors import ChatbotError
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.text import Vocabulary
+from tests.conftest import EACH_ENGINE
 from tests.helpers_chat import CONFIG, WORDS, load_bot, make_model
 
 QUERIES = ("hello", "你好", "hi, are you pip?", "", "zzz", "you are . . , hello hi pip you")
@@ -20,16 +21,16 @@ def bot(tmp_path_factory: pytest.TempPathFactory) -> Chatbot:
     return load_bot(tmp_path_factory.mktemp("model"))
 
 
-def make_bot(fast: bool) -> Chatbot:
+def make_bot(engine: str) -> Chatbot:
     model = make_model()
-    model.engine = choose_engine("own" if fast else "addons")
+    model.engine = choose_engine(engine)
     return Chatbot(CONFIG, Vocabulary(WORDS), model)
 
 
 @pytest.fixture(scope="module")
 def either_bot() -> tuple[Chatbot, Chatbot]:
-    """One with our own searches, one with the libraries'."""
-    return make_bot(True), make_bot(False)
+    """One with our own searches, one with the library's."""
+    return make_bot("own"), make_bot("addons")
 
 
 SEARCHES: list[dict[str, Any]] = [
@@ -61,6 +62,7 @@ def test_every_search_gives_a_query_alone_what_it_gets_among_others(
     assert all(row == sorted(row, reverse=True) for row in scores)
 
 
+@pytest.mark.needs_addons
 @pytest.mark.parametrize("search", [SEARCHES[2], SEARCHES[-1]])  # the others have one loop only
 def test_the_libraries_searches_give_the_same_replies_as_our_own(
     either_bot: tuple[Chatbot, Chatbot], search: dict[str, Any]
@@ -125,10 +127,10 @@ def test_fifty_lengths_need_no_new_trace(bot: Chatbot) -> None:
 
 
 @pytest.mark.usefixtures("eagerly")
-@pytest.mark.parametrize("fast", [False, True])
-def test_weights_that_are_not_numbers_are_one_line(fast: bool) -> None:
+@EACH_ENGINE
+def test_weights_that_are_not_numbers_are_one_line(engine: str) -> None:
     model = make_model()
-    model.engine = choose_engine("own" if fast else "addons")
+    model.engine = choose_engine(engine)
     model.projection.bias.assign(np.full(len(WORDS), np.nan))
     bot = Chatbot(CONFIG, Vocabulary(WORDS), model)
     for size in (1, 3):

@@ -18,7 +18,7 @@ DOCUMENTS = sorted(
     for pattern in ("*.md", "docs/*.md", "data/*.md", "benchmarks/*.md")
     for path in ROOT.glob(pattern)
 )
-ARCHITECTURE = ROOT / "docs" / "architecture.md"
+ARCHITECTURE, ENGINES = (ROOT / "docs" / f"{name}.md" for name in ("architecture", "engines"))
 STEP = re.compile(r"`([\w/]+\.py): ([\w.]+)`")
 BLOCK = re.DOTALL | re.MULTILINE
 OTHERS = {"flagfile", "help", "logdir", "preload"}
@@ -38,8 +38,12 @@ def list_names(tree: ast.AST, prefix: str = "") -> Iterator[str]:
                 yield from list_names(node, f"{prefix}{node.name}.")
 
 
-@pytest.mark.parametrize(("module", "function"), STEP.findall(read(ARCHITECTURE)))
-def test_every_step_of_the_walks_is_a_function_of_its_module(module: str, function: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "function"), STEP.findall(read(ARCHITECTURE)) + STEP.findall(read(ENGINES))
+)
+def test_every_function_that_a_document_points_to_is_in_its_module(
+    module: str, function: str
+) -> None:
     assert function in set(list_names(ast.parse(read(ROOT / "chatbot" / module))))
 
 
@@ -47,6 +51,15 @@ def test_every_numbered_line_of_the_walks_is_a_step() -> None:
     numbered = re.findall(r"^\d+\. .*$", read(ARCHITECTURE), re.MULTILINE)
     assert numbered
     assert [line for line in numbered if not STEP.search(line)] == []
+
+
+def test_every_class_of_the_library_that_we_use_has_a_counterpart() -> None:
+    folder = ROOT / "chatbot" / "addons"
+    sources = "".join(read(path) for path in folder.glob("*.py"))
+    used = set(re.findall(r"(?:tfa\.seq2seq|keras\.layers)\.(\w+)", sources))
+    rows = re.findall(r"^\| `(\w+)` \|", read(ENGINES), re.MULTILINE)
+    plumbing = {"AbstractRNNCell", "BasicDecoderOutput", "Dense"}
+    assert used - plumbing <= set(rows)
 
 
 def test_the_table_of_rooms_is_the_import_contract() -> None:

@@ -17,8 +17,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from chatbot.addons import AddonsBeamSearch, AddonsGreedySearch
-from chatbot.addons.decoder import AddonsDecoder, make_mechanism
 from chatbot.bot import Chatbot
 from chatbot.dataset import Batch, encode_corpus
 from chatbot.dataset.encode import EncodingConfig
@@ -30,8 +28,18 @@ from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import EOS, PAD, SPECIAL_TOKENS, Vocabulary
 from chatbot.training.distribution import Distribution
 from chatbot.training.step import make_train_step
-from tests.conftest import QUERIES, U, V, W, make_config, make_pairs, pad
-from tests.fakes import NEVER, TableModel
+from tests.conftest import (
+    EACH_ENGINE,
+    ENGINES,
+    QUERIES,
+    U,
+    V,
+    W,
+    make_config,
+    make_pairs,
+    pad,
+)
+from tests.fakes import NEVER, TableModel, make_search
 from tests.trainings import Descent, take_step
 
 ROOT = Path(__file__).parents[1]
@@ -72,13 +80,15 @@ def parse_flags(*arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.fixture
-def chatbot(find_model: Callable[[str], Seq2Seq], eagerly: None) -> Iterator[Chatbot]:
+@pytest.fixture(params=ENGINES)
+def chatbot(
+    request: pytest.FixtureRequest, find_model: Callable[[str], Seq2Seq], eagerly: None
+) -> Iterator[Chatbot]:
     config = Config(
         model=make_config("bahdanau"), search=SearchConfig(beam_size=3, max_reply_length=7)
     )
     model = find_model("bahdanau")
-    model.engine = choose_engine("addons")
+    model.engine = choose_engine(request.param)
     yield Chatbot(config, SPOKEN, model)
     model.engine = choose_engine("own")
 
@@ -98,21 +108,22 @@ def make_example_model() -> TableModel:
     return TableModel(np.log(table))
 
 
+@EACH_ENGINE
 @pytest.mark.parametrize("graph", [False, True])
-def test_example_of_beam_search_beats_greedy(graph: bool) -> None:
+def test_example_of_beam_search_beats_greedy(graph: bool, engine: str) -> None:
     model: Any = make_example_model()
     query = (tf.constant([[0]]), tf.constant([1]))
 
     def search(method: Any) -> Any:
-        call = tf.function(method.__call__, autograph=False) if graph else method
+        call = tf.function(method, autograph=False) if graph else method
         found = call(*query, tf.constant(2), tf.constant(0.0))
         texts = [" ".join(WORDS.decode(ids[:2])) for ids in found.ids[0].numpy()]
         return texts, np.exp(found.log_probs[0])
 
-    texts, probabilities = search(AddonsBeamSearch(model, 2, model.decoder))
+    texts, probabilities = search(make_search(engine, model, 2))
     assert texts == ["i am", "am chinese"]
     np.testing.assert_allclose(probabilities, [0.24, 0.20], rtol=1e-5)
-    texts, probabilities = search(AddonsGreedySearch(model, model.decoder))
+    texts, probabilities = search(make_search(engine, model))
     assert texts == ["am chinese"]
     np.testing.assert_allclose(probabilities, [0.20], rtol=1e-5)
 
@@ -146,6 +157,7 @@ def test_example_of_flags() -> None:
     assert example == {"str_name": "test_str", "int_name": 99, "bool_name": True}
 
 
+@pytest.mark.needs_addons
 @pytest.mark.parametrize(
     ("query", "keys", "weights"),
     [
@@ -156,6 +168,8 @@ def test_example_of_flags() -> None:
 def test_example_of_scaled_dot_products(
     query: list[float], keys: list[list[float]], weights: list[float]
 ) -> None:
+    from chatbot.addons.decoder import make_mechanism
+
     units = len(query)
     attention = Attention("luong", units, Random(0))
     attention.memory_layer.kernel.assign(np.eye(units) / np.sqrt(units))
@@ -255,15 +269,18 @@ def test_fault_replies_do_not_end_in_training(tmp_path: Path, model: Seq2Seq) ->
     np.testing.assert_allclose(whole[0], cut[0], rtol=1e-5)
 
 
+@pytest.mark.needs_addons
 def test_fault_beam_runs_on_untiled_state(model: Seq2Seq) -> None:
+    from chatbot.addons.decoder import AddonsDecoder
+
     queries = pad(QUERIES)
     made = AddonsDecoder(model.decoder, tf.float32)
     start = made.start(model.encode(*queries), beam_size=W)
     rows = {int(x.shape[0]) for x in tf.nest.flatten(start) if x.shape.rank}
     assert rows == {len(QUERIES) * W}
     # Each query's hypotheses are its own: swapping the others leaves them alone.
-    found = AddonsBeamSearch(model, W)(*queries, 4, 1.0)
-    swapped = AddonsBeamSearch(model, W)(*pad(QUERIES[::-1]), 4, 1.0)
+    search = make_search("addons", model, W)
+    found, swapped = (search(*pad(rows), 4, 1.0) for rows in (QUERIES, QUERIES[::-1]))
     np.testing.assert_array_equal(found.ids[1], swapped.ids[1])
     np.testing.assert_array_equal(found.ids[0], swapped.ids[2])
 
@@ -305,12 +322,13 @@ def test_fault_predicting_needs_the_training_sizes_by_hand(tmp_path: Path) -> No
     assert vocabulary.words == SPOKEN.words
 
 
-def test_fault_ids_behind_a_beams_end_raise_key_error() -> None:
+@EACH_ENGINE
+def test_fault_ids_behind_a_beams_end_raise_key_error(engine: str) -> None:
     table = np.full([1, 6, V, V], NEVER)
     table[0, :, :, [5, 6, 7]] = 0.01
     table[0, :, :, EOS] = 0.97
     model: Any = TableModel(np.log(table))
-    found = AddonsBeamSearch(model, 4, model.decoder)(tf.constant([[0]]), tf.constant([1]), 6, 1.0)
+    found = make_search(engine, model, 4)(tf.constant([[0]]), tf.constant([1]), 6, 1.0)
     assert found.lengths[0, 0] == 0
     assert np.all((found.ids >= 0) & (found.ids < V))
     for ids, length in zip(found.ids[0].numpy(), found.lengths[0].numpy()):

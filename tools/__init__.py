@@ -1,1 +1,1 @@
-"""Programs for whoever works on the chatbot."""
+"""Programs for those who work on the chatbot."""

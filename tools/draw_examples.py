@@ -15,22 +15,22 @@ from chatbot.system.paths import find_in_project
 PURPOSE = "Draws the worked example of beam search, of width 2."
 WORDS = ("I", "am", "Chinese")
 PROBABILITIES = {"": (0.4, 0.5, 0.1), "I": (0.3, 0.6, 0.1), "am": (0.3, 0.3, 0.4)}
-"""Of each word after the one before; the worked example of beam search, of width 2."""
+"""{word: the probability of each of `WORDS` after it}."""
 
 
 def search_table(
     table: Mapping[str, tuple[float, ...]], words: tuple[str, ...], width: int, steps: int
 ) -> list[list[Branch]]:
-    """Searches by beam where a word's probability depends on the word before it alone.
+    """Beam search where a word's probability depends only on the word before it.
 
     Args:
-        table: {word: the probability of each word after it}; "" stands for the beginning.
+        table: {word: the probability of each of `words` after it}, "" being the beginning.
         words: All words.
-        width: Hypotheses that are kept at every step.
+        width: Hypotheses kept at every step.
         steps: Words of a hypothesis.
 
     Returns:
-        The tree: all branches of every step, the likeliest first.
+        All branches of every step, the likeliest first.
     """
     tree: list[list[Branch]] = []
     beam = [("", 0.0)]
@@ -50,11 +50,7 @@ def search_table(
 
 
 def draw_examples(directory: Path) -> None:
-    """Draws the example into a directory.
-
-    Args:
-        directory: Where they are put.
-    """
+    """Draws the example into a directory."""
     tree = search_table(PROBABILITIES, WORDS, width=2, steps=2)
     draw_beam_tree(str(directory / "beam_tree.svg"), tree, "beam search, width 2")
 
@@ -66,11 +62,7 @@ def define_flags() -> None:
 
 
 def main(_: Sequence[str]) -> int:
-    """Draws into the directory that the flags name.
-
-    Returns:
-        0.
-    """
+    """Draws into the directory that the flags name."""
     draw_examples(Path(FLAGS.directory))
     return 0
 

@@ -75,7 +75,7 @@ make_venv() {
 }
 
 install() {
-    # Quiet where nobody watches; a person is to see the 500 MB come.
+    # Quiet without a terminal; a person should see the 500 MB arrive.
     quiet=--quiet
     [ -t 2 ] && quiet=
     say "installing $1"

@@ -70,8 +70,8 @@ def taking_turns(lock: threading.Lock) -> Iterator[None]:
 
 
 def has_gpu() -> bool:
-    """Tells whether the network runs on a GPU."""
-    return bool(tf.config.list_physical_devices("GPU"))
+    """Tells whether the network runs on a GPU: there is one, and it is not hidden."""
+    return bool(tf.config.get_visible_devices("GPU"))
 
 
 def resolve_precision(precision: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
+from chatbot.network.cudnn_lstm import has_cudnn, run_cudnn_lstm
 from chatbot.network.decoder import Decoder
 from chatbot.network.encoder import Encoded
 from chatbot.network.fast_decoder import run_decoder
@@ -69,7 +70,7 @@ class Engine(Protocol):
 
 
 class OwnEngine:
-    """Our own loops."""
+    """Our own loops, except that on an NVIDIA GPU cuDNN runs the encoder's layers."""
 
     name = "own"
     title = "our own loops"
@@ -79,7 +80,8 @@ class OwnEngine:
         self, layer: LSTMVariables, inputs: tf.Tensor, lengths: tf.Tensor
     ) -> list[tf.Tensor]:
         """As in `Engine`."""
-        outputs, *state = run_lstm(tf.transpose(inputs, [1, 0, 2]), lengths, *layer.listed())
+        run = run_cudnn_lstm if has_cudnn() else run_lstm
+        outputs, *state = run(tf.transpose(inputs, [1, 0, 2]), lengths, *layer.listed())
         return [tf.transpose(outputs, [1, 0, 2]), *state]
 
     def run_decoder(

@@ -1,48 +1,49 @@
-"""Measures models on a corpus: python evaluate.py --model_dir=DIRECTORY --corpus=FILE.
+"""Measures models on a corpus: chatbot evaluate --model_dir=DIRECTORY --corpus=FILE.
 
-With `--json_file` the figures are written as one JSON object. Of one model its top level has
+`--json_file` writes the figures as one JSON object. For one model its top level has
 
-    pairs, dialogues, tokens  how many; the replies' end tokens count as tokens
-    unknown_share             of the tokens, those that the vocabulary does not have
+    pairs, dialogues, tokens  counts; the replies' end tokens count as tokens
+    unknown_share             share of the tokens that are not in the vocabulary
     perplexity                e to the mean loss (nats) of a token
     perplexity_interval       [low, high], 95 %, see below
-    greedy_recall             of the different queries, those whose reply the corpus has for them,
-    beam_N_recall             word for word, by greedy search and by the model's own beam of N
-    greedy_equals_beam_share  of the pairs, those for which the two reply the same
-    seen_share                of the pairs, those that occur in the training corpus too
-    X_unseen                  each X of these except the last, over the pairs that do not
+    greedy_recall             share of the different queries that greedy search answers, word for
+                              word, with a reply that the corpus has for them
+    beam_N_recall             the same for the model's own beam of N
+    greedy_equals_beam_share  share of the pairs to which both reply the same
+    seen_share                share of the pairs that occur in the training corpus too
+    X_unseen                  each X of these except the last, over the other pairs
     searches                  {search: {figure: value}}, see below
     people                    {figure: value} of the corpus' own replies
     signatures                {bleu, chrf}: how sacrebleu computed them
-    notes                     what to know of the figures, as sentences
+    notes                     what to know about the figures, as sentences
 
-and of each search, by the reply that it ranks best (of samples the best of `beam_size`)
+and for each search, by the reply that it ranks first (of samples the best of `beam_size`)
 
     settings                  all settings of the search
-    bleu, chrf                0 to 100, of the corpus; one reference a query, tokens of `text`
+    bleu, chrf                0 to 100, over the corpus; one reference a query, tokens of `text`
     distinct_1, distinct_2    different n-grams over all n-grams (not tokens) of all replies
-    mean_length               tokens, the end token not counted
-    commonest_share           of the replies, those that are one of the ten commonest
-    same_as_greedy_share      of the replies, those that greedy search gives too
+    mean_length               tokens, without the end token
+    commonest_share           share of the replies that are one of the ten commonest
+    same_as_greedy_share      share of the replies that greedy search gives too
     recall                    as greedy_recall
     mean_log_prob             of the replies, nats
     intervals                 {figure: [low, high]} of these except recall, 95 %
-    from_greedy               {figure: {difference, interval}}: each less that of greedy search
-    replies_per_second        by the clock, the making of the graphs not counted
+    from_greedy               {figure: {difference, interval}} to greedy search
+    replies_per_second        by the clock, without building the graphs
     unseen                    the same over the unseen pairs, except settings and speed
 
-Where nobody knows which pairs were learned from, or all were, what is unseen is null or 0. Several
-models give {"models": {directory: the object of one model}}; each but the first has also
+Where the training pairs are not known, or all pairs were among them, what is unseen is null or 0.
+Several models give {"models": {directory: the object of one model}}; each but the first also has
 
-    from_first                {model, pairs, perplexity, searches, unseen}: its figures less those
-                              of the first model, over the same pairs; `unseen` by those that
-                              neither has learned from; no perplexity where the two count other
-                              tokens (another vocabulary or max_length)
+    from_first                {model, pairs, perplexity, searches, unseen}: differences of its
+                              figures to those of the first model, over the same pairs; `unseen`
+                              over pairs that neither has learned from; no perplexity where the two
+                              count different tokens (another vocabulary or max_length)
 
 Intervals say how far a figure would change with other dialogues of the same kind, not with another
-training of the model. They leave out one dialogue at a time (a jackknife, `evaluation.intervals`),
-and a difference leaves out the same one on both sides. They are null where the dialogues are too
-few or all agree.
+training of the model. They come from a jackknife that leaves out one dialogue at a time, in a
+difference the same one on both sides (`evaluation.intervals`). They are null where there are too
+few dialogues or all agree.
 """
 
 from __future__ import annotations
@@ -72,49 +73,45 @@ from chatbot.system.paths import find_in_project
 from chatbot.system.terminal import write_output
 
 MOST_TURNS = 100
-"""Turns of a dialogue that go with a pair; each model reads as many of the last as it was trained
-with, and no model more."""
+"""Turns of a dialogue that are read with a pair: the most that any model is trained with. Each
+model takes as many of the last as its own `context_turns`."""
 
 PURPOSE = (
-    "Measures models on a corpus: perplexity, and of every search's replies BLEU, chrF, variety, "
-    "length and speed, over all pairs and over those that were not learned from."
+    "Measures models on a corpus: perplexity, and for each search the BLEU, chrF, variety, length "
+    "and speed of its replies, over all pairs and over those that were not in the training corpus."
 )
 
 
 def define_flags() -> None:
-    """Defines the flags of evaluate.py."""
+    """Defines the program's flags."""
     define_paths(
         "model_dir",
         [find_in_project("model/smalltalk")],
-        "Directory that train.py has made; given several times, the models are compared.",
+        "Model directory, made by train; several, each with its own flag, are compared.",
     )
     bundled = find_in_project("data/smalltalk")
-    define_path("corpus", bundled, "File, directory or zip with dialogues.")
+    define_path("corpus", bundled, "File, directory or zip of dialogues.")
     show("What to measure", "model_dir", "corpus")
     define_settings("What to measure", CorpusConfig, "corpus_format", "encoding", "columns")
     define_settings("What to measure", TrainingConfig, "engine")
-    flags.DEFINE_integer("limit", 0, "Measure the first pairs only; 0 means all.", 0)
+    flags.DEFINE_integer("limit", 0, "Measure only this many first pairs; 0 means all.", 0)
     flags.DEFINE_multi_string(
         "search",
         [],
-        "Another search to compare, as settings of the search with commas between them, such as "
-        "beam_size=20,length_penalty=1.2 or sample,beam_size=1,top_k=40; a label and a colon "
-        "before them name it. What they do not name is as in the plain beam. Its best reply "
-        "counts. May be given several times.",
+        "Another search to compare, by its settings with commas between them, such as "
+        "beam_size=20,length_penalty=1.2 or sample,beam_size=1,top_k=40. Settings that are not "
+        "named are those of the plain beam; the best reply counts. A label and a colon may come "
+        "first: wide:beam_size=20. May be given several times.",
     )
     define_path("json_file", "", "File to write the figures to, as JSON.")
     define_path("report", "", "Directory to write report.html to.")
-    flags.DEFINE_integer("examples", 0, "Show what the model says to the first queries.", 0)
+    flags.DEFINE_integer("examples", 0, "Show the replies to this many first queries.", 0)
     show("What to measure", "limit", "search", "json_file", "report", "examples")
-    define_settings("The search; what is not given here is the model directory's", SearchConfig)
+    define_settings("The search; by default the model's own", SearchConfig)
 
 
 def main(_: Sequence[str]) -> int:
-    """Prints the figures of the models and the corpus that the flags name.
-
-    Returns:
-        0.
-    """
+    """Prints the figures of the models and the corpus that the flags name."""
     hush()
     searches = parse_searches(FLAGS.search)
     names = FLAGS.model_dir
@@ -128,7 +125,7 @@ def main(_: Sequence[str]) -> int:
         options=ReadOptions(FLAGS.encoding, FLAGS.columns),
     )
     pairs = list(itertools.islice(read, FLAGS.limit or None))
-    # TensorFlow comes in here: what can go wrong without it is found before.
+    # Loads TensorFlow: what can go wrong without it has been found before.
     from chatbot.evaluation import comparison
 
     settings = given_settings(SearchConfig)
@@ -146,7 +143,7 @@ def main(_: Sequence[str]) -> int:
 
 
 def _check_outputs(json_file: str, report: str) -> None:
-    """Refuses before hours of work what could not be written after them."""
+    """Refuses outputs that could not be written, before hours of work."""
     if json_file and not os.path.isdir(os.path.dirname(json_file) or "."):
         raise ChatbotError(f"{json_file} cannot be written (no such directory); name another file")
     if json_file and os.path.isdir(json_file):

@@ -1,4 +1,4 @@
-"""Flag files: those that people write, by their paths, and the bundled ones, by their names."""
+"""Flag files: people's own, by their paths, and the bundled ones, by their names."""
 
 from __future__ import annotations
 
@@ -15,14 +15,11 @@ _PROJECT_PATH = re.compile(r"(--\w+=)((?:data|model)/.+)")
 
 
 def expand_flag_files(arguments: Sequence[str], reading: tuple[str, ...] = ()) -> list[str]:
-    """Puts the lines of flag files in place of every `--flagfile`, in files too, as absl does.
+    """Replaces every `--flagfile`, in flag files too, by the lines of the file, as absl does.
 
     Args:
         arguments: What follows a program's name, or the lines of a flag file.
-        reading: The files that these lines come from.
-
-    Returns:
-        The arguments, without empty lines and comments.
+        reading: The files that the lines come from, outermost first.
 
     Raises:
         ChatbotError: A file cannot be read, or reads itself.
@@ -47,7 +44,7 @@ def list_bundled() -> list[str]:
 
 
 def read_bundled(name: str) -> list[str]:
-    """Returns the arguments in a bundled flag file; its paths are the project's, from anywhere."""
+    """Returns the lines of a bundled flag file, with its paths led to the project."""
     text = (paths.PROJECT / "data" / f"{name}.flags").read_text(encoding="utf-8")
     lines = [_PROJECT_PATH.sub(_place_in_project, line) for line in text.split("\n")]
     return expand_flag_files(_strip(lines))
@@ -68,7 +65,7 @@ def _take_name(found: re.Match[str], rest: Iterator[str]) -> str:
 
 
 def _read_by_name(name: str, reading: tuple[str, ...]) -> list[str]:
-    """Reads a file, or where there is none the bundled one of that name."""
+    """Reads a file or, where there is none, the bundled one of that name."""
     stem = name.removesuffix(".flags")
     if stem in list_bundled() and (os.path.isdir(name) or not os.path.exists(name)):
         return read_bundled(stem)

@@ -1,4 +1,4 @@
-"""Command line flags made from the settings, and settings made back from the flags."""
+"""Command line flags made from the settings, and settings read back from the flags."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SHOWN: dict[str, list[str]] = {}
 
 
 class _PathParser(flags.ArgumentParser):  # type: ignore[type-arg]
-    """Reads the path that a flag is given."""
+    """Parses a path."""
 
     syntactic_help = "a path"
 
@@ -37,7 +37,7 @@ class _PathParser(flags.ArgumentParser):  # type: ignore[type-arg]
         self._name = name
 
     def parse(self, argument: str) -> str:
-        """Writes the path out; see `local_path`."""
+        """Expands the path; see `local_path`."""
         try:
             return local_path(argument)
         except ChatbotError as error:
@@ -49,28 +49,22 @@ class _PathParser(flags.ArgumentParser):  # type: ignore[type-arg]
 
 
 def define_path(name: str, default: str, description: str) -> None:
-    """Defines a flag that takes a path.
-
-    Args:
-        name: Its name.
-        default: Its value if nobody says otherwise.
-        description: One sentence for `--help`.
-    """
+    """Defines a flag that takes a path."""
     flags.DEFINE(_PathParser(name), name, default, description, serializer=_SERIALIZER)
 
 
 def define_paths(name: str, default: Sequence[str], description: str) -> None:
-    """Defines a flag that takes a path each time it is given; see `define_path`."""
+    """Defines a flag that takes a path each time it is given."""
     flags.DEFINE_multi(_PathParser(name), _SERIALIZER, name, default, description)
 
 
 def define_settings(heading: str, kind: type[Settings], *names: str) -> None:
-    """Defines a flag for each setting of a section, with its range as a validator.
+    """Defines a flag for each setting of a section, or for those named, with its range.
 
     Args:
-        heading: Title of the section in `--help`.
+        heading: Where `--help` shows them; see `show`.
         kind: The section's dataclass.
-        *names: The settings to define flags for; none means all.
+        *names: The settings.
     """
     for item in fields(kind):
         if names and item.name not in names:
@@ -92,12 +86,7 @@ def define_settings(heading: str, kind: type[Settings], *names: str) -> None:
 
 
 def show(heading: str, *names: str) -> None:
-    """Puts flags under a heading of `--help`.
-
-    Args:
-        heading: The heading; a new one comes last.
-        *names: The flags' names.
-    """
+    """Puts flags under a heading of `--help`; a new heading comes last."""
     _SHOWN.setdefault(heading, []).extend(names)
 
 
@@ -105,18 +94,14 @@ def given_settings(*kinds: type[Settings]) -> dict[str, Any]:
     """Returns {setting: value} for those that the command line or a flag file names.
 
     Args:
-        *kinds: The sections to look at; none means all.
+        *kinds: The sections; none means all.
     """
     names = {item.name for kind in kinds or SECTIONS.values() for item in fields(kind)}
     return {name: FLAGS[name].value for name in names & set(FLAGS) if FLAGS[name].present}
 
 
 def settings_from_flags() -> Config:
-    """Returns the settings that the command line asks for, defaults where it is silent.
-
-    Raises:
-        ChatbotError: A value does not fit.
-    """
+    """Returns the given settings over the defaults; `ChatbotError` where a value does not fit."""
     return Config().replace(given_settings())
 
 
@@ -126,7 +111,7 @@ def run(
     """Parses the command line and runs a program; a notebook may run several in one process.
 
     Args:
-        main: Takes what is left of the command line and returns the exit status.
+        main: Takes the program's name in a list and returns the exit status.
         purpose: What the program does, for `--help`.
         define_flags: Defines the program's flags.
 
@@ -148,7 +133,7 @@ def run(
 
 
 def _define_anew(define_flags: Callable[[], None]) -> None:
-    """Defines a program's flags in place of those that the last one had, and of its values."""
+    """Defines a program's flags in place of those of the program before, and of their values."""
     for name in _OWN:
         delattr(FLAGS, name)
     _OWN.clear()
@@ -166,16 +151,16 @@ def _forget_values() -> None:
 
 
 def parse(arguments: Sequence[str]) -> list[str]:
-    """Gives the flags the values of a command line, and of none before it.
+    """Sets the flags from a command line and forgets those of any before.
 
     Args:
         arguments: The program's name and what follows it.
 
     Returns:
-        The program's name.
+        The program's name, in a list.
 
     Raises:
-        ChatbotError: There is a mistake in it.
+        ChatbotError: The command line has a mistake.
     """
     _forget_values()
     try:

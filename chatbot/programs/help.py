@@ -15,19 +15,16 @@ from chatbot.programs.flag_files import list_bundled
 from chatbot.programs.launch import program_name
 
 _ADDED = re.compile(r"^<[^>]*>: |;\n    repeat this option to specify a list of values$")
-"""What absl adds to the help of a flag with choices, and of one that may be given several times."""
+"""What absl adds to the help of flags that have choices, and of those that take several values."""
 _PLACEHOLDERS = {"int": "N", "float": "X", "path": "PATH"}
 
 
 def describe(purpose: str, shown: Mapping[str, Sequence[str]]) -> str:
-    """Writes the text of `--help`.
+    """Returns the text of `--help`, as wide as the terminal but at most 100 columns.
 
     Args:
         purpose: What the program does.
         shown: {heading: names of its flags}.
-
-    Returns:
-        The text, as wide as the terminal, at most 100 columns.
     """
     width = min(100, shutil.get_terminal_size().columns)
     lines = [*textwrap.wrap(purpose, width), "", f"usage: {_find_command()} [--flag=value ...]"]
@@ -39,7 +36,7 @@ def describe(purpose: str, shown: Mapping[str, Sequence[str]]) -> str:
     bundled = ", ".join(list_bundled())
     lines += ["", "  --flagfile=FILE"]
     lines += _indent(f"Read flags from a file, one a line. Bundled are {bundled}.", width)
-    lines += ["  --version", "      Say which version this is."]
+    lines += ["  --version", "      Print the version."]
     return "\n".join(lines)
 
 
@@ -57,7 +54,7 @@ def _indent(text: str, width: int) -> list[str]:
 
 
 def _break(line: str, width: int) -> list[str]:
-    """Breaks a line behind one of its choices where it is too long."""
+    """Breaks a line that is too long after one of its choices."""
     end = line.rfind("|", 0, width) + 1
     if len(line) <= width or not end:
         return [line]
@@ -65,7 +62,7 @@ def _break(line: str, width: int) -> list[str]:
 
 
 def _spell(name: str) -> str:
-    """Writes a flag with its default, as one would type it."""
+    """Writes a flag as one would type it, with its default."""
     flag = flags.FLAGS[name]
     if flag.boolean:
         return f"--[no]{name}" + (

@@ -1,4 +1,4 @@
-"""What every program does around its own work: settled streams, and one line for a mistake."""
+"""What every program does around its work: it settles the streams and explains mistakes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def launch(work: Callable[[], int]) -> NoReturn:
     """Does a program's work and ends the process.
 
     Args:
-        work: Returns the exit status; a `ChatbotError` is one line on standard error and status 2.
+        work: Returns the exit status; a `ChatbotError` becomes one line and status 2.
 
     Raises:
         SystemExit: Always, with the exit status; see `run_politely`.

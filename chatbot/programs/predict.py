@@ -1,4 +1,4 @@
-"""Talks as a trained chatbot: python predict.py --model_dir=DIRECTORY."""
+"""Talks as a trained chatbot: chatbot predict --model_dir=DIRECTORY."""
 
 from __future__ import annotations
 
@@ -17,45 +17,46 @@ from chatbot.system.paths import find_in_project
 from chatbot.system.terminal import is_terminal
 
 BUNDLED = "model/smalltalk"
-SEARCH = "The search; what is not given here is the model directory's"
+SEARCH = "The search; by default the model's own"
 PURPOSE = (
-    "Shows the greedy reply and the beam's best replies to every line, each with its log_prob, the "
-    "model's log probability of the reply and its end token, and the score that the beam's replies "
-    "are sorted by: log_prob / ((5 + tokens) / 6) ** length_penalty, where tokens counts the end "
-    "token and log_prob is taken among what the rules below allow. Reads from the terminal or a "
-    "pipe; with --input or --output it answers in JSON."
+    "Replies to every line with the greedy reply and the best replies of the beam. log_prob is the "
+    "model's log probability of a reply and its end token. The beam ranks its replies by score, "
+    "log_prob / ((5 + tokens) / 6) ** length_penalty, where tokens includes the end token and "
+    "log_prob is taken among what the rules below allow. Reads from the terminal or a pipe; with "
+    "--input or --output it answers in JSON."
 )
 
 
 def define_flags() -> None:
-    """Defines the flags of predict.py."""
-    define_path("model_dir", find_in_project(BUNDLED), "Directory that train.py has made.")
+    """Defines the program's flags."""
+    define_path("model_dir", find_in_project(BUNDLED), "Model directory, made by train.")
     define_path(
         "input",
         "",
-        "File whose lines are the queries, or - for standard input. The answers are JSON, one "
-        "object a line and a line for each: query, greedy (reply, log_prob), and beam, or with "
-        "--sample sample (reply, log_prob, score). Every line is a query of its own; only the chat "
-        "remembers the turns before it.",
+        "File with a query in each line, or - for standard input. For each query there is one "
+        "line of JSON: query, greedy (reply, log_prob) and beam, or with --sample sample (reply, "
+        "log_prob, score). Lines are independent; only the chat remembers the turns before.",
     )
     define_path(
         "output",
         "",
-        "File for the answers in JSON, written whole or not at all; - is standard output.",
+        "File for the answers in JSON, written whole or not at all; - means standard output.",
     )
     define_path(
-        "attention_dir", "", "Directory for a picture of each answer's attention, greedy and best."
+        "attention_dir",
+        "",
+        "Directory for pictures of each answer's attention, greedy and best.",
     )
     define_path(
         "beam_tree_dir",
         "",
-        "Directory for a picture of what the beam kept and dropped for each line.",
+        "Directory for pictures of what the beam kept and dropped for each line.",
     )
     flags.DEFINE_boolean(
         "plain",
         False,
-        "The tutorial's greedy search and beam, whatever the model directory's search is; settings "
-        "that are given beside it still count.",
+        "Use the tutorial's greedy search and beam, whatever the model's own search is; other "
+        "flags of the search still count.",
     )
     who = "Who talks, and to whom"
     show(who, "model_dir", "input", "output", "attention_dir", "beam_tree_dir")

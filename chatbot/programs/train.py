@@ -1,4 +1,4 @@
-"""Trains a chatbot: python train.py --corpus=FILE."""
+"""Trains a chatbot: chatbot train --corpus=FILE."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ from chatbot.system.paths import default_model_dir
 from chatbot.system.stopping import StopRequest
 
 PURPOSE = (
-    "Trains a sequence-to-sequence chatbot on a corpus of dialogues. Run the same command again "
-    "and it goes on where it stopped. Without --corpus and --model_dir it trains the bundled small "
-    "talk with the settings that suit it, data/smalltalk.flags."
+    "Trains a sequence-to-sequence chatbot on a corpus of dialogues. The same command, run again, "
+    "goes on where training stopped. Without --corpus and --model_dir it trains the bundled small "
+    "talk bot, with the settings of --flagfile=smalltalk."
 )
 
 
 def define_flags() -> None:
-    """Defines the flags of train.py."""
+    """Defines the program's flags."""
     define_settings("What to learn from", CorpusConfig)
     define_settings("The network", ModelConfig)
     define_settings("The training", TrainingConfig)
-    define_settings("The search that predict.py uses if not told otherwise", SearchConfig)
+    define_settings("The model's own search, for predict and evaluate", SearchConfig)
     define_path(
         "model_dir",
         "",
-        "Directory that the training is kept in. If not given, it is model/NAME beside train.py, "
-        "named after the corpus: model/mine for mine.tsv, and model/dailydialog for "
-        "dailydialog/train.zip.",
+        "Directory of the model and its training. By default it is model/NAME, in a checkout "
+        "beside train.py, else in the working directory, named after the corpus: model/mine for "
+        "mine.tsv, model/dailydialog for dailydialog/train.zip.",
     )
     define_path(
         "cache_dir",
         "",
-        "Directory for encoded corpora, which are never removed from it. If not given, they are "
-        "kept in the model directory, and removed from there once it no longer needs them.",
+        "Directory for encoded corpora, where they stay. By default they are in the model "
+        "directory, which removes those that it no longer needs.",
     )
     flags.DEFINE_alias("numEpochs", "num_epochs")
     show("Where to keep it", "model_dir", "cache_dir")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Trains, or goes on training, the model directory that the flags name.
+    """Trains the model directory that the flags name, or goes on with its training.
 
     Args:
         arguments: The program's name.
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
     """
     if not (FLAGS["corpus"].present or FLAGS["model_dir"].present):
         parse([*arguments, *read_bundled("smalltalk"), *sys.argv[1:]])
-    settings_from_flags()  # says what is out of range before TensorFlow takes its seconds
+    settings_from_flags()  # says what is out of range before TensorFlow is loaded
     given, model_dir = given_settings(), FLAGS.model_dir or default_model_dir(FLAGS.corpus)
     stop = StopRequest(given.get("max_minutes", 0.0))
 

@@ -1,7 +1,7 @@
 """Every setting of the project, as frozen dataclasses that check themselves and travel as JSON.
 
-`sections` has the settings themselves. `flags` turns their fields into command line flags;
-`checkpoint` writes them beside the weights.
+`sections` and `search` have the settings. `programs.flags` turns their fields into command line
+flags; `storage.model_directory` writes them beside the weights.
 """
 
 from __future__ import annotations
@@ -52,16 +52,16 @@ class Config:
     search: SearchConfig = field(default_factory=SearchConfig)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the settings as a JSON object of one object a section."""
+        """Returns the settings as a JSON object with an object for each section."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], source: str = "config.json") -> Config:
-        """Builds settings back from what `to_dict` gave.
+        """Rebuilds settings from what `to_dict` returned.
 
         Args:
-            values: One object a section; a missing key, being newer, takes the value that changes
-                nothing, which is its default if `setting` names no other.
+            values: An object for each section. A key that is missing is newer than the file; it
+                takes its `absent` value, or its default.
             source: Name of the file for messages.
 
         Raises:
@@ -77,11 +77,7 @@ class Config:
         return cls(**sections)  # type: ignore[arg-type]
 
     def check_together(self) -> None:
-        """Checks what no single setting can tell.
-
-        Raises:
-            ChatbotError: Two settings contradict each other.
-        """
+        """Raises `ChatbotError` where two settings contradict each other."""
         self.search.check_together()
         measured = self.corpus.validation_corpus or self.corpus.validation_share
         if self.corpus.validation_corpus and self.corpus.validation_share:
@@ -100,11 +96,7 @@ class Config:
             )
 
     def replace(self, changes: Mapping[str, Any]) -> Config:
-        """Returns a copy with some settings changed, each named as its flag is.
-
-        Raises:
-            ChatbotError: A value does not fit.
-        """
+        """Returns a copy with some settings changed; `ChatbotError` where a value does not fit."""
         sections: dict[str, Any] = {}
         for name, kind in SECTIONS.items():
             own = {item.name: changes[item.name] for item in fields(kind) if item.name in changes}
@@ -117,7 +109,7 @@ class Config:
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
 
     def flat(self) -> dict[str, Any]:
-        """Returns {setting: value} over all sections; no name stands in two."""
+        """Returns {setting: value} over all sections, which share no name."""
         return {
             name: value for section in self.to_dict().values() for name, value in section.items()
         }
@@ -127,7 +119,7 @@ _NEWER = "the model directory was written by another version, use that one or tr
 
 
 def _section_from_dict(kind: type[Section], values: Any, source: str) -> Section:
-    """Builds one section, refusing keys it does not have."""
+    """Builds one section; keys that it does not have are refused."""
     if not isinstance(values, Mapping):
         raise ChatbotError(f"{source} is not an object; restore the file or train again")
     unknown = sorted(set(values) - {item.name for item in fields(kind)})

@@ -1,4 +1,4 @@
-"""Groups of settings that check themselves: one declaration for flags and files alike."""
+"""Groups of settings that check themselves, declared once for flags and files."""
 
 from __future__ import annotations
 
@@ -23,20 +23,16 @@ def setting(
     is_path: bool = False,
     absent: Any = None,
 ) -> Any:
-    """Declares one setting: its default, one sentence of help, and the values it may take.
+    """Declares one setting as a dataclass field.
 
     Args:
-        default: The value if nobody says otherwise; its type is the setting's type.
-        description: One sentence for `--help`.
+        default: Its type is the setting's type.
+        description: The text for `--help`.
         low: Smallest number allowed, or None.
         high: Largest number allowed, or None.
         choices: The strings allowed, or None.
-        is_path: Whether it is a path, which `local_path` writes out.
-        absent: What a `config.json` without the setting means, being older than it; None means
-            the default.
-
-    Returns:
-        A dataclass field.
+        is_path: Whether `local_path` expands it.
+        absent: Its value in a `config.json` that is older than the setting; None means the default.
     """
     limits = {"help": description, "low": low, "high": high, "choices": choices}
     return field(default=default, metadata={**limits, "is_path": is_path, "absent": absent})
@@ -63,14 +59,7 @@ def _write_out(name: str, path: str) -> str:
 
 
 def make_plain(value: Any) -> Any:
-    """Turns a value of another library, such as NumPy's numbers, into Python's own, as JSON needs.
-
-    Args:
-        value: Any value.
-
-    Returns:
-        The same as a bool, int or float where it is one; else as it is.
-    """
+    """Turns a bool, int or float of another library, such as NumPy, into Python's own for JSON."""
     if hasattr(value, "item") and getattr(value, "shape", None) == ():
         value = value.item()  # NumPy's truth values and arrays of one number are no numbers
     for kind, plain in ((bool, bool), (numbers.Integral, int), (numbers.Real, float)):
@@ -80,15 +69,7 @@ def make_plain(value: Any) -> Any:
 
 
 def check_value(item: dataclasses.Field[Any], value: Any) -> None:
-    """Checks one value against its field's declared type, range and choices.
-
-    Args:
-        item: The dataclass field made by `setting`.
-        value: The value to check.
-
-    Raises:
-        ChatbotError: The value does not fit; the message says what would.
-    """
+    """Raises `ChatbotError`, saying what would fit, where a value does not fit its field."""
     kind = type(item.default)
     accepted = (int, float) if kind is float else (kind,)
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
@@ -106,17 +87,17 @@ def check_value(item: dataclasses.Field[Any], value: Any) -> None:
 
 
 def parse_value(item: dataclasses.Field[Any], text: str) -> Any:
-    """Reads a value as somebody types it.
+    """Parses a value as people type it.
 
     Args:
-        item: The dataclass field made by `setting`.
+        item: The field of the setting.
         text: The value; a switch is true or false, on or off, yes or no, 1 or 0.
 
     Returns:
         The value, of the field's type; its range is not checked.
 
     Raises:
-        ChatbotError: The text is no such value.
+        ChatbotError: The text is not of that type.
     """
     kind: Any = type(item.default)
     try:

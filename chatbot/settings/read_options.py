@@ -1,4 +1,4 @@
-"""What a person may say of a corpus' files beside their format: the encoding and the columns."""
+"""How a corpus' files are read, besides their format: the encoding and the columns."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class ReadOptions:
     """How the files of a corpus are read.
 
     Attributes:
-        encoding: The texts' encoding, by any name that Python has for it, or "auto".
-        columns: Query and reply with a comma between them, each the number of a column, from 1, or
-            the name of a column or key; "" where the reader is to find them.
+        encoding: Any name that Python knows, or "auto".
+        columns: "QUERY,REPLY", each the number of a column, from 1, or the name of a column or key;
+            "" where the reader is to find them.
 
     Raises:
         ChatbotError: There is no such encoding, or `columns` does not name two.
@@ -42,13 +42,13 @@ class ReadOptions:
 
     @property
     def names(self) -> tuple[str, str] | None:
-        """The names or numbers of query and reply, or None where nobody has given any."""
+        """The names or numbers of query and reply, or None where none are given."""
         query, comma, reply = self.columns.partition(",")
         return (query.strip(), reply.strip()) if comma else None
 
 
 AS_FOUND = ReadOptions()
-"""Options that leave all to the readers."""
+"""Options that leave everything to the readers."""
 
 
 def _is_encoding(name: str) -> bool:

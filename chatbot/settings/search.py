@@ -1,4 +1,4 @@
-"""The settings of a search for replies, and the search that is the tutorial's."""
+"""The settings of a search for replies, and those of the tutorial's search."""
 
 from __future__ import annotations
 
@@ -16,49 +16,51 @@ class SearchConfig(Settings):
     """How a reply is looked for."""
 
     beam_search: bool = setting(True, "Show the beam's replies beside the greedy one.")
-    beam_size: int = setting(5, "Hypotheses that the beam keeps, and replies it shows.", 1, 1000)
+    beam_size: int = setting(
+        5, "Hypotheses that the beam keeps, and replies that it shows.", 1, 1000
+    )
     max_reply_length: int = setting(
-        40, "Most tokens in a reply, its end token not counted.", 1, 10_000
+        40, "Maximum tokens in a reply, not counting its end token.", 1, 10_000
     )
     min_reply_length: int = setting(
-        0, "Fewest tokens in a reply, its end token not counted.", 0, 10_000
+        0, "Minimum tokens in a reply, not counting its end token.", 0, 10_000
     )
     no_repeat_ngram: int = setting(
-        0, "No run of so many tokens stands in a reply twice; 0 means no such rule.", 0, 10_000
+        0, "Never repeat a run of this many tokens in a reply; 0 lifts the rule.", 0, 10_000
     )
     ban_unk: bool = setting(True, "Never say the unknown token or other placeholders.")
     length_penalty: float = setting(
         1.0,
-        "Exponent a of the score, log_prob / ((5 + tokens) / 6) ** a, by which the beam's replies "
-        "are sorted; tokens counts the end token, and 0 sorts by log_prob.",
+        "Exponent a of the score, log_prob / ((5 + tokens) / 6) ** a, that ranks the beam's "
+        "replies; tokens includes the end token, and 0 ranks by log_prob.",
         0.0,
         10.0,
     )
     coverage_penalty: float = setting(
         0.0,
-        "Weight of the attention that a reply gives to all of the query, added to its score.",
+        "Weight of a term in the score that favours replies which attend to all of the query.",
         0.0,
         100.0,
     )
     mmi_weight: float = setting(
         0.0,
-        "Weight of what makes a reply likely whatever the query is, taken from its score: the "
-        "log probability of its first tokens given an empty query.",
+        "Weight of a term in the score against replies that are likely whatever the query is: the "
+        "log probability of a reply's first tokens given an empty query.",
         0.0,
         10.0,
     )
-    mmi_tokens: int = setting(5, "Tokens of a reply that --mmi_weight looks at.", 1, 10_000)
+    mmi_tokens: int = setting(5, "First tokens of a reply that --mmi_weight counts.", 1, 10_000)
     diverse_groups: int = setting(
         1,
-        "Groups of the beam that avoid one another's words; the beam's size is a multiple of it, "
+        "Groups of the beam that avoid one another's words; --beam_size must be a multiple of it, "
         "and 1 is the plain beam.",
         1,
         1000,
     )
     diversity_strength: float = setting(
         0.5,
-        "What a word costs a group (nats) for each time that an earlier group says it at the same "
-        "step.",
+        "Cost of a word to a group (nats) for each hypothesis of earlier groups that has it at the "
+        "same step.",
         0.0,
         1000.0,
     )
@@ -67,27 +69,24 @@ class SearchConfig(Settings):
         1.0, "Sampling divides the logits by this: below 1 is safer, above 1 wilder.", 0.01, 100.0
     )
     top_k: int = setting(
-        0, "Sampling draws from so many of the likeliest tokens; 0 means all.", 0, 10_000_000
+        0, "Sampling draws from this many of the likeliest tokens; 0 means all.", 0, 10_000_000
     )
     top_p: float = setting(
         1.0,
-        "Sampling draws from the fewest tokens that have this probability together.",
+        "Sampling draws from the fewest tokens that add up to this probability.",
         1e-6,
         1.0,
     )
     sampling_seed: int = setting(
-        1, "Seed of the sampling; predict.py also knows it as --seed.", 0, 2**31 - 1
+        1, "Seed of the sampling; predict also takes it as --seed.", 0, 2**31 - 1
     )
 
     def resolve(self, changes: Mapping[str, Any]) -> SearchConfig:
-        """Fills in what a search that is asked for does not say.
+        """Applies changes to the settings, and what follows from them.
 
         Args:
-            changes: {setting: value} for what it says. Where it shows neither beam nor samples, and
-                names no width, that is 1; a width of 1 has one group.
-
-        Returns:
-            The settings.
+            changes: {setting: value}. Where the search shows neither beam nor samples and names no
+                width, the width becomes 1; a width of 1 has one group.
 
         Raises:
             ChatbotError: A value is out of range, or two contradict each other.
@@ -103,11 +102,7 @@ class SearchConfig(Settings):
         return search
 
     def check_together(self) -> None:
-        """Checks what no single setting can tell.
-
-        Raises:
-            ChatbotError: Two settings contradict each other.
-        """
+        """Raises `ChatbotError` where two settings contradict each other."""
         if self.min_reply_length > self.max_reply_length:
             raise ChatbotError(
                 f"--min_reply_length={self.min_reply_length} is above "
@@ -131,4 +126,4 @@ PLAIN: Mapping[str, Any] = {
         "sample",
     )
 }
-"""What makes of any search the tutorial's greedy search, or its beam, of whatever width."""
+"""The changes that turn any search into the tutorial's greedy search or beam, of any width."""

@@ -1,7 +1,7 @@
 """The settings of each part, with their defaults, ranges and help.
 
-The names are those of the tutorial that the project reproduces. The defaults are what has been
-measured to be best; `data/tutorial.flags` has the tutorial's own values.
+The names are those of the tutorial that the project reproduces. The defaults are the values that
+measured best; `data/tutorial.flags` has the tutorial's own.
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ ENGINE_HELP = (
 class CorpusConfig(Settings):
     """What is learned from, and how it is cut into tokens."""
 
-    corpus: str = setting(
-        "", "File, directory or zip with the dialogues to learn from.", is_path=True
-    )
+    corpus: str = setting("", "File, directory or zip of dialogues to learn from.", is_path=True)
     corpus_format: str = setting(
         "auto",
         "Format of the corpora; auto looks at the files.",
@@ -44,37 +42,38 @@ class CorpusConfig(Settings):
     )
     encoding: str = setting(
         AUTO,
-        "Encoding of the corpora's files, by any name that Python has for it; auto tells UTF-8, "
-        "UTF-16 and GB18030 (GBK) apart, file by file.",
+        "Encoding of the corpus files, by any name that Python knows; auto detects UTF-8, UTF-16 "
+        "and GB18030 (GBK), file by file.",
     )
     columns: str = setting(
         "",
-        "Columns of query and reply in tsv and csv, as 2,3, or their names there or in JSON, as "
-        "question,answer; empty finds the usual names, else takes the first two columns.",
+        "Columns of query and reply: numbers in tsv and csv (2,3), names there or in JSON "
+        "(question,answer). If empty, the usual names are looked for, then the first two columns "
+        "are taken.",
     )
     validation_corpus: str = setting(
-        "", "Corpus to measure the validation perplexity on.", is_path=True
+        "", "Corpus on which the validation perplexity is measured.", is_path=True
     )
     validation_share: float = setting(
         0.0, "Share of the corpus' dialogues held out for validation.", 0.0, 0.9
     )
     max_length: int = setting(
         40,
-        "Tokens of a reply, its end token counted, and of each turn of a query; longer ones are "
-        "cut, and a reply that is cut has no end token.",
+        "Maximum tokens of a reply, including its end token, and of each turn of a query. Longer "
+        "ones are cut; a reply that is cut has no end token.",
         2,
         10_000,
     )
     vocab_size: int = setting(
-        40_000, "Most words in the vocabulary, its five special tokens among them.", 6, 10_000_000
+        40_000, "Maximum words in the vocabulary, including five special tokens.", 6, 10_000_000
     )
     min_count: int = setting(
-        1, "A word seen fewer times than this becomes the unknown token.", 1, 1_000_000
+        1, "Words seen fewer times than this become the unknown token.", 1, 1_000_000
     )
     context_turns: int = setting(
         1,
-        "Turns of the dialogue that a query is made of: the one to reply to and those before it, "
-        "each cut to max_length tokens; 1 means that every turn stands alone.",
+        "Turns of the dialogue that make up a query: the one to reply to and those before it, each "
+        "cut to max_length tokens; 1 takes every turn by itself.",
         1,
         100,
     )
@@ -91,30 +90,30 @@ class ModelConfig(Settings):
     rnn_size: int = setting(512, "Units of each LSTM layer.", 1, 65_536)
     num_layers: int = setting(2, "LSTM layers in the encoder, and again in the decoder.", 1, 64)
     embedding_size: int = setting(
-        512, "Width of the word vectors that encoder and decoder share.", 1, 65_536
+        512, "Width of the word vectors, which encoder and decoder share.", 1, 65_536
     )
     dropout: float = setting(
-        0.2, "Fraction of every LSTM layer's output dropped in training.", 0.0, 0.99
+        0.2, "Fraction of every LSTM layer's outputs dropped in training.", 0.0, 0.99
     )
     embedding_dropout: float = setting(
         0.1, "Fraction of the word vectors' elements dropped in training.", 0.0, 0.99, absent=0.0
     )
     word_dropout: float = setting(
         0.0,
-        "Fraction of the queries' words that training replaces by the unknown token, so that a "
-        "word never seen does not derail the reply.",
+        "Fraction of the queries' words replaced by the unknown token in training, so that an "
+        "unseen word does not derail the reply.",
         0.0,
         0.99,
     )
     output_dropout: float = setting(
         0.1,
-        "Fraction of what is projected to the vocabulary dropped in training.",
+        "Fraction of the vocabulary projection's inputs dropped in training.",
         0.0,
         0.99,
         absent=0.0,
     )
     variational_dropout: bool = setting(
-        False, "Drop the same outputs at every step of a sequence, not others at each step."
+        False, "Drop the same outputs at every step of a sequence instead of new ones each step."
     )
     tie_embeddings: bool = setting(
         False, "Project to the vocabulary with the word vectors instead of separate weights."
@@ -134,16 +133,16 @@ class TrainingConfig(Settings):
     learning_rate: float = setting(0.002, "Adam's step size.", 1e-9, 10.0)
     learning_rate_schedule: str = setting(
         "constant",
-        "What the step size does over the whole training: constant, or down to zero along a "
-        "linear or cosine curve. With another --num_epochs or --max_steps a training goes on along "
-        "the curve that ends there, and says how the step size jumps.",
+        "Course of the learning rate over the whole training: constant, or a linear or cosine "
+        "decay to zero. A training resumed with another --num_epochs or --max_steps follows the "
+        "curve that ends there, and says how the learning rate jumps.",
         choices=("constant", "linear", "cosine"),
     )
     warmup_steps: int = setting(
         100, "Steps in which the learning rate climbs from zero.", 0, 10_000_000, absent=0
     )
     batch_size: int = setting(
-        64, "Pairs in a batch, those of all devices and workers together.", 1, 1_000_000
+        64, "Pairs in a batch, over all devices and workers together.", 1, 1_000_000
     )
     num_epochs: int = setting(
         0,
@@ -156,43 +155,49 @@ class TrainingConfig(Settings):
         0, "Stop after this many steps, even within an epoch; 0 means no limit.", 0, 10**12
     )
     max_gradient_norm: float = setting(
-        5.0, "Gradients whose global norm is above this are scaled down to it.", 1e-9, 1e9
+        5.0, "Scale gradients down to this global norm where it is larger.", 1e-9, 1e9
     )
     weight_decay: float = setting(
-        0.0, "Times the learning rate, what a step takes off every weight matrix.", 0.0, 1e3
+        0.0,
+        "Decoupled weight decay: each step takes this times the learning rate off every weight "
+        "matrix.",
+        0.0,
+        1e3,
     )
     label_smoothing: float = setting(
         0.0, "Share of a target's probability that training spreads over all words.", 0.0, 0.99
     )
     average_decay: float = setting(
         0.999,
-        "Decay of moving averages of the weights, which validate and reply; 0 makes none.",
+        "Decay of moving averages of the weights, which are what validates and replies; 0 keeps "
+        "none.",
         0.0,
         0.99999,
         absent=0.0,
     )
     steps_per_checkpoint: int = setting(
         100,
-        "Steps between two checkpoints, each with a report and a validation; the end of an epoch "
-        "has a report and a validation too.",
+        "Steps between checkpoints, each with a report and a validation; the end of an epoch has a "
+        "report and a validation too.",
         1,
         10**9,
     )
     patience: int = setting(
         0,
-        "Stop after this many reports without a better validation perplexity (that of pairs which "
-        "are not learned from, too, where some are); 0 means never.",
+        "Stop after this many reports in a row without a better validation perplexity; 0 means "
+        "never. Where only some of the validation pairs occur in the training corpus, the others "
+        "decide.",
         0,
         1_000_000,
     )
     seed: int = setting(
-        1, "Seed of the first weights, the dropout and the order of the pairs.", 0, 2**31 - 1
+        1, "Seed of the initial weights, the dropout and the order of the pairs.", 0, 2**31 - 1
     )
     precision: str = setting(
         "auto",
-        "Type of the matrix products; auto is bfloat16 where the processor has the instructions "
-        "and float32 elsewhere. Weights and losses are float32 always. A training may go on in "
-        "another one, except from or to float16.",
+        "Type of the matrix products; auto is bfloat16 where the processor has instructions for "
+        "it, else float32. Weights and losses are always float32. A training may go on in another "
+        "type, except from or to float16.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
     max_minutes: float = setting(
@@ -200,21 +205,21 @@ class TrainingConfig(Settings):
     )
     max_bad_steps: int = setting(
         10,
-        "Stop after this many steps in a row whose loss or gradients are not finite; such a step "
-        "changes no weight.",
+        "Stop after this many steps in a row with a loss or gradients that are not finite; such a "
+        "step changes no weight.",
         1,
         1_000_000,
     )
     distribute: str = setting(
         "auto",
-        "Who shares each batch in this run: one device (none), all GPUs of this machine "
+        "What shares the batches of this run: one device (none), all GPUs of this machine "
         "(mirrored; without a GPU all logical processors), or the workers that TF_CONFIG names "
-        "(multiworker), which must all see --model_dir and the corpus on one file system; auto "
-        "takes the workers if there are several, else the GPUs if there are several.",
+        "(multiworker), which need --model_dir and the corpus on a file system that all of them "
+        "see; auto takes several workers if there are any, else several GPUs, else one device.",
         choices=("auto", "none", "mirrored", "multiworker"),
     )
     engine: str = setting("auto", ENGINE_HELP, choices=ENGINES)
     deterministic: bool = setting(
-        False, "Compute in one fixed order, bit for bit the same; it may be slower on a GPU."
+        False, "Compute in a fixed order, the same to the last bit; may be slower on a GPU."
     )
     model_name: str = setting("ckpt", "Prefix of the checkpoint files' names.")

@@ -16,8 +16,8 @@ def command(program: str) -> str:
         program: The program's name: "train", "predict", "evaluate".
 
     Returns:
-        `chatbot train`, `python train.py` with the path to it, or `python -m chatbot train`, which
-        is also what a program of somebody else's is told.
+        `chatbot train`, `python train.py` with its path, or `python -m chatbot train`, also when
+        the running program is not one of ours.
     """
     started = sys.argv[0]
     if started.startswith(("chatbot ", "python -m chatbot ")):  # __main__ has put it so

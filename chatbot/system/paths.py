@@ -1,4 +1,4 @@
-"""Paths as people write them, and where the project itself lies."""
+"""Paths as people write them, and the project's own."""
 
 from __future__ import annotations
 
@@ -15,21 +15,15 @@ PROJECT = _PACKAGE.parent if IS_CHECKOUT else _PACKAGE
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*:"
 _ENDINGS = re.compile(r"\.\w+(\.(gz|bz2|xz|zip))?$")
 _COMMON = ("corpus", "data", "movie_lines", "train", "training", "utterances")
-"""Names of files that say nothing of what is in them."""
+"""File names that say nothing about the content."""
 
 
 def local_path(path: str | os.PathLike[str]) -> str:
-    """Writes a path out.
-
-    Args:
-        path: As a person gave it.
-
-    Returns:
-        The path with `~` and `~user` replaced by the home directory; an empty one stays empty.
+    """Expands `~` and `~user` in a path that a person gave; an empty one stays empty.
 
     Raises:
-        ChatbotError: It is an address (`scheme://...`), names the home directory of nobody that
-            this machine knows, or holds a NUL character.
+        ChatbotError: It is an address (`scheme://...`), names the home directory of an unknown
+            user, or contains a NUL character.
     """
     text = os.fsdecode(path)
     if re.match(_SCHEME + ("//" if isinstance(path, str) else "/"), text):  # pathlib keeps one
@@ -43,19 +37,20 @@ def local_path(path: str | os.PathLike[str]) -> str:
             f"{text}: there is no such home directory; for a name that begins with ~ write ./{text}"
         )
     if "\0" in text:
-        raise ChatbotError(f"{text!r} is no path, for it holds a NUL character; leave that out")
+        raise ChatbotError(f"{text!r} is not a path: it holds a NUL character; leave that out")
     return written_out
 
 
 def find_in_project(name: str) -> str:
-    """Finds what belongs to the project from any working directory.
+    """Finds a file or directory of the project from any working directory.
 
     Args:
-        name: A path in the project.
+        name: A path such as `data/smalltalk` or `model/smalltalk`.
 
     Returns:
-        In a checkout the path in it, relative where it is the working directory. Of an installed
-        package, whose own directory nothing is written to, what it has; else the path as it is.
+        In a checkout the path in it, relative if it is the working directory. For an installed
+        package the path in it if it is there, else the name: models belong in the working
+        directory.
     """
     if IS_CHECKOUT:
         return name if os.path.samefile(PROJECT, ".") else str(PROJECT / name)
@@ -63,18 +58,15 @@ def find_in_project(name: str) -> str:
 
 
 def default_model_dir(corpus: str) -> str:
-    """Names the directory of a model after its corpus.
-
-    Args:
-        corpus: The path of the corpus.
+    """Names the model directory after the corpus.
 
     Returns:
         `model/NAME`, in a checkout at its top, else in the working directory. NAME is the corpus'
-        own without its ending: "mine" of mine.tsv and mine.tsv.gz. A file named as many are, such
-        as train.zip, gives its directory's.
+        without its ending, "mine" for mine.tsv and mine.tsv.gz, or that of its directory where
+        many files have that name, as train.zip.
 
     Raises:
-        ChatbotError: There is no corpus to name it after, or no working directory any more.
+        ChatbotError: The corpus has no name, or the working directory has been removed.
     """
     try:
         path = Path(os.path.abspath(local_path(corpus)))

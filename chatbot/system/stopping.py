@@ -1,4 +1,4 @@
-"""Stopping a long run politely."""
+"""Stopping a long run with everything saved."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatbot.errors import ChatbotError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 IMPATIENCE = 1.0
-"""Seconds after which a second Ctrl-C is meant; make and shells pass one on twice."""
+"""Seconds after which a second Ctrl-C counts: make and shells pass the first on twice."""
 
 
 class Stopped(BaseException):
@@ -25,20 +25,20 @@ class Stopped(BaseException):
 class StopRequest:
     """Turns Ctrl-C, SIGTERM and SIGHUP inside a `with` block, the clock, or an event into a flag.
 
-    A second Ctrl-C, a second or more after the first, raises KeyboardInterrupt as usual. A signal
-    that whoever started the program has it ignore, as nohup does, stays ignored. Outside the main
-    thread, where Python allows no handler, signals are left alone.
+    A second Ctrl-C, a second or more after the first, raises KeyboardInterrupt as usual. Signals
+    that the program was started to ignore, as by nohup, stay ignored. Outside the main thread,
+    where Python allows no handler, signals are left alone.
 
     Attributes:
-        signal_number: The signal that came, or None.
+        signal_number: The signal that was received, or None.
     """
 
     def __init__(self, max_minutes: float = 0.0, event: threading.Event | None = None) -> None:
-        """Makes a request that nobody has made yet.
+        """Starts the clock.
 
         Args:
-            max_minutes: Minutes from now after which it makes itself; 0 for never.
-            event: Makes it when it is set, in any thread.
+            max_minutes: Minutes from now to the request; 0 for no limit.
+            event: Makes the request when it is set, in any thread.
         """
         self._events = [threading.Event(), *([event] if event else [])]
         self._end = time.monotonic() + 60 * max_minutes if max_minutes else math.inf
@@ -49,7 +49,7 @@ class StopRequest:
 
     @property
     def requested(self) -> bool:
-        """Whether somebody asked to stop, or the time is over."""
+        """Whether somebody asked to stop, or the time is up."""
         asked = self.signal_number is not None or any(event.is_set() for event in self._events)
         return asked or time.monotonic() >= self._end
 
@@ -58,11 +58,7 @@ class StopRequest:
         self._events[0].set()
 
     def check(self) -> None:
-        """Ends what has nothing to save where somebody asked to stop.
-
-        Raises:
-            Stopped: Somebody did.
-        """
+        """Raises `Stopped` if somebody asked to stop; for work that has nothing to save."""
         if self.requested:
             raise Stopped
 
@@ -79,10 +75,10 @@ class StopRequest:
         restore_handlers(self._before)
 
     def end_politely(self, work: Callable[[], int]) -> int:
-        """Runs what has nothing to save but inside its own `with` blocks of this request.
+        """Runs work that has something to save only inside its own `with` blocks of this request.
 
         Args:
-            work: Returns the exit status; a signal outside of those blocks ends it at once.
+            work: Returns the exit status; a signal outside those blocks ends it at once.
 
         Returns:
             The exit status: that of `work`, or 128 + the signal's number.
@@ -98,14 +94,14 @@ class StopRequest:
                 raise
         finally:
             restore_handlers(before)
-        # Only now has what was under way been closed, progress bars among it.
+        # Only now are progress bars and other open things closed.
         sys.stderr.write("stopped; nothing is lost, run the same command to go on\n")
         return 128 + (self.signal_number or 0)
 
     def _end_work(self, number: int, frame: FrameType | None) -> None:
         if self.signal_number is not None and time.monotonic() - self._first <= IMPATIENCE:
             return
-        # Noted too, because what is raised inside a destructor is dropped.
+        # Noted too, because exceptions raised inside a destructor are dropped.
         self.signal_number, self._first, self._ended = number, time.monotonic(), True
         raise Stopped
 
@@ -117,14 +113,10 @@ class StopRequest:
 
 
 def set_handlers(handler: Any, numbers: Iterable[signal.Signals] = SIGNALS) -> dict[int, Any]:
-    """Handles signals, except those that are ignored, where Python lets this thread do so.
-
-    Args:
-        handler: What `signal.signal` takes.
-        numbers: The signals.
+    """Installs a handler for signals that are not ignored, where Python lets this thread do so.
 
     Returns:
-        {number: who handled it before}, for `restore_handlers`.
+        {number: the handler before}, for `restore_handlers`.
     """
     if threading.current_thread() is not threading.main_thread():
         return {}

@@ -1,4 +1,4 @@
-"""What a terminal and a pipe ask of a program: safe characters, columns, and a polite end."""
+"""What terminals and pipes need: safe characters, column widths, and a quiet end."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from wcwidth import wcwidth
 
 from chatbot.errors import ChatbotError
 
-# Control characters, which make terminals do things; lone surrogates, which cannot be written;
-# and signs that nobody sees but that turn or hide what stands beside them.
+# Control characters, which terminals obey; lone surrogates, which cannot be encoded; and invisible
+# characters that reorder or hide their neighbours.
 UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
@@ -28,28 +28,17 @@ TERMINATED = 128 + signal.SIGTERM
 
 
 def make_visible(text: str) -> str:
-    """Replaces every character that a terminal might obey by U+FFFD.
-
-    Args:
-        text: Any text.
-
-    Returns:
-        One line of text, as long as before.
-    """
+    """Replaces every character that a terminal might obey by U+FFFD, line ends too."""
     return UNSAFE.sub("\ufffd", text)
 
 
 def count_columns(text: str) -> int:
-    """Counts the columns that a text takes on a terminal, two for a wide (CJK) character.
-
-    Args:
-        text: A text of `make_visible`.
-    """
+    """Counts the columns of a text of `make_visible` on a terminal, two for a wide character."""
     return sum(map(wcwidth, text))
 
 
 def pad_columns(text: str, width: int) -> str:
-    """Fills a text with blanks up to a width in columns; a longer one stays as it is."""
+    """Pads a text with blanks to a width in columns; a longer one stays as it is."""
     return text + " " * (width - count_columns(text))
 
 
@@ -59,7 +48,7 @@ def is_terminal(descriptor: int) -> bool:
 
 
 class _PatientFile(io.FileIO):
-    """A file that drops what nobody takes: behind it is a closed pipe or a full disk."""
+    """A file that drops what cannot be written: to a closed pipe or a full disk."""
 
     def write(self, content: Any) -> int:
         """Writes, or drops; returns the number of bytes."""
@@ -70,10 +59,10 @@ class _PatientFile(io.FileIO):
 
 
 def settle_streams() -> None:
-    """Makes a standard error that nobody reads no reason to stop.
+    """Keeps a program running when nobody reads its standard error.
 
-    A standard descriptor that is closed stays unusable, but no file that is opened later gets its
-    number: what is written to standard error would end up in it.
+    Closed standard descriptors are led to /dev/null, lest a file opened later gets their number and
+    what is written to standard error.
     """
     for descriptor, mode in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
@@ -100,13 +89,10 @@ def _drop_failing_errors() -> None:
 
 
 def write_output(text: str) -> None:
-    """Writes to standard output at once, whatever its encoding.
-
-    Args:
-        text: A text of `make_visible` and line ends.
+    """Writes a text of `make_visible` to standard output at once, whatever its encoding.
 
     Raises:
-        BrokenPipeError: Nobody reads any more.
+        BrokenPipeError: The reader has gone.
         ChatbotError: It cannot be written, as on a full disk.
     """
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
@@ -114,7 +100,7 @@ def write_output(text: str) -> None:
 
 
 def flush_output() -> None:
-    """Writes what standard output holds back; errors as for `write_output`."""
+    """Flushes standard output; errors as for `write_output`."""
     if sys.stdout is not None:
         write_bytes(b"")
 
@@ -125,7 +111,7 @@ def write_bytes(content: bytes) -> None:
         sys.stdout.flush()
         if hasattr(sys.stdout, "buffer"):
             rest = memoryview(content)
-            while rest:  # an unbuffered file may take a part only, and /dev/full not even nothing
+            while rest:  # an unbuffered file may take only a part
                 rest = rest[sys.stdout.buffer.write(rest) :]
         else:  # a notebook's
             sys.stdout.write(content.decode(errors="replace"))
@@ -141,7 +127,7 @@ def write_bytes(content: bytes) -> None:
 
 
 def drop_output() -> None:
-    """Leads standard output nowhere, so that Python's last flush of it cannot fail."""
+    """Leads standard output to /dev/null, so that Python's last flush of it cannot fail."""
     with contextlib.suppress(OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
@@ -150,9 +136,6 @@ def drop_output() -> None:
 
 def run_politely(work: Callable[[], int]) -> int:
     """Runs a program's work so that Ctrl-C, SIGTERM and a closed pipe end it without a traceback.
-
-    Args:
-        work: Returns the exit status.
 
     Returns:
         The exit status: that of `work`, 0 when the reader of the output has gone (as `head` does),

@@ -60,7 +60,8 @@ class Computation:
 
     def trace(self) -> None:
         """Traces the training step, which takes seconds, before the first batch is drawn."""
-        self._step.get_concrete_function()
+        # A call of this one takes half a millisecond less than a call of the `tf.function`.
+        self._step = self._step.get_concrete_function()
 
     def gather(self, corpus: EncodedCorpus, indices: npt.NDArray[np.int64]) -> Work:
         """Reads the rows of this process' replicas, and no others.

@@ -24,6 +24,7 @@ from chatbot.plots import embed_curves
 from chatbot.settings.config import Config
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.storage.reports import read_reports
+from chatbot.system.command import command
 from chatbot.system.paths import local_path
 from chatbot.system.stopping import StopRequest
 from chatbot.training.audience import Audience
@@ -94,7 +95,7 @@ def train(
         raise ChatbotError("model_dir is empty; name a directory, or . for the working directory")
     unknown = sorted(set(given) - set(Config().flat()))
     if unknown:
-        raise TypeError(f"there is no setting {unknown[0]!r}; train.py --help lists them")
+        raise TypeError(f"there is no setting {unknown[0]!r}; {command('train')} --help lists them")
     request = StopRequest(Config().replace(given).training.max_minutes, stop)
     raised: list[BaseException] = []
 

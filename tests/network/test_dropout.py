@@ -18,7 +18,20 @@ from chatbot.network.dropout import (
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import ModelConfig
 from chatbot.text import PAD, SEP, UNK
-from tests.conftest import ATTENTIONS, QUERIES, REPLIES, B, E, L, Pairs, S, T, U, make_model
+from tests.conftest import (
+    ATTENTIONS,
+    EACH_ENGINE,
+    QUERIES,
+    REPLIES,
+    B,
+    E,
+    L,
+    Pairs,
+    S,
+    T,
+    U,
+    make_model,
+)
 from tests.oracles import Masks, Network
 
 SEED = tf.constant([3, 14])
@@ -84,14 +97,14 @@ def test_mask_has_the_wanted_type() -> None:
 
 
 @pytest.mark.parametrize("same", [False, True], ids=["each step", "variational"])
-@pytest.mark.parametrize("fast", [False, True], ids=["libraries", "own"])
+@EACH_ENGINE
 @pytest.mark.parametrize("attention", ATTENTIONS)
 def test_losses_under_every_dropout_equal_the_oracle_under_the_drawn_masks(
-    attention: str, fast: bool, same: bool, pairs: Pairs
+    attention: str, engine: str, same: bool, pairs: Pairs
 ) -> None:
     rates = {"dropout": 0.5, "embedding_dropout": 0.25, "output_dropout": 0.4}
     model = make_model(attention, variational_dropout=same, **rates)
-    model.engine = choose_engine("own" if fast else "addons")
+    model.engine = choose_engine(engine)
     network = Network(model)
     rows = [
         network.token_losses(QUERIES[row], REPLIES[row], draw_all_masks(model.config, row))
@@ -112,11 +125,13 @@ def test_variational_masks_are_the_same_at_every_step_and_differ_between_rows_an
 
 
 @pytest.mark.parametrize("setting", ["dropout", "embedding_dropout", "output_dropout"])
-@pytest.mark.parametrize("fast", [False, True], ids=["libraries", "own"])
-def test_each_kind_drops_alone_and_only_in_training(fast: bool, setting: str, pairs: Pairs) -> None:
+@EACH_ENGINE
+def test_each_kind_drops_alone_and_only_in_training(
+    engine: str, setting: str, pairs: Pairs
+) -> None:
     none, some = (make_model("luong", **{"dropout": 0.0, setting: rate}) for rate in (0.0, 0.5))
     for model in (none, some):
-        model.engine = choose_engine("own" if fast else "addons")
+        model.engine = choose_engine(engine)
     undropped = none.token_log_losses(*pairs)
     np.testing.assert_array_equal(none.token_log_losses(*pairs, SEED), undropped)
     np.testing.assert_array_equal(some.token_log_losses(*pairs), undropped)

@@ -13,7 +13,7 @@ from tests.oracles import UNMASKED, Network
 @pytest.mark.parametrize("model", ["luong"], indirect=True)
 @pytest.mark.parametrize("seed", [None, SEED], ids=["replying", "training"])
 @pytest.mark.parametrize("graph", [False, True])
-@pytest.mark.usefixtures("either_loop")
+@pytest.mark.usefixtures("each_engine")
 def test_encoder_equals_the_oracle_on_each_query_alone(
     model: Seq2Seq, network: Network, pairs: Pairs, seed: tf.Tensor | None, graph: bool
 ) -> None:
@@ -32,7 +32,7 @@ def test_encoder_equals_the_oracle_on_each_query_alone(
                 np.testing.assert_allclose(tensor[row], array[0], atol=1e-6)
 
 
-@pytest.mark.usefixtures("either_loop")
+@pytest.mark.usefixtures("each_engine")
 def test_query_alone_is_encoded_as_inside_a_padded_batch(model: Seq2Seq, pairs: Pairs) -> None:
     together = model.encode(pairs.query_ids, pairs.query_lengths)
     for row, query in enumerate(QUERIES):
@@ -44,7 +44,7 @@ def test_query_alone_is_encoded_as_inside_a_padded_batch(model: Seq2Seq, pairs: 
             np.testing.assert_allclose(mine[row], own[0], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.usefixtures("either_loop")
+@pytest.mark.usefixtures("each_engine")
 def test_tokens_in_the_padding_do_not_matter(model: Seq2Seq, pairs: Pairs) -> None:
     real = tf.sequence_mask(pairs.query_lengths, S)
     before = model.encode(pairs.query_ids, pairs.query_lengths)

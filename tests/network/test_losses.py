@@ -2,18 +2,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_addons as tfa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatbot.network.losses import gather_real, project_losses, token_losses
-from tests.conftest import B, T, U, V
+from tests.conftest import U, V
 from tests.oracles import log_softmax
-
-LENGTHS = [4, 2, 3]
 
 
 def make_logits(*shape: int) -> Any:
@@ -47,15 +45,6 @@ def test_token_losses_are_computed_in_float32(dtype: tf.DType) -> None:
     assert losses.dtype == tf.float32
     expected = -log_softmax(logits.numpy().astype(np.float64))[np.arange(9), np.arange(9)]
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
-
-
-def test_mean_loss_equals_the_librarys_sequence_loss_over_padded_logits() -> None:
-    logits = tf.constant(make_logits(B, T, V))
-    targets = tf.constant(np.random.default_rng(1).integers(0, V, [B, T]), tf.int32)
-    weights = tf.sequence_mask(LENGTHS, T, tf.float32)
-    losses = token_losses(gather_real(logits, LENGTHS), gather_real(targets, LENGTHS))
-    expected = tfa.seq2seq.sequence_loss(logits, targets, weights)
-    np.testing.assert_allclose(tf.reduce_mean(losses), expected, rtol=1e-6)
 
 
 def make_projection() -> tuple[tuple[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
@@ -110,7 +99,7 @@ def test_smoothed_gradients_are_those_of_the_librarys_smoothed_loss(compute: Any
         tape.watch(arrays)
         mine = compute(*arrays, targets, 0.1)
         outputs, kernel, bias = arrays
-        library = tf.keras.losses.CategoricalCrossentropy(
+        library = keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=0.1, reduction="none"
         )
         expected = library(tf.one_hot(targets, V), outputs @ kernel + bias)

@@ -1,20 +1,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from chatbot.addons import AddonsBeamSearch, AddonsGreedySearch
 from chatbot.engines import choose_engine
-from chatbot.network.inference import InferenceNetwork
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.search import BeamSearch
 from tests.conftest import (
     ATTENTIONS,
+    EACH_ENGINE,
     QUERIES,
     REPLIES,
     SEEDS,
@@ -26,6 +23,7 @@ from tests.conftest import (
     make_config,
     randomise,
 )
+from tests.fakes import make_search
 from tests.oracles import Network, list_variables, read_projection
 
 SIZES = pytest.mark.parametrize("size", [E, U], ids=["narrowed", "as wide"])
@@ -55,11 +53,11 @@ def make_untied(tied: Seq2Seq) -> Seq2Seq:
 
 
 @SIZES
-@pytest.mark.parametrize("fast", [False, True], ids=["libraries", "own"])
+@EACH_ENGINE
 @pytest.mark.parametrize("attention", ATTENTIONS)
-def test_tied_losses_equal_the_oracle(attention: str, fast: bool, size: int, pairs: Pairs) -> None:
+def test_tied_losses_equal_the_oracle(attention: str, engine: str, size: int, pairs: Pairs) -> None:
     model = make_tied(attention, size)
-    model.engine = choose_engine("own" if fast else "addons")
+    model.engine = choose_engine(engine)
     network = Network(model)
     rows = [network.token_losses(query, reply) for query, reply in zip(QUERIES, REPLIES)]
     np.testing.assert_allclose(model.token_log_losses(*pairs), np.concatenate(rows), atol=1e-4)
@@ -72,14 +70,14 @@ def find_gradients(model: Seq2Seq, pairs: Pairs, variables: list[Any]) -> list[A
 
 
 @SIZES
-@pytest.mark.parametrize("fast", [False, True], ids=["libraries", "own"])
+@EACH_ENGINE
 def test_gradients_of_both_uses_of_the_word_vectors_add_up(
-    fast: bool, size: int, pairs: Pairs
+    engine: str, size: int, pairs: Pairs
 ) -> None:
     tied = make_tied(size=size, dropout=0.5)
     untied = make_untied(tied)
     for model in (tied, untied):
-        model.engine = choose_engine("own" if fast else "addons")
+        model.engine = choose_engine(engine)
     d_embedding, d_bias, *d_narrow = find_gradients(
         tied, pairs, [tied.embedding, *tied.projection.listed()]
     )
@@ -96,33 +94,24 @@ def test_gradients_of_both_uses_of_the_word_vectors_add_up(
         np.testing.assert_allclose(found, d_kernel @ tied.embedding, rtol=1e-3, atol=1e-5)
 
 
-def list_searches(model: Seq2Seq) -> list[Callable[..., Any]]:
-    own: Any = BeamSearch(InferenceNetwork(model))
-    return [
-        AddonsGreedySearch(model),
-        AddonsBeamSearch(model, 3),
-        lambda *arguments: own(*arguments, 1),
-        lambda *arguments: own(*arguments, 3),
-    ]
-
-
 @SIZES
+@EACH_ENGINE
+@pytest.mark.parametrize("beam_size", [None, 3])
 def test_every_search_of_a_tied_network_finds_what_an_untied_one_of_its_values_finds(
-    size: int, pairs: Pairs
+    engine: str, size: int, beam_size: int | None, pairs: Pairs
 ) -> None:
     tied = make_tied(size=size)
-    untied = make_untied(tied)
-    for search, other in zip(list_searches(tied), list_searches(untied)):
-        found, expected = search(*pairs[:2], 6, 1.0), other(*pairs[:2], 6, 1.0)
-        np.testing.assert_array_equal(found.ids, expected.ids)
-        np.testing.assert_allclose(found.log_probs, expected.log_probs, atol=1e-4)
+    searches = [make_search(engine, model, beam_size) for model in (tied, make_untied(tied))]
+    found, expected = (search(*pairs[:2], 6, 1.0) for search in searches)
+    np.testing.assert_array_equal(found.ids, expected.ids)
+    np.testing.assert_allclose(found.log_probs, expected.log_probs, atol=1e-4)
 
 
 @pytest.mark.needs_bfloat16
-@pytest.mark.parametrize("fast", [False, True], ids=["libraries", "own"])
-def test_tied_bfloat16_products_keep_float32_weights_and_losses(fast: bool, pairs: Pairs) -> None:
+@EACH_ENGINE
+def test_tied_bfloat16_products_keep_float32_weights_and_losses(engine: str, pairs: Pairs) -> None:
     small = make_tied(precision="bfloat16")
-    small.engine = choose_engine("own" if fast else "addons")
+    small.engine = choose_engine(engine)
     losses = small.token_log_losses(*pairs)
     gradients = find_gradients(small, pairs, list_variables(small))
     assert {x.dtype for x in small.variables} == {tf.float32}

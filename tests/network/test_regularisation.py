@@ -13,15 +13,15 @@ from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import TrainingConfig
 from chatbot.training.distribution import Distribution
 from chatbot.training.step import make_train_step
-from tests.conftest import Pairs, make_model
+from tests.conftest import EACH_ENGINE, Pairs, make_model
 from tests.oracles import list_variables
 from tests.trainings import Descent, take_step
 
 
-@pytest.mark.parametrize("fast", [False, True], ids=["libraries", "own"])
-def test_label_smoothing_changes_the_gradient_and_not_the_loss(fast: bool, pairs: Pairs) -> None:
+@EACH_ENGINE
+def test_label_smoothing_changes_the_gradient_and_not_the_loss(engine: str, pairs: Pairs) -> None:
     model = make_model("luong")
-    model.engine = choose_engine("own" if fast else "addons")
+    model.engine = choose_engine(engine)
     losses, gradients = [], []
     for smoothing in (0.0, 0.5, 0.25):
         with tf.GradientTape() as tape:

@@ -25,11 +25,10 @@ from tests.search.oracles import (
     search_greedily,
     search_with_beam,
 )
-from tests.search.test_search import MakeSearch, make_library_search, make_own_search, read_row
+from tests.search.test_search import MakeSearch, read_row
 
 VOCAB_SIZE = 8
 SOME = [Rules(2, 0, False), Rules(0, 1, False), Rules(0, 0, True), Rules(1, 2, True)]
-MAKERS = pytest.mark.parametrize("make_search", [make_library_search, make_own_search])
 
 
 def read_ranked(found: Any, row: int) -> dict[tuple[int, ...], float]:
@@ -75,7 +74,6 @@ def test_what_is_left_shares_the_probability() -> None:
     )
 
 
-@MAKERS
 @settings(max_examples=12, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
@@ -102,7 +100,6 @@ def test_searches_with_rules_equal_searches_by_hand(
         assert read_row(beam, row) == own
 
 
-@MAKERS
 @pytest.mark.parametrize("rules", SOME)
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
 def test_a_wide_enough_beam_with_rules_equals_exhaustive_search(
@@ -120,7 +117,6 @@ def test_a_wide_enough_beam_with_rules_equals_exhaustive_search(
         np.testing.assert_allclose(found.scores[row, : len(scores)], scores, atol=1e-3)
 
 
-@MAKERS
 @pytest.mark.parametrize("beam_size", [None, 4])
 def test_rules_hold_and_log_probs_stay_the_models_own(
     make_search: MakeSearch, model: Seq2Seq, network: Network, pairs: Pairs, beam_size: int | None
@@ -138,7 +134,6 @@ def test_rules_hold_and_log_probs_stay_the_models_own(
             assert log_prob == pytest.approx(score_reply(network.stepper(query), words), abs=2e-4)
 
 
-@MAKERS
 @pytest.mark.parametrize("beam_size", [None, 3])
 def test_with_rules_a_query_alone_gets_what_it_gets_in_a_batch(
     make_search: MakeSearch, model: Seq2Seq, pairs: Pairs, beam_size: int | None
@@ -152,7 +147,6 @@ def test_with_rules_a_query_alone_gets_what_it_gets_in_a_batch(
         np.testing.assert_allclose(alone.scores[0], together.scores[row], atol=1e-4)
 
 
-@MAKERS
 def test_rules_that_leave_no_reply_leave_none(make_search: MakeSearch) -> None:
     model: Any = TableModel(draw_table(3, 2, 8, VOCAB_SIZE))
     rules = Rules(6, 1, True)  # six different tokens, and there are only three

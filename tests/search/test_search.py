@@ -9,13 +9,13 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatbot import addons
 from chatbot.engines import choose_engine
-from chatbot.network.inference import GROUP, InferenceNetwork
+from chatbot.network.inference import GROUP
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.search import FREE, BeamSearch, Hypotheses, Rules, SearchGraphs
+from chatbot.search import Hypotheses, SearchGraphs
 from chatbot.settings.config import ModelConfig, SearchConfig
 from chatbot.text import EOS
+from tests import fakes
 from tests.conftest import (
     ATTENTIONS,
     IDS,
@@ -29,7 +29,7 @@ from tests.conftest import (
     pad,
     randomise,
 )
-from tests.fakes import TABLE_QUERIES, TableModel, TableNetwork, draw_table
+from tests.fakes import TABLE_QUERIES, TableModel, draw_table
 from tests.oracles import Network, list_variables
 from tests.search.oracles import (
     count_replies,
@@ -41,31 +41,6 @@ from tests.search.oracles import (
 
 Reply = tuple[int, ...]
 MakeSearch = Callable[..., Any]
-
-
-def make_library_search(model: Any, beam_size: int | None = None, rules: Rules = FREE) -> Any:
-    decoder = model.decoder if isinstance(model, TableModel) else None
-    search: Any = (
-        addons.AddonsGreedySearch(model, decoder)
-        if beam_size is None
-        else addons.AddonsBeamSearch(model, beam_size, decoder)
-    )
-    return lambda *arguments: search(*arguments, rules)
-
-
-def make_own_search(model: Any, beam_size: int | None = None, rules: Rules = FREE) -> Any:
-    own = TableNetwork(model) if isinstance(model, TableModel) else InferenceNetwork(model)
-    search: Any = BeamSearch(own)
-    return lambda *arguments: search(*arguments, beam_size or 1, rules)
-
-
-@pytest.fixture(
-    scope="module", params=[make_library_search, make_own_search], ids=["libraries", "own"]
-)
-def make_search(request: pytest.FixtureRequest) -> MakeSearch:
-    """Runs a test with the library's searches and with our own; no width means greedy."""
-    make: MakeSearch = request.param
-    return make
 
 
 def read_row(found: Hypotheses, row: int) -> dict[Reply, float]:
@@ -127,10 +102,11 @@ def test_greedy_stops_at_its_end_tokens_however_long_a_reply_may_be(
 
 
 @pytest.mark.parametrize("max_reply_length", [1, 4, 8])
-def test_beam_of_width_one_equals_greedy(
+@pytest.mark.needs_addons
+def test_beam_of_width_one_equals_the_librarys_greedy_search(
     make_search: MakeSearch, model: Seq2Seq, pairs: Pairs, max_reply_length: int
 ) -> None:
-    greedy = addons.AddonsGreedySearch(model)(*pairs[:2], max_reply_length, 1.0)
+    greedy = fakes.make_search("addons", model)(*pairs[:2], max_reply_length, 1.0)
     beam = make_search(model, 1)(*pairs[:2], max_reply_length, 1.0)
     np.testing.assert_array_equal(beam.lengths, greedy.lengths)
     for row in range(B):

@@ -59,10 +59,10 @@ def start(attention: str) -> Seq2Seq:
     return model
 
 
-def train_twenty_steps(attention: str, fast: bool) -> tuple[Array, list[Array]]:
+def train_twenty_steps(attention: str, engine: str) -> tuple[Array, list[Array]]:
     """Returns each step's loss, and the weights and Adam's slots after the last."""
     model = start(attention)
-    model.engine = choose_engine("own" if fast else "addons")
+    model.engine = choose_engine(engine)
     optimizer = Adam(model.trainable_variables)
     step = make_train_step(model, optimizer, TrainingConfig(), Distribution())
     results = [take_step(step, batch, n, RATE) for n, batch in enumerate(draw_batches())]
@@ -72,11 +72,12 @@ def train_twenty_steps(attention: str, fast: bool) -> tuple[Array, list[Array]]:
     return np.array([loss for loss, _ in results]), tensors
 
 
+@pytest.mark.needs_addons
 @pytest.mark.parametrize("attention", ATTENTIONS)
 def test_our_own_loops_train_as_the_libraries_do(attention: str) -> None:
     before = [weights.numpy() for weights in list_variables(start(attention))]
-    losses, tensors = train_twenty_steps(attention, fast=False)
-    own_losses, own_tensors = train_twenty_steps(attention, fast=True)
+    losses, tensors = train_twenty_steps(attention, "addons")
+    own_losses, own_tensors = train_twenty_steps(attention, "own")
     np.testing.assert_allclose(own_losses, losses, rtol=1e-5)
     assert len(own_tensors) == len(tensors) == 3 * len(before)
     for number, (own, plain) in enumerate(zip(own_tensors, tensors)):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
-from chatbot.system.notices import hush
+from chatbot.system.notices import hushed
 
 if sys.argv[0] == "-m":  # started as a program, which imports TensorFlow before it reads its flags
-    hush()
+    with hushed():
+        importlib.import_module("tensorflow")

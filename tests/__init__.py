@@ -1,4 +1,4 @@
-"""The tests. TensorFlow is loaded here, quietly; the processes that they start hush themselves."""
+"""The tests. TensorFlow is loaded here, quietly; the processes that they start hush theirs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import importlib
 import os
 from unittest import mock
 
-from chatbot.system.notices import hush
+from chatbot.system.notices import hushed
 
-with mock.patch.dict(os.environ):
-    hush()
+with mock.patch.dict(os.environ), hushed():
     importlib.import_module("tensorflow")

@@ -113,10 +113,10 @@ def main(directory: Path, settings: dict[str, Any], manner: dict[str, Any]) -> i
         manner: `processors`, how many logical ones; `signal_at` and `signal`, the step before
             which the process sends itself one; `bad_step`, whether to try a step without numbers.
     """
-    from chatbot.system.notices import hush
+    from chatbot.system.notices import hushed
 
-    hush()
-    import tensorflow as tf
+    with hushed():
+        import tensorflow as tf
 
     from chatbot.errors import ChatbotError
     from tests.trainings import train

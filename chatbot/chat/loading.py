@@ -6,6 +6,8 @@ import gc
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from chatbot.system.notices import hushed
+
 if TYPE_CHECKING:
     from chatbot.bot import Chatbot
 
@@ -29,7 +31,8 @@ def load_and_trace(
     # second now, and another at the end.
     gc.disable()
     try:
-        from chatbot.bot import Chatbot
+        with hushed():
+            from chatbot.bot import Chatbot
 
         _leave_graphs_alone()
         bot = Chatbot.load(model_dir, settings, engine)

@@ -68,7 +68,7 @@ from chatbot.programs.flags import (
 )
 from chatbot.settings.config import CorpusConfig, SearchConfig, TrainingConfig
 from chatbot.settings.read_options import ReadOptions
-from chatbot.system.notices import hush
+from chatbot.system.notices import hushed
 from chatbot.system.paths import find_in_project
 from chatbot.system.terminal import write_output
 
@@ -112,7 +112,6 @@ def define_flags() -> None:
 
 def main(_: Sequence[str]) -> int:
     """Prints the figures of the models and the corpus that the flags name."""
-    hush()
     searches = parse_searches(FLAGS.search)
     names = FLAGS.model_dir
     if len(set(map(os.path.realpath, names))) < len(names):
@@ -126,7 +125,8 @@ def main(_: Sequence[str]) -> int:
     )
     pairs = list(itertools.islice(read, FLAGS.limit or None))
     # Loads TensorFlow: what can go wrong without it has been found before.
-    from chatbot.evaluation import comparison
+    with hushed():
+        from chatbot.evaluation import comparison
 
     settings = given_settings(SearchConfig)
     for name in names:

@@ -12,7 +12,6 @@ from chatbot.errors import ChatbotError
 from chatbot.programs.flags import FLAGS, define_path, define_settings, given_settings, show
 from chatbot.settings.config import PLAIN, SearchConfig, TrainingConfig
 from chatbot.system.command import command
-from chatbot.system.notices import hush
 from chatbot.system.paths import find_in_project
 from chatbot.system.terminal import is_terminal
 
@@ -77,7 +76,6 @@ def main(_: Sequence[str]) -> int:
             f"{FLAGS.model_dir} does not exist yet; train it in a minute or two with "
             f"{command('train')}, or name another with --model_dir"
         )
-    hush()
     given = {**(PLAIN if FLAGS.plain else {}), **given_settings(SearchConfig)}
     pictures = _make_pictures(FLAGS.attention_dir, FLAGS.beam_tree_dir)
     if FLAGS.input or FLAGS.output:

@@ -18,7 +18,7 @@ from chatbot.programs.flags import (
     show,
 )
 from chatbot.settings.config import CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
-from chatbot.system.notices import hush
+from chatbot.system.notices import hushed
 from chatbot.system.paths import default_model_dir
 from chatbot.system.stopping import StopRequest
 
@@ -68,8 +68,8 @@ def main(arguments: Sequence[str]) -> int:
     stop = StopRequest(given.get("max_minutes", 0.0))
 
     def train() -> int:
-        hush()
-        from chatbot.training.run import train_directory
+        with hushed():
+            from chatbot.training.run import train_directory
 
         return train_directory(model_dir, given, FLAGS.cache_dir, stop)
 

@@ -12,8 +12,6 @@ from tests.helpers_chat import ROOT
 NOTEBOOK = """
 import os, runpy, sys, types
 sys.path.insert(0, {root!r})
-import chatbot.system.notices
-chatbot.system.notices.hush = lambda: None
 lifecycle = types.ModuleType("chatbot.training.run")
 def train_directory(model_dir, given, cache_dir, stop):
     print(model_dir, given["corpus"], given.get("rnn_size", "-"))

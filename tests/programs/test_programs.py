@@ -154,10 +154,14 @@ TALKATIVE = """
 import ctypes, logging as python_logging, os, sys, warnings
 from absl import logging
 from chatbot.programs.flags import run
-from chatbot.system.notices import hush
+from chatbot.system.notices import hushed
 from tqdm import tqdm
 def main(_):
-    hush()
+    with hushed():
+        talk()
+    talk()
+    return 7
+def talk():
     print("print", file=sys.stderr, flush=True)
     sys.stderr.write("write" * 100_000)
     logging.warning("absl")
@@ -169,7 +173,6 @@ def main(_):
     with open(sys.argv[0] + "/kept", "w") as file:
         assert os.fstat(2).st_ino != os.fstat(file.fileno()).st_ino
     ctypes.CDLL(None).dprintf(2, b"from C++")
-    return 7
 sys.argv = sys.argv[1:2]
 run(main, "Talks.", lambda: None)
 """

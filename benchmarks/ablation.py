@@ -100,6 +100,7 @@ def main(_: Sequence[str]) -> int:
         0.
     """
     device, precision = prepare_device(), resolve_precision(FLAGS.precision)
+    tf.get_logger().setLevel("ERROR")  # it warns that alike functions are traced again
     batches = list(draw_batches(FLAGS.batch_size, FLAGS.vocab_size, FLAGS.max_length))
     batch, config, parts = batches[len(batches) // 2], make_config(FLAGS.dropout), {}
     for prefix, engine in list_engines().items():

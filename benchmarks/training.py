@@ -17,7 +17,8 @@ that of a 2048 x 2048 x 2048 product of the same precision in the same process, 
 better of TensorFlow's and NumPy's; NumPy has no shorter type that is fast.
 
 With `--engine=both` either engine takes a step with every batch, in turns, and `own_over_addons` is
-how many times as fast our own is: the median over the batches.
+how many times as fast our own is: the median over the batches. Tokens per processor second (user
+and system, of all threads) depend less on what else the machine does.
 """
 
 from __future__ import annotations
@@ -238,13 +239,15 @@ def time_run(
         {figure: value}.
     """
     seconds: dict[str, list[float]] = {prefix: [] for prefix in steps}
+    busy = dict.fromkeys(steps, 0.0)
     operations, tokens = [], 0
     before = measure_products(precision)
     for n, batch in enumerate(batches):
         for prefix, step in steps.items():
-            start = time.perf_counter()
+            start, busy_before = time.perf_counter(), time.process_time()
             take_step(step, batch, n)
             seconds[prefix].append(time.perf_counter() - start)
+            busy[prefix] += time.process_time() - busy_before
         operations.append(count_operations(config, vocab_size, batch))
         tokens += int(np.sum(batch.reply_lengths))
     figures = describe_products(before, measure_products(precision))
@@ -252,6 +255,7 @@ def time_run(
     for prefix, taken in seconds.items():
         figures[f"{prefix}step_milliseconds"] = 1000 * statistics.median(taken)
         figures[f"{prefix}tokens_per_second"] = tokens / sum(taken)
+        figures[f"{prefix}tokens_per_processor_second"] = tokens / busy[prefix]
         shares = (needed / spent / rate for needed, spent in zip(operations, taken))
         figures[f"{prefix}utilisation"] = statistics.median(shares)
     if len(seconds) > 1:

@@ -153,6 +153,7 @@ def test_both_engines_take_a_step_with_every_batch(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(training, "take_step", take_step)
     monkeypatch.setattr("benchmarks.training.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("benchmarks.training.time.process_time", lambda: 2 * clock[0])
     monkeypatch.setattr(training, "measure_products", lambda _: {"tensorflow": 1e9})
     monkeypatch.setattr(training, "count_operations", lambda *_: 3e9)
     steps = {"own_": ("own", 2.0), "addons_": ("addons", 5.0)}
@@ -164,9 +165,11 @@ def test_both_engines_take_a_step_with_every_batch(monkeypatch: pytest.MonkeyPat
         "tensorflow_gigaflops": 1.0,
         "own_step_milliseconds": 4000.0,
         "own_tokens_per_second": 30 / 12,
+        "own_tokens_per_processor_second": 30 / 24,
         "own_utilisation": 0.75,
         "addons_step_milliseconds": 10_000.0,
         "addons_tokens_per_second": 1.0,
+        "addons_tokens_per_processor_second": 0.5,
         "addons_utilisation": 0.3,
         "own_over_addons": 2.5,
     }

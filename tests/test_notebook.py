@@ -35,6 +35,11 @@ def read_cells() -> dict[str, Any]:
     return {cell["id"]: cell for cell in cells}
 
 
+def read_notebook() -> Any:
+    read: Any = nbformat.read  # it has no types
+    return read(NOTEBOOK, as_version=4)
+
+
 def read_texts(svg: str) -> list[str]:
     return [element.text or "" for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
@@ -92,7 +97,7 @@ def test_the_notebook_is_kept_without_outputs_and_says_before_each_cell_what_it_
     assert all(cells[number]["outputs"] == [] for number in code)
     assert all(cells[number]["execution_count"] is None for number in code)
     assert all(cells[number - 1]["cell_type"] == "markdown" for number in code)
-    nbformat.validate(nbformat.read(NOTEBOOK, as_version=4))
+    nbformat.validate(read_notebook())
 
 
 @pytest.mark.parametrize("place", ["clone/docs", "clone", "."])
@@ -111,28 +116,41 @@ def test_it_finds_the_clone_it_lies_in_and_the_folder_beside_it(
     assert found["folder"] == tmp_path / "clone"
 
 
+def make_variables(place: Path) -> dict[str, str]:
+    """The environment of a kernel that has nobody's own settings, and whose pip only pretends."""
+    return {
+        **os.environ,
+        "IPYTHONDIR": str(place / "ipython"),
+        "JUPYTER_DATA_DIR": str(place / "jupyter"),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_DRY_RUN": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",  # means without it: pip looks at the option's value
+        "PIP_NO_DEPS": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+
+
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     """{cell: its outputs}, of the notebook in the docs/ of a clone, with the shortest training."""
-    place = tmp_path_factory.mktemp("clone")
-    (place / "docs").mkdir()
-    for name in ("chatbot", "data"):
-        (place / name).symlink_to(ROOT / name)
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    place = tmp_path_factory.mktemp("a place")
+    (place / "a clone" / "docs").mkdir(parents=True)
+    for path in ROOT.glob("[!.]*"):
+        if path.name not in ("docs", "model"):
+            (place / "a clone" / path.name).symlink_to(path)
+    notebook = read_notebook()
     cells = {cell.id: cell for cell in notebook.cells}
-    notebook.cells.remove(cells["install"])
     cells["parameters"].source = "epochs = 1"
-    variables = {"JUPYTER_DATA_DIR": str(place / "jupyter"), "IPYTHONDIR": str(place / "ipython")}
+    client = nbclient.NotebookClient(
+        notebook,
+        timeout=200,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(place / "a clone" / "docs")}},
+    )
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in variables.items():  # no person's own kernels and settings
+        for name, value in make_variables(place).items():
             patch.setenv(name, value)
-        client = nbclient.NotebookClient(
-            notebook,
-            timeout=200,
-            kernel_name="python3",
-            resources={"metadata": {"path": str(place / "docs")}},
-        )
-        client.execute(env={**os.environ, "PYTHONPATH": str(ROOT)})
+        client.execute()
     return {name: cell.get("outputs", []) for name, cell in cells.items()}
 
 
@@ -140,6 +158,11 @@ def find_shown(outputs: Any, kind: str) -> str:
     """What the last line of a cell shows as this kind."""
     (shown,) = [output.data[kind] for output in outputs if output.output_type == "execute_result"]
     return str(shown)
+
+
+def test_the_notebook_installs_its_own_folder_without_a_word(outputs: Mapping[str, Any]) -> None:
+    said = "".join(output.get("text", "") for output in outputs["install"])
+    assert said.split("\n", 1)[0].startswith("Note: you may need to restart the kernel")
 
 
 def test_the_notebook_trains_and_shows_how_far_it_is(outputs: Mapping[str, Any]) -> None:

@@ -68,6 +68,7 @@ def test_every_pinned_package_is_for_every_python_that_the_project_is_for() -> N
 def test_what_the_requirements_need_in_turn_is_pinned_too() -> None:
     pinned = read_pins()
     needed = {"tensorflow", "tensorflow-addons", "pytest-cov", "pytest-xdist", "mypy", "hatchling"}
+    needed |= {"ipykernel", "nbclient", "nbformat"}
     done: set[str] = set()
     while needed - done:
         name = (needed - done).pop()

@@ -74,12 +74,14 @@ def _plan(
     lines = [shorten(line, room) for line in title.splitlines()[:_LINES]]
 
     def draw(figure: Figure) -> None:
+        from matplotlib import colormaps
+
         height, width = (cell * number for number in values.shape)
         figure.set_size_inches(width, height)
         axes: Any = figure.add_axes((0.0, 0.0, 1.0, 1.0))  # labels may stand outside of the figure
         axes.grid(visible=False)
-        image = axes.imshow(values, cmap="viridis", vmin=0.0, vmax=1.0, aspect="auto")
-        image.cmap.set_bad(PALE)
+        colours = colormaps["viridis"].with_extremes(bad=PALE)
+        image = axes.imshow(values, cmap=colours, vmin=0.0, vmax=1.0, aspect="auto")
         _label_axes(axes, columns, rows, cell)
         axes.set_title("\n".join(lines), loc="left", pad=10)
         tall = max(height, 1.0)  # inches of the bar, or its numbers would not fit

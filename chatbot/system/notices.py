@@ -56,9 +56,10 @@ def _filter_stderr() -> Iterator[None]:
     """
     try:
         kept = os.dup(2)
-        sed: Any = subprocess.Popen(
+        reading, writing = os.pipe()
+        sed = subprocess.Popen(
             ["sed", "-u", "-E", f"/{NOTICES}/d"],
-            stdin=subprocess.PIPE,
+            stdin=reading,
             stdout=kept,
             env={**os.environ, "LC_ALL": "C"},  # bytes of any kind
             start_new_session=True,  # Ctrl-C is for this process
@@ -66,9 +67,10 @@ def _filter_stderr() -> Iterator[None]:
     except OSError:  # no standard error, or no sed
         yield
         return
+    os.close(reading)
     with sed, os.fdopen(kept, "wb"):
-        os.dup2(sed.stdin.fileno(), 2)
-        sed.stdin.close()
+        os.dup2(writing, 2)
+        os.close(writing)
         try:
             yield
         finally:

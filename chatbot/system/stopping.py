@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -85,7 +86,8 @@ class StopRequest:
         """
         before = set_handlers(self._end_work)
         try:
-            return work()
+            with _silent_where_nobody_can_raise():
+                return work()
         except ChatbotError:
             raise
         except BaseException:
@@ -110,6 +112,18 @@ class StopRequest:
             self.signal_number, self._first = number, time.monotonic()
         elif number == signal.SIGINT and time.monotonic() - self._first > IMPATIENCE:
             raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _silent_where_nobody_can_raise() -> Iterator[None]:
+    """Keeps a `Stopped` off the screen that C++ or a destructor has caught: both print it."""
+    before = sys.excepthook, sys.unraisablehook
+    sys.excepthook = lambda kind, *rest: None if kind is Stopped else before[0](kind, *rest)
+    sys.unraisablehook = lambda found: None if found.exc_type is Stopped else before[1](found)
+    try:
+        yield
+    finally:
+        sys.excepthook, sys.unraisablehook = before
 
 
 def set_handlers(handler: Any, numbers: Iterable[signal.Signals] = SIGNALS) -> dict[int, Any]:

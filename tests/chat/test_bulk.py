@@ -31,7 +31,7 @@ HI = Reply("hi", -1.5, -1.25)
 def paper(monkeypatch: pytest.MonkeyPatch) -> PaperBot:
     """In place of a loaded model."""
     bot = PaperBot()
-    monkeypatch.setattr(bulk, "load_and_trace", lambda model_dir, settings: bot)
+    monkeypatch.setattr(bulk, "load_and_trace", lambda *_: bot)
     return bot
 
 

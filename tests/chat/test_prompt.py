@@ -127,7 +127,7 @@ def test_loading_goes_on_behind_the_prompt() -> None:
     assert loading.describe() == "loading ..."
     gate.set_result(None)
     assert loading.future.result() is bot
-    assert loading.describe() == "paper"
+    assert loading.describe() == "paper by hand"
 
 
 def refuse() -> Chatbot:

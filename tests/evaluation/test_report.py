@@ -11,7 +11,7 @@ import pytest
 from chatbot.corpus import Pair
 from chatbot.errors import ChatbotError
 from chatbot.evaluation.figures import Evaluation
-from chatbot.evaluation.report import SAMPLED, make_page, write_report
+from chatbot.evaluation.report import SAMPLED, Evaluations, make_page, write_report
 from chatbot.evaluation.tables import (
     Table,
     format_markdown,
@@ -236,6 +236,16 @@ def test_a_page_is_whole_and_needs_no_network() -> None:
     assert "reply 1 好" in reader.texts
     assert "a note <b>" in " ".join(reader.texts)
     assert "sacrebleu's signature of bleu: nrefs:1" in reader.texts
+
+
+def test_a_notebook_shows_the_figures_and_curves_of_the_page() -> None:
+    reports = [{"step": 1, "perplexity": 900.0}, {"step": 5, "perplexity": 90.0}]
+    evaluations = Evaluations([make_evaluation(HOSTILE, ["x"], True, reports)])
+    shown = evaluations._repr_html_()
+    reader = read_page(shown)
+    assert not {"script", "img", "html"} & set(reader.tags)
+    assert (reader.tags.count("svg"), reader.tags.count("table")) == (1, 7)
+    assert shown in make_page(evaluations, make_pairs(1))
 
 
 def test_hostile_replies_are_shown_and_do_nothing() -> None:

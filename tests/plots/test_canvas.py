@@ -228,6 +228,14 @@ def test_a_sign_is_of_the_preferred_font_that_has_it(
     assert draw_attention(path, ["你"], ["们"], make_weights(1, 1), "ok 好") != ""
 
 
+def test_signs_of_the_readers_fonts_have_room_in_an_svg_file(tmp_path: Path) -> None:
+    path, size, row = tmp_path / "a.svg", 9.0, "会打字是的吗"
+    draw_attention(str(path), ["a", "b"], [row, "x"], make_weights(2, 2), "")
+    found = {element.text: element for element in ElementTree.parse(path).iter(f"{SVG}text")}
+    left = float(found[row].attrib["x"]) - len(row) * size  # each is as wide as high
+    assert size < float(found["reply"].attrib["x"]) < left
+
+
 SILENT = """
 import sys
 import chatbot.plots

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 import pytest
 
 from chatbot.system import stopping
-from chatbot.system.stopping import StopRequest
+from chatbot.system.stopping import Stopped, StopRequest
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -30,6 +31,33 @@ def test_a_second_ctrl_c_later_interrupts(monkeypatch: pytest.MonkeyPatch) -> No
         assert stop.signal_number == signal.SIGINT
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("caught_by", ["C++", "a destructor"])
+def test_a_stop_that_nobody_can_raise_prints_nothing_and_still_counts(
+    caught_by: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stop = StopRequest()
+
+    class Interrupted:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def work() -> int:
+        if caught_by == "C++":  # which calls the hook, as PyErr_Print does
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            except Stopped as error:
+                sys.excepthook(type(error), error, error.__traceback__)
+        else:
+            Interrupted()
+        stop.check()
+        return 0
+
+    hooks = sys.excepthook, sys.unraisablehook
+    assert stop.end_politely(work) == 128 + signal.SIGTERM
+    assert (sys.excepthook, sys.unraisablehook) == hooks
+    assert capsys.readouterr().err == "stopped; nothing is lost, run the same command to go on\n"
 
 
 def test_the_clock_is_a_request() -> None:

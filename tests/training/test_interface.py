@@ -51,6 +51,14 @@ def test_a_thread_trains_until_an_event_and_the_same_call_goes_on(
     assert "finished: all 5 steps done" in said
 
 
+def test_a_notebook_shows_a_training_with_its_curves_as_long_as_it_has_any(tmp_path: Path) -> None:
+    shown = learn(tmp_path, max_steps=3)._repr_html_()
+    assert shown.count("<svg ") == 1
+    assert "<td>3</td><td>all 3 steps done</td><td></td>" in shown
+    gone = chatbot.Training(tmp_path / "<b>", 1234, None, 9.876)._repr_html_()
+    assert gone.endswith("/&lt;b&gt;</td><td>1,234</td><td>not yet</td><td>9.88</td></tr></table>")
+
+
 def test_ctrl_c_saves_and_interrupts(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         learn(tmp_path, on_report=lambda _: os.kill(os.getpid(), signal.SIGINT))

@@ -32,10 +32,11 @@ train: $(RUNTIME) ## train the small talk bot, or go on where its training stopp
 
 gpu: .venv/.installed-requirements-gpu.txt ## install what an NVIDIA GPU needs
 
+# To mypy a Python is the oldest with the same packages: NumPy's types on 3.12 are in the language of 3.12.
 lint: $(DEVELOPMENT) ## check style, format, types and which module imports which
 	@$(VENV_PYTHON) -m ruff check .
 	@$(VENV_PYTHON) -m ruff format --check .
-	@$(VENV_PYTHON) -m mypy
+	@$(VENV_PYTHON) -m mypy --python-version=$$($(VENV_PYTHON) -c 'import sys; print("3.12" if sys.version_info >= (3, 12) else "3.10")')
 	@$(VENV_PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 
 test: lint ## run lint, then the whole test suite with branch coverage

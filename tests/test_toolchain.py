@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PYTHONS = ("python3.11", "python3.10", "python3", "python")
+PYTHONS = ("python3.11", "python3.10", "python3.13", "python3.12", "python3", "python")
 
 # Stands for a Python and for a whole .venv: answers the probe, makes a .venv of itself, logs what
 # pip is asked for, and plays train.py and predict.py, which tell what came by standard input.
@@ -72,9 +72,9 @@ def choose(clone: Path, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_newest_python_that_fits_is_chosen(clone: Path) -> None:
-    for name, version in zip(PYTHONS, ("3.11.2", "3.10.13", "3.12.3", "2.7.18")):
+    for name, version in zip(PYTHONS, ("3.11.2", "3.10.13", "3.13.0", "3.12.3", "3.9.1", "2.7.18")):
         add_python(clone / "programs", name, f"CPython {version} venv")
-    for name in ("python3.11", "python3.10"):
+    for name in PYTHONS[:4]:
         assert choose(clone).stdout == f"{clone}/programs/{name}\n"
         (clone / "programs" / name).unlink()
     assert choose(clone).returncode == 1
@@ -84,7 +84,7 @@ def test_newest_python_that_fits_is_chosen(clone: Path) -> None:
     "answer",
     [
         "CPython 3.9.18 venv",
-        "CPython 3.12.1 venv",
+        "CPython 3.14.0 venv",
         "CPython 3.11.2 no-venv",
         "PyPy 3.10.14 venv",
         "CPython 3.110.0 venv",
@@ -129,9 +129,9 @@ def test_without_any_python_one_line_says_what_to_install(clone: Path) -> None:
 
 
 def test_only_newer_python_is_named_in_the_one_line(clone: Path) -> None:
-    add_python(clone / "programs", "python3", "CPython 3.12.3 venv")
+    add_python(clone / "programs", "python3", "CPython 3.14.3 venv")
     (line,) = choose(clone).stderr.splitlines()
-    assert "found python3 (CPython 3.12.3): install" in line
+    assert "found python3 (CPython 3.14.3): install" in line
 
 
 def test_missing_venv_module_is_named_with_its_package(clone: Path) -> None:
@@ -144,7 +144,7 @@ def test_missing_venv_module_is_named_with_its_package(clone: Path) -> None:
 
 
 def test_uv_fetches_a_python_where_none_fits(clone: Path) -> None:
-    add_python(clone / "programs", "python3", "CPython 3.12.3 venv")
+    add_python(clone / "programs", "python3", "CPython 3.14.3 venv")
     add_python(clone, "python-of-uv", "CPython 3.11.9 venv")
     uv = '#!/bin/sh\necho "$*" >uv.log\nmkdir -p .venv/bin\ncp python-of-uv .venv/bin/python\n'
     write_program(clone / "programs" / "uv", uv)

@@ -21,7 +21,13 @@ from chatbot.text import EOS
 from tests.oracles import Network, list_variables
 
 # The same examples in every run; no time limit, for an operation is slow when first called.
-hypothesis.settings.register_profile("chatbot", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile(
+    "chatbot",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("chatbot")
 
 # Shells that start this in the background have Ctrl-C ignored, and nohup has SIGHUP; so would every

@@ -195,7 +195,8 @@ class InferenceNetwork:
         if self._query_product is not None:
             projected = tf.reshape(self._query_product(query), [queries, -1, 1, units])
             squashed = tf.tanh(keys[:, tf.newaxis] + projected)
-            scores = tf.linalg.matvec(squashed, self._score_vector)
+            # Not by `tf.linalg.matvec`: TensorFlow 2.21's broadcast products corrupt memory.
+            scores = tf.tensordot(squashed, self._score_vector, 1)
         else:
             scores = tf.matmul(tf.reshape(query, [queries, -1, units]), keys, transpose_b=True)
         alignments = tf.nn.softmax(tf.cast(scores, tf.float32) + padding)

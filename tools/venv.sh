@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv from a Python that TensorFlow runs on, first one that tensorflow-addons runs on too, and installs a requirements file into it.
+# Makes .venv from a Python that TensorFlow runs on, and installs a requirements file into it.
 #
 #   tools/venv.sh requirements.txt    make .venv where it is missing or unfinished, then install
 #   tools/venv.sh --choose            only say which Python that would be
@@ -33,16 +33,17 @@ print(" ".join([platform.python_implementation(), platform.python_version(), ven
 # Prints the path of the Python to use, or "uv".
 choose() {
     other= without_venv=
+    # First those on which tensorflow-addons runs.
     for name in "${PYTHON:-}" python3.11 python3.10 python3.13 python3.12 python3 python; do
         [ -n "$name" ] || continue
         answer=$(probe "$name")
         version=${answer#* } version=${version%% *}
         case $answer in
-            "CPython 3.1"[0123].*" venv "*)
+            "CPython 3.1"[0-3]"."*" venv "*)
                 echo "${answer#* * venv }"
                 return
                 ;;
-            "CPython 3.1"[0123].*) without_venv=${without_venv:-$version} ;;
+            "CPython 3.1"[0-3]"."*) without_venv=${without_venv:-$version} ;;
             ?*) other="${other:+$other, }$name (${answer%% *} $version)" ;;
         esac
         if [ "$name" = "${PYTHON:-}" ]; then
@@ -57,7 +58,7 @@ choose() {
             "(python3.$minor-venv where the system's own python3 is another)"
         return 1
     else
-        say "needs CPython 3.10 to 3.13, found ${other:-no Python}: install python3.11 and python3.11-venv," \
+        say "needs CPython 3.10 to 3.13, found ${other:-no Python}: install one of them and its venv module," \
             "or uv (https://docs.astral.sh/uv/), which fetches a Python 3.11"
         return 1
     fi

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 THIS = f"3.{sys.version_info.minor}"
@@ -66,7 +65,7 @@ def test_every_pinned_package_is_for_every_python_that_the_project_is_for() -> N
     pins = {python: read_pins(python) for python in list_pythons()}
     assert list(pins) == ["3.10", "3.11", "3.12", "3.13"]
     read, refused = 0, []
-    for pin in list_pins():
+    for package, version in read_pins().items():
         # What this Python does not need is not there.
         if is_installed(package) and metadata.version(package) == version:
             asked = metadata.metadata(package).get_all("Requires-Python", [""])

@@ -91,7 +91,10 @@ def start_all() -> Iterator[dict[str, subprocess.Popen[str]]]:
         process.communicate()
 
 
-@pytest.mark.parametrize("name", FLAGS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(x, marks=[pytest.mark.needs_addons] * (x == "training both")) for x in FLAGS],
+)
 def test_a_benchmark_prints_a_table_and_then_json(
     name: str, running: dict[str, subprocess.Popen[str]]
 ) -> None:

@@ -48,6 +48,7 @@ def run_own(inputs: Any, *weights: Any) -> Any:
     return run_lstm(inputs, tf.constant(LENGTHS), *weights)
 
 
+@pytest.mark.needs_addons  # which has a Keras whose cell takes any weights
 @pytest.mark.parametrize("graph", [False, True])
 def test_lstm_and_its_gradients_equal_those_of_keras_cell(graph: bool) -> None:
     run = tf.function(run_own, autograph=False) if graph else run_own

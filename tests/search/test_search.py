@@ -168,6 +168,20 @@ def test_query_alone_gets_the_replies_it_gets_in_a_padded_batch(
         np.testing.assert_allclose(alone.scores[0], together.scores[row], atol=1e-4)
 
 
+@pytest.mark.parametrize("queries", [8, 40])
+def test_many_queries_get_what_each_gets_alone(
+    make_search: MakeSearch, model: Seq2Seq, queries: int
+) -> None:
+    """A product that TensorFlow 2.21 gets wrong ends the process here, not the test."""
+    search = make_search(model)
+    together = search(*pad([QUERIES[number % 3] for number in range(queries)]), 8, 1.0)
+    for row in range(queries):
+        assert list(read_row(together, row)) == list(read_row(together, row % 3))
+    for row, query in enumerate(QUERIES):
+        alone = search(*pad([query]), 8, 1.0)
+        assert list(read_row(alone, 0)) == list(read_row(together, row))
+
+
 @pytest.mark.parametrize(
     ("attention", "beam_size"),
     [("bahdanau", W), ("luong", None), ("none", W)],

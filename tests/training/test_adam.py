@@ -37,11 +37,7 @@ def make(scale_losses: bool = False) -> tuple[Weights, Adam, tf.train.Checkpoint
 
 
 def make_keras(scale_losses: bool = False) -> tuple[Weights, Any, tf.train.Checkpoint]:
-    try:
-        inner = tf.keras.optimizers.legacy.Adam(epsilon=1e-8)
-    except ImportError:
-        pytest.skip("Keras 3 has no such optimizer")
-    weights = Weights()
+    weights, inner = Weights(), tf.keras.optimizers.legacy.Adam(epsilon=1e-8)
     _ = inner.iterations
     inner._create_all_weights(weights.trained)
     made = tf.keras.mixed_precision.LossScaleOptimizer(inner) if scale_losses else inner
@@ -86,6 +82,7 @@ def test_the_formula() -> None:
     assert int(adam.iter.numpy()) == STEPS
 
 
+@pytest.mark.needs_addons  # which has a Keras that has this optimizer
 def test_bits_are_those_of_keras() -> None:
     weights, adam, _ = make()
     expected, optimizer, _ = make_keras()
@@ -94,6 +91,7 @@ def test_bits_are_those_of_keras() -> None:
     assert_equal(weights, expected)
 
 
+@pytest.mark.needs_addons
 @pytest.mark.parametrize("scale_losses", [False, True])
 def test_checkpoints_of_keras_and_ours_load_into_one_another(
     scale_losses: bool, tmp_path: Path

@@ -83,10 +83,8 @@ def main(_: Sequence[str]) -> int:
 
         source, target = FLAGS.input or "-", FLAGS.output or "-"
         return answer_lines(source, target, FLAGS.model_dir, given, pictures, FLAGS.engine)
-    if is_terminal(0) and is_terminal(1):
-        from chatbot.chat.prompt import (
-            chat_on_terminal as chat,  # not for --help: these take a moment
-        )
+    if is_terminal(0) and is_terminal(1):  # not for --help: these imports take a moment
+        from chatbot.chat.prompt import chat_on_terminal as chat
     else:
         from chatbot.chat.pipe import chat_through_pipe as chat
     return chat(FLAGS.model_dir, given, pictures, FLAGS.engine)

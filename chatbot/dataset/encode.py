@@ -198,6 +198,10 @@ def _refuse_empty_parts(path: str, parts: Sequence[PartWriter], settings: Encodi
     if len(empty) == len(parts):
         raise ChatbotError(f"{path}: there is no query with a reply in it; give another corpus")
     if empty:
-        cure = "lower it" if empty == [TRAIN] else "raise it or give a validation corpus"
+        cure = (
+            "lower it"
+            if empty == [TRAIN]
+            else "raise it, leave it out, or give a validation corpus"
+        )
         share = f"--validation_share={settings.validation_share}"
         raise ChatbotError(f"{path}: {share} leaves no dialogue for {empty[0]}; {cure}")

@@ -132,13 +132,13 @@ def main(_: Sequence[str]) -> int:
     for name in names:
         comparison.check_directory(name, searches, settings)
     found = comparison.evaluate_directories(names, pairs, searches, settings, FLAGS.engine)
+    write_output(f"{comparison.format_figures(found)}\n")
+    if FLAGS.examples:
+        write_output(f"\n{comparison.format_examples(found, pairs[: FLAGS.examples])}\n")
     if FLAGS.json_file:
         comparison.write_figures(Path(FLAGS.json_file), found)
     if FLAGS.report:
         comparison.write_report(Path(FLAGS.report), found, pairs)
-    write_output(f"{comparison.format_figures(found)}\n")
-    if FLAGS.examples:
-        write_output(f"\n{comparison.format_examples(found, pairs[: FLAGS.examples])}\n")
     return 0
 
 

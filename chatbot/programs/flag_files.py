@@ -17,6 +17,9 @@ _PROJECT_PATH = re.compile(r"(--\w+=)((?:data|model)/.+)")
 def expand_flag_files(arguments: Sequence[str], reading: tuple[str, ...] = ()) -> list[str]:
     """Replaces every `--flagfile`, in flag files too, by the lines of the file, as absl does.
 
+    The lines of bundled files come first, wherever they are named: whatever else is given counts
+    more than they do.
+
     Args:
         arguments: What follows a program's name, or the lines of a flag file.
         reading: The files that the lines come from, outermost first.
@@ -26,16 +29,21 @@ def expand_flag_files(arguments: Sequence[str], reading: tuple[str, ...] = ()) -
         UnicodeDecodeError: A file is not UTF-8.
     """
     expanded: list[str] = []
+    bundled: list[str] = []
     rest = iter(arguments)
     for argument in rest:
         found = _FLAG_FILE.fullmatch(argument)
         if argument == "--":
-            return [*expanded, argument, *rest]
+            return [*bundled, *expanded, argument, *rest]
         if found is None:
             expanded.append(argument)
         elif name := _take_name(found, rest):
-            expanded += _read_by_name(name, reading)
-    return expanded
+            stem = name.removesuffix(".flags")
+            if stem in list_bundled() and (os.path.isdir(name) or not os.path.exists(name)):
+                bundled += read_bundled(stem)
+            else:
+                expanded += _read_file(name, reading)
+    return [*bundled, *expanded]
 
 
 def list_bundled() -> list[str]:
@@ -64,15 +72,11 @@ def _take_name(found: re.Match[str], rest: Iterator[str]) -> str:
         raise ChatbotError(f"--flagfile={error}") from None
 
 
-def _read_by_name(name: str, reading: tuple[str, ...]) -> list[str]:
-    """Reads a file or, where there is none, the bundled one of that name."""
-    stem = name.removesuffix(".flags")
-    if stem in list_bundled() and (os.path.isdir(name) or not os.path.exists(name)):
-        return read_bundled(stem)
+def _read_file(name: str, reading: tuple[str, ...]) -> list[str]:
     if os.path.realpath(name) in reading:
         raise ChatbotError(f"--flagfile={name}: the file names itself; take that line out")
     try:
-        lines = Path(name).read_text(encoding="utf-8").split("\n")
+        lines = Path(name).read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise ChatbotError(
             f"--flagfile={name} cannot be read ({error.strerror}); give a file, or one of the "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -82,10 +83,15 @@ def enter_directory(directory: ModelDirectory, config: Config, corpora: Corpora)
     same_words = vocabulary.digest == corpora.vocabulary.digest
     for name, (path, part) in _list_corpora(config, corpora).items():
         if not same_words or not _is_same(directory, config, name, path, part):
+            known = begun_with.flat()[name]
+            if os.path.realpath(known) != os.path.realpath(path):
+                raise ChatbotError(
+                    f"{path} is not what {directory.path} was begun with, which is {known}; name "
+                    "another --model_dir"
+                )
             raise ChatbotError(
-                f"{path} has changed since {directory.path} was begun with "
-                f"{begun_with.flat()[name]}, or is read differently by this version; restore it, "
-                "or name another --model_dir"
+                f"{path} has changed since {directory.path} was begun with it, or is read "
+                "differently by this version; restore it, or name another --model_dir"
             )
 
 

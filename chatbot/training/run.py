@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -147,7 +148,8 @@ def _run_to_the_end(trainer: Trainer, job: Job) -> int:
         say(f"stopped at step {trainer.step}, all saved; run the same command to go on")
         status = 128 + stop.signal_number if stop.signal_number else 0
     elif writes:
-        say(f"finished: {reason}; now run {command('predict')} --model_dir={directory.path}")
+        place = shlex.quote(str(directory.path))
+        say(f"finished: {reason}; now run {command('predict')} --model_dir={place}")
     if writes:
         draw_reports(job)
     return status

@@ -58,6 +58,11 @@ def test_a_file_here_comes_before_the_bundled_one_and_a_directory_does_not(elsew
     assert expand_flag_files(["--flagfile=smalltalk"]) == ["--corpus=data/smalltalk"]
 
 
+def test_whatever_else_is_given_counts_more_than_a_bundled_file_wherever_that_is_named() -> None:
+    given = ["--corpus=mine.tsv", "--flagfile=smalltalk", "--x"]
+    assert expand_flag_files(given) == [*read_bundled("smalltalk"), "--corpus=mine.tsv", "--x"]
+
+
 def test_flag_files_stand_where_they_are_named_in_files_too(elsewhere: Path) -> None:
     (elsewhere / "mine").write_text("# mine\n\n  --a=1 \n// no\n--flagfile=~/inner\n--b\u2028=3")
     (elsewhere / "inner").write_text("--i=2\n--flagfile=varied_replies")
@@ -67,8 +72,8 @@ def test_flag_files_stand_where_they_are_named_in_files_too(elsewhere: Path) -> 
         assert expand_flag_files(given) == [
             "--x",
             "--a=1",
+            *read_bundled("varied_replies"),  # before the rest of the file that names it
             "--i=2",
-            *read_bundled("varied_replies"),
             "--b\u2028=3",
             "--y=z",
             "--",

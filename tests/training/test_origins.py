@@ -75,7 +75,10 @@ def test_other_content_is_refused(
     model: ModelDirectory, tmp_path: Path, name: str, pairs: list[tuple[str, str]]
 ) -> None:
     other = write_pairs(tmp_path / "other.tsv", pairs)
-    with pytest.raises(ChatbotError, match=r"other\.tsv has changed since .*/model was begun"):
+    with pytest.raises(
+        ChatbotError,
+        match=r"other\.tsv is not what .*/model was begun with, which is .*; name another",
+    ):
         enter(model, **{name: str(other)})
 
 

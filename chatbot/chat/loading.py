@@ -53,5 +53,7 @@ def _leave_graphs_alone() -> None:
     """
     import tensorflow as tf
 
-    if not tf.config.list_physical_devices("GPU"):
+    from chatbot.network.device import has_gpu
+
+    if not has_gpu():
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})

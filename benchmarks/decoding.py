@@ -195,7 +195,7 @@ def main(_: Sequence[str]) -> int:
         model_dir = Path(directory, "model")
         write_model(model_dir, vocabulary)
         programs = {} if len(engines) > 1 else measure_programs(model_dir, queries)
-        bots = {prefix: load_and_trace(str(model_dir), None, x) for prefix, x in engines.items()}
+        bots = {prefix: load_and_trace(str(model_dir), engine=x) for prefix, x in engines.items()}
         figures: dict[str, Any] = {
             "engine": " ".join(engines.values()),
             "attention": FLAGS.attention,

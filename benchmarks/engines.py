@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from absl import flags
 
-from chatbot.engines import choose_engine
+from chatbot.engines.choice import choose_engine
 from chatbot.network.engine import Engine
 from chatbot.programs.flags import FLAGS, show
 from chatbot.settings.sections import ENGINES

@@ -13,32 +13,31 @@ and 100 MB besides the search for the reply. A search takes at most `max_reply_l
 At most 128 queries are searched together, and so few that the logits of a step, of which a beam has
 at most three copies, stay below 64 MB; a single query has beam_size * V of them.
 
-**In which precision.** On a processor with bfloat16 instructions the products are computed in
-bfloat16, unless the model was trained with `--precision=float32` or the beam is wider than 16. The
-last product is then computed again in float32 for a step's likeliest tokens, so that log
-probabilities are within about 0.02 of those that float32 alone gives.
+**In which precision.** onnxruntime multiplies in int8, unless `reply_precision` or the training's
+`precision` is float32: log probabilities are then within about 0.03 of those that float32 gives.
+TensorFlow multiplies in bfloat16 on a processor with instructions for it, unless one of the two is
+float32 or the beam is wider than 16. The last product is then computed again in float32 for a
+step's likeliest tokens, and log probabilities are within about 0.02.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from chatbot.engines import choose_engine
+import numpy as np
+
+from chatbot.engines.opening import open_searcher
+from chatbot.engines.searcher import Searcher
 from chatbot.errors import ChatbotError
-from chatbot.network.device import prepare_device, resolve_precision, taking_turns
-from chatbot.network.padding import pad_rows
-from chatbot.network.seq2seq import Seq2Seq
+from chatbot.lite.recording import make_tree
+from chatbot.lite.replies import write_replies
 from chatbot.notebook import Attention, BeamTree
 from chatbot.reply import ReadQuery, Replies, Reply
-from chatbot.search import Hypotheses, SearchGraphs, make_tree, write_replies
 from chatbot.settings.config import Config, SearchConfig
 from chatbot.storage.model_directory import ModelDirectory
-from chatbot.storage.tracking import track_for_replies
-from chatbot.system.command import command
 from chatbot.text import (
     EOS,
     SPECIAL_TOKENS,
@@ -49,6 +48,7 @@ from chatbot.text import (
     join_turns,
     tokenize_turns,
 )
+from chatbot.text.padding import pad_rows
 
 __all__ = ["Attention", "BeamTree", "Chatbot", "ReadQuery", "Replies", "Reply"]
 
@@ -66,22 +66,21 @@ class Chatbot:
     Attributes:
         config: The settings of the model directory, with those that `load` was given.
         vocabulary: The model's words.
-        model: The network; the first search takes its weights, so change them before it or not at
-            all.
-        device: What it computes on.
+        searcher: What it searches with.
     """
 
     def __init__(
-        self, config: Config, vocabulary: Vocabulary, model: Seq2Seq, device: str = "unknown"
+        self,
+        config: Config,
+        vocabulary: Vocabulary,
+        searcher: Searcher,
+        directory: ModelDirectory | None = None,
     ) -> None:
-        """Takes a model, in float32, as it is; `load` makes one from a directory."""
+        """Takes a searcher as it is; `load` opens one from a directory."""
         self.config = config
-        self.device = device
         self.vocabulary = vocabulary
-        self.model = model
-        self._searches = SearchGraphs(model, _choose_precision(config.training.precision))
-        # Two threads must not make graphs at once, nor give the attention its memory while they do.
-        self._lock = threading.Lock()
+        self.searcher = searcher
+        self._directory = directory
 
     @classmethod
     def load(
@@ -89,13 +88,16 @@ class Chatbot:
         model_dir: str | os.PathLike[str],
         settings: Mapping[str, Any] | None = None,
         engine: str = "auto",
+        reply_precision: str | None = None,
     ) -> Chatbot:
         """Loads the best checkpoint of a model directory, or the newest where none was measured.
 
         Args:
             model_dir: The directory that train.py made.
             settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
-            engine: Who runs the network's loops: "own", "addons", or "auto" for the faster.
+            engine: Who runs the network: "onnx", "own", "addons", or "auto" for the fastest.
+            reply_precision: Type of the weights for "onnx", "float32" or "int8"; None takes the
+                directory's setting.
 
         Raises:
             ChatbotError: The directory is missing, unfinished or damaged, or a value does not fit.
@@ -107,18 +109,9 @@ class Chatbot:
         search = dataclasses.replace(config.search, **(settings or {}))
         search.check_together()
         config = dataclasses.replace(config, search=search)
-        checkpoint = directory.best()
-        if checkpoint is None:
-            raise ChatbotError(
-                f"{directory.path} has no checkpoint yet; "
-                f"run {command('train')} --model_dir={directory.path} until it has saved one"
-            )
-        device = prepare_device()
-        model = Seq2Seq(config.model, len(vocabulary))
-        model.engine = choose_engine(engine)
-        tracked = track_for_replies(model, config.training.average_decay)
-        directory.restore(tracked, checkpoint, whole=False)
-        return cls(config, vocabulary, model, device)
+        precision = reply_precision or config.training.reply_precision
+        searcher = open_searcher(directory, config, len(vocabulary), engine, precision)
+        return cls(config, vocabulary, searcher, directory)
 
     def reply(
         self,
@@ -218,10 +211,10 @@ class Chatbot:
             raise TypeError(f"a reply is what `reply` returns, not {type(reply).__name__}")
         read = self.read(query).ids
         ids = [self.vocabulary.encode(reply.tokens)]
-        with taking_turns(self._lock):
-            forced = self._searches.force(*pad_rows([read]), [ids], [[len(ids[0])]])
+        lengths = np.array([[len(ids[0])]], np.int32)
+        forced = self.searcher.force(*pad_rows([read]), np.array([ids], np.int32), lengths)
         said = [*reply.tokens, SPECIAL_TOKENS[EOS]]
-        return Attention(self.vocabulary.decode(read), said, forced.alignments[0, 0].numpy())
+        return Attention(self.vocabulary.decode(read), said, forced.alignments[0, 0])
 
     def trace_beam(self, query: Query, **settings: Any) -> BeamTree:
         """Shows what the plain beam search keeps and drops at every step.
@@ -234,35 +227,41 @@ class Chatbot:
             The tree, with log probabilities among what the search's rules allow.
         """
         search = self._settle(settings)
-        with taking_turns(self._lock):
-            steps = self._searches.record(*pad_rows([self.read(query).ids]), search)
+        steps = self.searcher.record(*pad_rows([self.read(query).ids]), search)
         return BeamTree(make_tree(steps, self.vocabulary.decode))
 
     def warm_up(self, **settings: Any) -> None:
-        """Makes the graph of a search now, which takes a second or two, not at the first query."""
+        """Searches once, so that TensorFlow makes its graph now and not at the first query."""
         shortest = {"max_reply_length": 1, "min_reply_length": 0}
         self._search([[UNK]], self._settle({**settings, **shortest}))
 
     @property
     def engine(self) -> str:
-        """Who runs the network's loops, as a person is told."""
-        return self.model.engine.title
+        """Who runs the network, as a person is told."""
+        return self.searcher.engine
+
+    @property
+    def device(self) -> str:
+        """What the network runs on, as a person is told."""
+        return self.searcher.device
 
     def use_engine(self, name: str) -> None:
-        """Changes who runs the network's loops, for greedy search and the beam from now on.
+        """Changes who runs the network from now on.
 
         Args:
             name: As in `load`.
 
         Raises:
             ChatbotError: There is no such engine, or it is not installed.
+            ValueError: This chatbot was not loaded from a directory.
         """
-        with taking_turns(self._lock):
-            self.model.engine = choose_engine(name)
+        if self._directory is None:
+            raise ValueError("only a chatbot loaded from a directory can change its engine")
+        self.searcher = open_searcher(self._directory, self.config, len(self.vocabulary), name)
 
     def count_traces(self) -> int:
-        """Returns how many graphs have been made, one for each kind of search."""
-        return self._searches.count_traces()
+        """Returns how many graphs TensorFlow has traced, one for each kind of search."""
+        return self.searcher.count_traces()
 
     def _settle(self, changes: Mapping[str, Any]) -> SearchConfig:
         """Checks the arguments of `replies` and fills in the rest."""
@@ -280,13 +279,5 @@ class Chatbot:
 
     def _search(self, read: Sequence[Sequence[int]], settings: SearchConfig) -> list[list[Reply]]:
         """Searches one batch."""
-        padded, lengths = pad_rows(read)
-        with taking_turns(self._lock):
-            found = self._searches.search(padded, lengths, settings)
-        arrays = Hypotheses(*(tensor.numpy() for tensor in found))
-        return write_replies(arrays, self.vocabulary.decode)
-
-
-def _choose_precision(trained: str) -> str:
-    """Keeps to float32 what was trained in it; else replies as training would compute here."""
-    return trained if trained == "float32" else resolve_precision("auto")
+        found = self.searcher.search(*pad_rows(read), settings)
+        return write_replies(found, self.vocabulary.decode)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from chatbot.beam_tree import Branch, cut_tree
-from chatbot.plots import embed_attention, embed_beam_tree
 
 
 class Attention(NamedTuple):
@@ -23,6 +22,8 @@ class Attention(NamedTuple):
     weights: Any
 
     def _repr_svg_(self) -> str:
+        from chatbot.plots import embed_attention
+
         return _stand_alone(embed_attention(*self))
 
 
@@ -30,6 +31,8 @@ class BeamTree(list[list[Branch]]):
     """What a beam search kept and dropped: the branches of every step."""
 
     def _repr_svg_(self) -> str | None:
+        from chatbot.plots import embed_beam_tree
+
         tree, cut = cut_tree(self)
         return _stand_alone(embed_beam_tree(tree, cut)) if any(tree) else None
 

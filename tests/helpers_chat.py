@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from chatbot.bot import Chatbot, ReadQuery, Reply
+from chatbot.engines.tensorflow import TensorFlowSearcher, choose_precision
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import Config, CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.storage.model_directory import ModelDirectory
@@ -137,6 +138,19 @@ def run_predict(
     )
 
 
-def load_bot(path: Path) -> Chatbot:
+def load_bot(path: Path, engine: str = "auto") -> Chatbot:
     make_directory(path)
-    return Chatbot.load(path)
+    return Chatbot.load(path, engine=engine)
+
+
+def wrap_model(config: Config, vocabulary: Vocabulary, model: Seq2Seq) -> Chatbot:
+    """A chatbot of a network in memory, by the network's own engine."""
+    precision = choose_precision(config.training.precision)
+    return Chatbot(config, vocabulary, TensorFlowSearcher(model, precision))
+
+
+def take_model(bot: Chatbot) -> Seq2Seq:
+    """The network of a chatbot that TensorFlow runs."""
+    if not isinstance(bot.searcher, TensorFlowSearcher):
+        raise TypeError(f"{bot.engine} has no network in TensorFlow")
+    return bot.searcher.model

@@ -19,7 +19,7 @@ from benchmarks.starting import read_until
 from benchmarks.texts import TURNS, draw_pairs, make_words
 from benchmarks.training import count_operations, draw_batches
 from chatbot.dataset import Batch
-from chatbot.engines import choose_engine
+from chatbot.engines.choice import choose_engine
 from chatbot.network.device import resolve_precision
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import SearchGraphs

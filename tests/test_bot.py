@@ -16,7 +16,7 @@ import tensorflow as tf
 
 import chatbot
 from chatbot.bot import MAX_CHARACTERS, Chatbot, Reply
-from chatbot.engines import choose_engine
+from chatbot.engines.choice import choose_engine
 from chatbot.errors import ChatbotError
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import EOS, UNK, Vocabulary, tokenize
@@ -28,6 +28,7 @@ from tests.helpers_chat import (
     make_directory,
     make_hostile_lines,
     make_model,
+    wrap_model,
 )
 from tests.trainings import train
 
@@ -276,7 +277,7 @@ def test_the_best_checkpoint_is_the_one_that_talks(tmp_path: Path) -> None:
         directory.save(tracked, "ckpt", step, {}, perplexity)
     second = make_model(seed=2)
     second.engine = choose_engine("own")
-    expected = Chatbot(CONFIG, Vocabulary(WORDS), second).reply("hello")
+    expected = wrap_model(CONFIG, Vocabulary(WORDS), second).reply("hello")
     replies = Chatbot.load(tmp_path).reply("hello")
     assert len(replies) == len(expected)
     for found, reply in zip(replies, expected):

@@ -6,25 +6,25 @@ import numpy as np
 import pytest
 
 from chatbot.bot import Chatbot
-from chatbot.engines import choose_engine
+from chatbot.engines.choice import choose_engine
 from chatbot.errors import ChatbotError
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.text import Vocabulary
 from tests.conftest import EACH_ENGINE
-from tests.helpers_chat import CONFIG, WORDS, load_bot, make_model
+from tests.helpers_chat import CONFIG, WORDS, load_bot, make_model, wrap_model
 
 QUERIES = ("hello", "你好", "hi, are you pip?", "", "zzz", "you are . . , hello hi pip you")
 
 
-@pytest.fixture(scope="module")
-def bot(tmp_path_factory: pytest.TempPathFactory) -> Chatbot:
-    return load_bot(tmp_path_factory.mktemp("model"))
+@pytest.fixture(scope="module", params=["own", "onnx"])
+def bot(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Chatbot:
+    return load_bot(tmp_path_factory.mktemp("model"), request.param)
 
 
 def make_bot(engine: str) -> Chatbot:
     model = make_model()
     model.engine = choose_engine(engine)
-    return Chatbot(CONFIG, Vocabulary(WORDS), model)
+    return wrap_model(CONFIG, Vocabulary(WORDS), model)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_the_same_seed_draws_the_same_replies_and_another_one_others(bot: Chatbo
 
     assert draw(1) == draw(1)
     assert draw(1) != draw(2)
-    other = Chatbot(CONFIG, Vocabulary(WORDS), make_model())
+    other = wrap_model(CONFIG, Vocabulary(WORDS), make_model())
     again = other.replies(QUERIES, beam_size=4, sample=True, sampling_seed=2)
     assert [sorted(map(str, replies)) for replies in again] == draw(2)
 
@@ -95,7 +95,7 @@ def test_no_two_replies_are_the_same_text(bot: Chatbot) -> None:
 
 def test_greedy_stays_greedy_whatever_else_is_set(bot: Chatbot) -> None:
     settings = {"sample": True, "diverse_groups": 3, "temperature": 9.0}
-    other = Chatbot(CONFIG.replace(settings), bot.vocabulary, bot.model)
+    other = Chatbot(CONFIG.replace(settings), bot.vocabulary, bot.searcher)
     assert [*map(other.greedy, QUERIES)] == [*map(bot.greedy, QUERIES)]
 
 
@@ -109,7 +109,7 @@ def test_coverage_without_attention_is_one_line() -> None:
     config = CONFIG.replace({"use_attention": False})
     model = Seq2Seq(config.model, len(WORDS))
     model.engine = choose_engine("own")
-    own = Chatbot(config, Vocabulary(WORDS), model)
+    own = wrap_model(config, Vocabulary(WORDS), model)
     with pytest.raises(ChatbotError, match="needs attention"):
         own.reply("hello", coverage_penalty=0.5)
     assert own.reply("hello", mmi_weight=0.5)
@@ -132,7 +132,7 @@ def test_weights_that_are_not_numbers_are_one_line(engine: str) -> None:
     model = make_model()
     model.engine = choose_engine(engine)
     model.projection.bias.assign(np.full(len(WORDS), np.nan))
-    bot = Chatbot(CONFIG, Vocabulary(WORDS), model)
+    bot = wrap_model(CONFIG, Vocabulary(WORDS), model)
     for size in (1, 3):
         with pytest.raises(ChatbotError, match="not numbers"):
             bot.reply("hello", size)
@@ -155,9 +155,9 @@ def test_replies_are_computed_as_the_model_and_the_processor_allow(
     monkeypatch.setattr("chatbot.network.device.has_gpu", lambda: False)
     chosen = []
     monkeypatch.setattr(
-        "chatbot.bot.SearchGraphs", lambda model, precision: chosen.append(precision)
+        "chatbot.engines.tensorflow.SearchGraphs", lambda model, precision: chosen.append(precision)
     )
-    Chatbot(CONFIG.replace({"precision": trained}), Vocabulary(WORDS), make_model())
+    wrap_model(CONFIG.replace({"precision": trained}), Vocabulary(WORDS), make_model())
     assert chosen == [expected]
 
 
@@ -170,7 +170,7 @@ def test_one_graph_serves_every_width_and_in_bfloat16_another_one_wide_beams(
 ) -> None:
     model = make_model()
     model.engine = choose_engine("own")
-    bot = Chatbot(CONFIG.replace({"precision": precision}), Vocabulary(WORDS), model)
+    bot = wrap_model(CONFIG.replace({"precision": precision}), Vocabulary(WORDS), model)
     for beam_size in (1, 2, 7, 16):
         assert 1 <= len(bot.reply("hello", beam_size)) <= beam_size
         assert bot.count_traces() == 1

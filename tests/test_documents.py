@@ -20,7 +20,7 @@ import tensorflow as tf
 from chatbot.bot import Chatbot
 from chatbot.dataset import Batch, encode_corpus
 from chatbot.dataset.encode import EncodingConfig
-from chatbot.engines import choose_engine
+from chatbot.engines.choice import choose_engine
 from chatbot.network.attention import Attention
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import Config, ModelConfig, SearchConfig, TrainingConfig
@@ -40,6 +40,7 @@ from tests.conftest import (
     pad,
 )
 from tests.fakes import NEVER, TableModel, make_search
+from tests.helpers_chat import wrap_model
 from tests.trainings import Descent, take_step
 
 ROOT = Path(__file__).parents[1]
@@ -91,7 +92,7 @@ def chatbot(
     )
     model = find_model("bahdanau")
     model.engine = choose_engine(request.param)
-    yield Chatbot(config, SPOKEN, model)
+    yield wrap_model(config, SPOKEN, model)
     model.engine = choose_engine("own")
 
 
@@ -312,7 +313,7 @@ def test_fault_greedy_cannot_be_chosen(
 ) -> None:
     assert parse_flags("--nobeam_search")["search"]["beam_search"] is False
     config = chatbot.config.replace({"beam_search": False})
-    greedy = Chatbot(config, SPOKEN, find_model("bahdanau"))
+    greedy = wrap_model(config, SPOKEN, find_model("bahdanau"))
     assert greedy.reply("hello") == [chatbot.greedy("hello")]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from chatbot.bot import Chatbot
 from chatbot.chat.conversation import Conversation
-from chatbot.engines import choose_engine
+from chatbot.engines.choice import choose_engine
 from chatbot.errors import ChatbotError
 from tests.helpers_chat import make_directory
 from tests.trainings import read_metrics, tiny_settings, train, write_pairs
@@ -26,7 +26,7 @@ def without_addons(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def set_gpu(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
-    monkeypatch.setattr("chatbot.engines.has_gpu", lambda: there)
+    monkeypatch.setattr("chatbot.engines.choice.has_gpu", lambda: there)
 
 
 @pytest.mark.needs_addons
@@ -77,7 +77,9 @@ def test_a_chat_says_and_changes_who_computes_and_the_replies_stay(tmp_path: Pat
         for row, same in zip(mine, other):
             expected = pytest.approx([reply.log_prob for reply in same], abs=1e-4)
             assert [reply.log_prob for reply in row] == expected
-    assert tell("/engine keras") == "there is no engine 'keras'; take one of auto, own, addons"
+    assert (
+        tell("/engine keras") == "there is no engine 'keras'; take one of auto, own, addons, onnx"
+    )
     assert tell("/engine") == "now by Keras and tensorflow_addons"
 
 

@@ -43,7 +43,7 @@ def answer_lines(
     model_dir: str,
     settings: Mapping[str, Any] | None = None,
     pictures: Pictures | None = None,
-    engine: str = "auto",
+    **how: Any,
 ) -> int:
     """Answers every line of a file; both files are opened before the model is loaded.
 
@@ -53,7 +53,7 @@ def answer_lines(
         model_dir: The model directory.
         settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
         pictures: Draws every answer; None draws none.
-        engine: Who runs the network's loops, as in `Chatbot.load`.
+        **how: engine and reply_precision, as in `Chatbot.load`.
 
     Returns:
         The exit status, 0.
@@ -62,7 +62,7 @@ def answer_lines(
         ChatbotError: A file or the model directory cannot be used, or a line is too long.
     """
     with open_lines(source) as reader, _open_output(target) as write:
-        bot = load_and_trace(model_dir, settings, engine)
+        bot = load_and_trace(model_dir, settings, **how)
         with _open_bar(source, target) as bar:
             answer_windows(bot, reader, write, bar.update, pictures)
     return 0

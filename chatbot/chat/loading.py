@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-
-from chatbot.system.notices import hushed
 
 if TYPE_CHECKING:
     from chatbot.bot import Chatbot
 
 
 def load_and_trace(
-    model_dir: str, settings: Mapping[str, Any] | None = None, engine: str = "auto"
+    model_dir: str, settings: Mapping[str, Any] | None = None, **how: Any
 ) -> Chatbot:
     """Loads a chatbot and makes the graphs that its first answer needs.
-
-    TensorFlow is imported only here, so that what can go wrong without it is found before.
 
     Args:
         model_dir: The model directory.
         settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
-        engine: Who runs the network's loops, as in `Chatbot.load`.
+        **how: engine and reply_precision, as in `Chatbot.load`.
 
     Raises:
         ChatbotError: The model cannot be loaded.
@@ -31,11 +28,11 @@ def load_and_trace(
     # second now, and another at the end.
     gc.disable()
     try:
-        with hushed():
-            from chatbot.bot import Chatbot
+        from chatbot.bot import Chatbot
 
-        _leave_graphs_alone()
-        bot = Chatbot.load(model_dir, settings, engine)
+        bot = Chatbot.load(model_dir, settings, **how)
+        if "tensorflow" in sys.modules:
+            _leave_graphs_alone()
         bot.warm_up(beam_size=1, sample=False)
         search = bot.config.search
         if search.sample or (search.beam_search and search.beam_size > 1):

@@ -22,7 +22,7 @@ def chat_through_pipe(
     model_dir: str,
     settings: Mapping[str, Any] | None = None,
     pictures: Pictures | None = None,
-    engine: str = "auto",
+    **how: Any,
 ) -> int:
     """Chats until the input ends or somebody says /quit.
 
@@ -30,7 +30,7 @@ def chat_through_pipe(
         model_dir: The model directory.
         settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
         pictures: Draws every answer; None draws none.
-        engine: Who runs the network's loops, as in `Chatbot.load`.
+        **how: engine and reply_precision, as in `Chatbot.load`.
 
     Returns:
         The exit status, 0.
@@ -38,7 +38,7 @@ def chat_through_pipe(
     Raises:
         ChatbotError: The model cannot be loaded.
     """
-    bot = load_and_trace(model_dir, settings, engine)
+    bot = load_and_trace(model_dir, settings, **how)
     if is_terminal(2):
         sys.stderr.write(f"{make_visible(model_dir)} on {bot.device} by {bot.engine}\n")
     answer_each(Conversation(lambda: bot, pictures), LineReader(0, "standard input"))

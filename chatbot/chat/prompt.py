@@ -115,15 +115,15 @@ def chat_on_terminal(
     model_dir: str,
     settings: Mapping[str, Any] | None = None,
     pictures: Pictures | None = None,
-    engine: str = "auto",
+    **how: Any,
 ) -> int:
     """Chats on a terminal; see `chatbot.chat.pipe.chat_through_pipe`.
 
     The prompt appears at once, and the model is loaded and traced behind it.
     """
     if not has_checkpoint(model_dir):
-        load_and_trace(model_dir, settings, engine)  # says what is missing, before any prompt
-    loading = Loading(lambda: load_and_trace(model_dir, settings, engine))
+        load_and_trace(model_dir, settings, **how)  # says what is missing, before any prompt
+    loading = Loading(lambda: load_and_trace(model_dir, settings, **how))
     session = make_session(LineHistory(find_history()), loading.describe)
     loading.future.add_done_callback(lambda future: _report_loaded(session, future))
     _show([note(f"{make_visible(model_dir)}: say something, or /help; {HOW_TO_LEAVE}")])

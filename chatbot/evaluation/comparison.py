@@ -56,7 +56,7 @@ def evaluate_directories(
     pairs: Sequence[Pair],
     searches: Sequence[Search],
     settings: Mapping[str, Any] | None = None,
-    engine: str = "auto",
+    **how: Any,
 ) -> Evaluations:
     """Loads models, measures everything, and compares each further model with the first.
 
@@ -65,7 +65,7 @@ def evaluate_directories(
         pairs: At least one pair.
         searches: What to compare with greedy search and the model's own beam.
         settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
-        engine: Who runs the network's loops, as in `Chatbot.load`.
+        **how: engine and reply_precision, as in `Chatbot.load`.
 
     Raises:
         ChatbotError: A model cannot be loaded, or a search does not fit it.
@@ -74,7 +74,7 @@ def evaluate_directories(
     first: Material | None = None
     for name in model_dirs:
         directory = ModelDirectory(name)
-        bot = Chatbot.load(name, settings, engine)
+        bot = Chatbot.load(name, settings, **how)
         seen = find_seen(pairs, directory.pairs_path)
         figures, material = evaluate(bot, pairs, searches, seen)
         if first is None:

@@ -13,7 +13,7 @@ from chatbot.corpus import Pair
 from chatbot.evaluation.intervals import Chosen, Dialogues, Estimate, find_interval
 from chatbot.evaluation.scoring import Scorer
 from chatbot.evaluation.windows import iterate_windows
-from chatbot.network.losses import to_perplexity
+from chatbot.storage.reports import to_perplexity
 from chatbot.text import UNK, tokenize
 
 
@@ -47,8 +47,7 @@ class PairLosses(NamedTuple):
 
 def score_pairs(bot: Chatbot, pairs: Sequence[Pair]) -> PairLosses:
     """Scores every pair, at least one, by teacher forcing."""
-    cut = bot.config.corpus
-    scorer = Scorer(bot.model, bot.vocabulary, cut.max_length, cut.context_turns)
+    scorer = Scorer(bot)
     found = [
         score
         for window in iterate_windows(pairs, "perplexity")

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
-from chatbot.network.padding import pad_rows
-from chatbot.network.seq2seq import Seq2Seq
-from chatbot.text import UNK, Query, Vocabulary, end_reply, join_turns, tokenize, tokenize_turns
-from chatbot.training.step import BATCH_SIGNATURE
+from chatbot.bot import Chatbot
+from chatbot.text import UNK, Query, end_reply, join_turns, tokenize, tokenize_turns
+from chatbot.text.padding import pad_rows
 
 BATCH = 64
 """Pairs that are scored together."""
@@ -34,23 +32,12 @@ class Score(NamedTuple):
 class Scorer:
     """Scores pairs by teacher forcing, cut to the lengths that the model was trained with."""
 
-    def __init__(
-        self, model: Seq2Seq, vocabulary: Vocabulary, max_length: int, context_turns: int = 1
-    ) -> None:
-        """Takes a trained model.
-
-        Args:
-            model: The network.
-            vocabulary: Its words.
-            max_length: Tokens of a turn; the reply's end token counts.
-            context_turns: Most turns of a query that are read.
-        """
-        self._vocabulary = vocabulary
-        self._max_length = max_length
-        self._context_turns = context_turns
-        self._token_losses = tf.function(
-            model.token_log_losses, input_signature=BATCH_SIGNATURE, autograph=False
-        )
+    def __init__(self, bot: Chatbot) -> None:
+        """Takes a trained model; of a query the last `context_turns` turns are read."""
+        self._searcher = bot.searcher
+        self._vocabulary = bot.vocabulary
+        self._max_length = bot.config.corpus.max_length
+        self._context_turns = bot.config.corpus.context_turns
 
     def score(self, pairs: Sequence[tuple[Query, str]]) -> list[Score]:
         """Scores (query, reply) pairs, a query being a turn or turns, oldest first."""
@@ -61,12 +48,12 @@ class Scorer:
         for start in range(0, len(order), BATCH):
             chosen = order[start : start + BATCH]
             batch = [replies[place] for place in chosen]
-            losses = self._token_losses(
+            log_probs = self._searcher.score(
                 *pad_rows([queries[place] for place in chosen]), *pad_rows(batch)
             )
             ends = np.cumsum([len(reply) for reply in batch])[:-1]
-            for place, reply, loss in zip(chosen, batch, np.split(losses.numpy(), ends)):
-                scores[place] = Score(-float(loss.sum()), len(reply), reply.count(UNK))
+            for place, reply, found in zip(chosen, batch, np.split(log_probs, ends)):
+                scores[place] = Score(float(found.sum()), len(reply), reply.count(UNK))
         return [scores[place] for place in range(len(pairs))]
 
     def _encode_query(self, query: Query) -> list[int]:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
-import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import tensorflow as tf
 
 from chatbot.errors import ChatbotError
+from chatbot.system.forking import refuse_fork
+from chatbot.system.processor import describe_processor, processor_lines
 
-PROCESSOR_FILE = Path("/proc/cpuinfo")
 BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
 WITHOUT_BFLOAT16 = {"sse41", "avx", "avx2", "avx2_vnni", "avx2_vnni_2"}
 WITHOUT_BFLOAT16 |= {"avx512_core", "avx512_core_vnni"}
@@ -34,39 +31,9 @@ def prepare_device() -> str:
         with contextlib.suppress(RuntimeError):  # in use already, so its memory is settled
             tf.config.experimental.set_memory_growth(gpu, True)
     if not gpus:
-        return f"processor ({_describe_processor()})"
+        return describe_processor()
     names = [tf.config.experimental.get_device_details(gpu).get("device_name") for gpu in gpus]
     return ", ".join(f"GPU ({name or gpu.name})" for name, gpu in zip(names, gpus))
-
-
-def refuse_fork() -> None:
-    """Checks that TensorFlow can compute in this process.
-
-    A forked process does not have its threads, and would wait for them for ever.
-
-    Raises:
-        RuntimeError: This process was forked from one that had used TensorFlow.
-    """
-    if _find_first_user() != os.getpid():
-        raise RuntimeError(
-            "this process was forked from one that had loaded a model or trained, where TensorFlow "
-            "cannot go on; load after the fork only (gunicorn: without --preload), or start "
-            "processes with multiprocessing's spawn"
-        )
-
-
-@functools.cache
-def _find_first_user() -> int:
-    """Returns the process that asked first, which this one may have been forked from."""
-    return os.getpid()
-
-
-@contextlib.contextmanager
-def taking_turns(lock: threading.Lock) -> Iterator[None]:
-    """Holds a lock while something is computed; raises what `refuse_fork` raises."""
-    refuse_fork()  # first: whichever thread held the lock is not in a forked process
-    with lock:
-        yield
 
 
 def has_gpu() -> bool:
@@ -103,19 +70,7 @@ def has_bfloat16() -> bool:
         return False
     if os.environ.get("ONEDNN_MAX_CPU_ISA", "").lower() in WITHOUT_BFLOAT16:
         return False
-    for line in _processor_lines():
+    for line in processor_lines():
         if line.startswith("flags"):
             return any(flag in line.split() for flag in BFLOAT16_FLAGS)
     return False
-
-
-def _processor_lines() -> Iterator[str]:
-    with contextlib.suppress(OSError):
-        yield from PROCESSOR_FILE.read_text(errors="replace").splitlines()
-
-
-def _describe_processor() -> str:
-    for line in _processor_lines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return "unknown model"

@@ -8,7 +8,6 @@ distribution, as for the smoothed loss. The losses themselves are reported, so t
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import tensorflow as tf
@@ -150,8 +149,3 @@ def _sum_rows(errors: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     largest = tf.reduce_max(tf.abs(weights))
     shares = tf.cast(tf.math.divide_no_nan(weights, largest), errors.dtype)
     return tf.cast(tf.matmul(shares[tf.newaxis], errors)[0], tf.float32) * largest
-
-
-def to_perplexity(loss: float) -> float:
-    """Returns e to the power of a mean loss in nats, at most e^700, which JSON can still hold."""
-    return math.exp(min(loss, 700.0))

@@ -23,6 +23,14 @@ from chatbot.network.variables import draw_uniform
 from chatbot.settings.config import ModelConfig
 from chatbot.text import GO, PAD, SEP, UNK
 
+BATCH_SIGNATURE = (
+    tf.TensorSpec([None, None], tf.int32),
+    tf.TensorSpec([None], tf.int32),
+    tf.TensorSpec([None, None], tf.int32),
+    tf.TensorSpec([None], tf.int32),
+)
+"""Query ids, query lengths, reply ids, reply lengths, of any size."""
+
 
 class Seq2Seq(tf.Module):
     """LSTM encoder and attending LSTM decoder.

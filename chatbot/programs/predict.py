@@ -9,8 +9,16 @@ from typing import Any
 from absl import flags
 
 from chatbot.errors import ChatbotError
-from chatbot.programs.flags import FLAGS, define_path, define_settings, given_settings, show
-from chatbot.settings.config import PLAIN, SearchConfig, TrainingConfig
+from chatbot.programs.flags import (
+    FLAGS,
+    define_loading,
+    define_path,
+    define_settings,
+    given_loading,
+    given_settings,
+    show,
+)
+from chatbot.settings.config import PLAIN, SearchConfig
 from chatbot.system.command import command
 from chatbot.system.paths import find_in_project
 from chatbot.system.terminal import is_terminal
@@ -59,7 +67,7 @@ def define_flags() -> None:
     )
     who = "Who talks, and to whom"
     show(who, "model_dir", "input", "output", "attention_dir", "beam_tree_dir")
-    define_settings(who, TrainingConfig, "engine")
+    define_loading(who)
     show(SEARCH, "plain")
     define_settings(SEARCH, SearchConfig)
     flags.DEFINE_alias("seed", "sampling_seed")
@@ -78,16 +86,17 @@ def main(_: Sequence[str]) -> int:
         )
     given = {**(PLAIN if FLAGS.plain else {}), **given_settings(SearchConfig)}
     pictures = _make_pictures(FLAGS.attention_dir, FLAGS.beam_tree_dir)
+    how = given_loading()
     if FLAGS.input or FLAGS.output:
         from chatbot.chat.bulk import answer_lines
 
         source, target = FLAGS.input or "-", FLAGS.output or "-"
-        return answer_lines(source, target, FLAGS.model_dir, given, pictures, FLAGS.engine)
+        return answer_lines(source, target, FLAGS.model_dir, given, pictures, **how)
     if is_terminal(0) and is_terminal(1):  # not for --help: these imports take a moment
         from chatbot.chat.prompt import chat_on_terminal as chat
     else:
         from chatbot.chat.pipe import chat_through_pipe as chat
-    return chat(FLAGS.model_dir, given, pictures, FLAGS.engine)
+    return chat(FLAGS.model_dir, given, pictures, **how)
 
 
 def _make_pictures(attention_dir: str, beam_tree_dir: str) -> Any:

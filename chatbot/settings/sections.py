@@ -8,15 +8,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chatbot.errors import ChatbotError
 from chatbot.settings.fields import Settings, setting
 from chatbot.settings.read_options import AUTO, ReadOptions
 
-ENGINES = ("auto", "own", "addons")
+ENGINES = ("auto", "own", "addons", "onnx")
 ENGINE_HELP = (
-    "Who runs the network's loops: our own code (own), or the classes of Keras and "
-    "tensorflow_addons, as in the tutorial (addons); auto is own on a processor, and on a GPU "
-    "addons where it is installed. Results are the same, and a model of one runs by the other."
+    "Who runs the network: our own loops in TensorFlow (own), the classes of Keras and "
+    "tensorflow_addons, as in the tutorial (addons), or onnxruntime without TensorFlow (onnx), "
+    "which replies but does not train. On a processor auto trains by own and replies by onnx; on "
+    "a GPU it takes addons where it is installed. A model of one runs by the others."
 )
+
+
+def check_engine(name: str) -> None:
+    """Raises `ChatbotError` where there is no engine of a name."""
+    if name not in ENGINES:
+        raise ChatbotError(f"there is no engine {name!r}; take one of {', '.join(ENGINES)}")
 
 
 @dataclass(frozen=True)
@@ -199,6 +207,12 @@ class TrainingConfig(Settings):
         "it, else float32. Weights and losses are always float32. A training may go on in another "
         "type, except from or to float16.",
         choices=("auto", "float32", "bfloat16", "float16"),
+    )
+    reply_precision: str = setting(
+        "auto",
+        "Type of the weights that reply by onnx: int8 is the fastest and a quarter of the size; "
+        "auto is int8, or float32 after a training with --precision=float32.",
+        choices=("auto", "float32", "int8"),
     )
     max_minutes: float = setting(
         0.0, "Save and stop after this many minutes of this run; 0 means no limit.", 0.0, 1e6

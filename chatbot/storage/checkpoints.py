@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from logging import LogRecord
 from pathlib import Path
-from typing import Any, TypeVar
-
-import tensorflow as tf
-from absl import logging
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatbot.errors import ChatbotError
 from chatbot.system.files import flush_to_disk, hash_file, plain_path, read_json, write_json
 from chatbot.system.paths import local_path
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+LOGGER = logging.getLogger("absl")  # absl's own, without importing it
 PathLike = str | os.PathLike[str]
 Result = TypeVar("Result")
 KEPT = 2
@@ -110,16 +111,23 @@ class CheckpointStore:
 
     def best(self) -> Checkpoint | None:
         """Returns the one of the lowest `validation_perplexity`, else as `newest` does."""
-        measured = [c for c in self.checkpoints() if c.validation_perplexity is not None]
-        ordered = sorted(measured, key=lambda c: c.validation_perplexity or 0.0)
-        return self._first_whole(ordered) or self.newest()
+        return self._first_whole(_sort_measured(self.checkpoints())) or self.newest()
+
+    def find_best_entry(self) -> Checkpoint | None:
+        """Returns what `best` returns where no file is damaged, and reads none."""
+        made = self.checkpoints()
+        return next(iter([*_sort_measured(made), *reversed(made)]), None)
+
+    def has_index(self) -> bool:
+        """Tells whether this was ever a place for checkpoints; an exported model is none."""
+        return (self.path / "checkpoints.json").exists()
 
     def _first_whole(self, candidates: Any) -> Checkpoint | None:
         for candidate in candidates:
             damage = self._find_damage(candidate)
             if damage is None:
                 return candidate  # type: ignore[no-any-return]
-            logging.warning("skipping checkpoint %s: %s", candidate.name, damage)
+            LOGGER.warning("skipping checkpoint %s: %s", candidate.name, damage)
         return None
 
     def _find_damage(self, checkpoint: Checkpoint) -> str | None:
@@ -155,6 +163,8 @@ class CheckpointStore:
         Raises:
             ChatbotError: It could not be written; the earlier ones are untouched.
         """
+        import tensorflow as tf
+
         name = f"{prefix}-{step}"
         aside = self.path / ".writing"
         try:
@@ -181,8 +191,7 @@ class CheckpointStore:
         before = self.checkpoints()
         # Later ones are damaged, or the training would have gone on from them.
         everything = [c for c in before if c.step < made.step] + [made]
-        measured = [c for c in everything if c.validation_perplexity is not None]
-        best = sorted(measured, key=lambda c: c.validation_perplexity or 0.0)[:1]
+        best = _sort_measured(everything)[:1]
         kept = [c for c in everything if c in everything[-KEPT:] or c in best]
         self._write_index(kept)
         needed = {name for c in kept for name in c.files}
@@ -217,6 +226,8 @@ class CheckpointStore:
         Raises:
             ChatbotError: The checkpoint does not fit the variables, or cannot be read.
         """
+        import tensorflow as tf
+
         tf.get_logger().addFilter(_is_news)
         name = self.path / checkpoint.name
         try:
@@ -238,7 +249,12 @@ class CheckpointStore:
             ) from None
 
 
-def _is_news(record: LogRecord) -> bool:
+def _sort_measured(checkpoints: Iterable[Checkpoint]) -> list[Checkpoint]:
+    measured = [c for c in checkpoints if c.validation_perplexity is not None]
+    return sorted(measured, key=lambda c: c.validation_perplexity or 0.0)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
     """Drops TensorFlow's list of what is left over of a checkpoint that did not fit."""
     leftover = "Detecting that an object or model|Value in checkpoint could not be found"
     return re.match(leftover, record.getMessage()) is None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-import tensorflow as tf
 
 from chatbot.storage.checkpoints import unwritable
 from chatbot.system.files import plain_path, replace_text
@@ -30,6 +29,7 @@ def open_events(directory: Path, first_step: int) -> Iterator[Callable[[Mapping[
         ChatbotError: The file cannot be written.
         OSError: The directory cannot be made.
     """
+    import tensorflow as tf
 
     def write(**content: Any) -> None:
         event = tf.compat.v1.Event(wall_time=time.time(), **content)
@@ -90,3 +90,8 @@ def cut_reports(path: Path, step: int) -> None:
         except (ValueError, KeyError, TypeError):
             continue  # half a line, from a process that was killed
     replace_text(path, "".join(kept))
+
+
+def to_perplexity(loss: float) -> float:
+    """Returns e to the power of a mean loss in nats, at most e^700, which JSON can still hold."""
+    return math.exp(min(loss, 700.0))

@@ -1,4 +1,4 @@
-"""Keeps the notices that TensorFlow and tensorflow_addons give at every start off the screen."""
+"""Notices: ours, and those of TensorFlow and tensorflow_addons, which are kept off the screen."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ NOTICES = (
     r"^[IWE][0-9]{4} [0-9:.]+ +[0-9]+ [a-z_]+\.cc:[0-9]+\] "
 )
 """What TensorFlow 2.21 logs while it is imported, when it does not look at its own variable yet."""
+
+
+def say(text: str) -> None:
+    """Tells a person what takes time or what was mended, in one line on standard error."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
 
 
 @contextlib.contextmanager

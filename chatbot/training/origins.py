@@ -25,6 +25,7 @@ CHANGEABLE = {
     "steps_per_checkpoint",
     "model_name",
     "max_bad_steps",
+    "reply_precision",
     *(item.name for item in dataclasses.fields(SearchConfig)),
 }
 """Settings that may always differ when a training is resumed; most others would change it."""

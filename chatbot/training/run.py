@@ -10,7 +10,9 @@ from typing import Any
 import tensorflow as tf
 
 from chatbot.dataset import Corpora
-from chatbot.engines import choose_engine
+from chatbot.engines import onnx
+from chatbot.engines.choice import choose_engine
+from chatbot.errors import ChatbotError
 from chatbot.network.device import prepare_device, resolve_precision
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import TrainingConfig
@@ -141,6 +143,7 @@ def _run_to_the_end(trainer: Trainer, job: Job) -> int:
     with stop:
         reason = trainer.run(stop)
     if reason is not None and writes:
+        _write_graphs(job, len(trainer.vocabulary))
         directory.mark_finished(trainer.step, reason)
     distribution.wait_for_all()  # so that nobody reports success before all is written
     status = 0
@@ -153,3 +156,15 @@ def _run_to_the_end(trainer: Trainer, job: Job) -> int:
     if writes:
         draw_reports(job)
     return status
+
+
+def _write_graphs(job: Job, vocab_size: int) -> None:
+    """Writes the best checkpoint as the graphs that predict starts with, where that is possible."""
+    if not onnx.is_installed():
+        return
+    training = job.config.training
+    precision = onnx.choose_precision(training.precision, training.reply_precision)
+    try:
+        onnx.make_graphs(job.directory, job.config, vocab_size, precision, job.audience.say)
+    except ChatbotError as error:
+        job.audience.say(str(error))

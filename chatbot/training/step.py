@@ -12,19 +12,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from chatbot.network.seq2seq import Seq2Seq
+from chatbot.network.seq2seq import BATCH_SIGNATURE, Seq2Seq
 from chatbot.settings.config import TrainingConfig
 from chatbot.training.adam import Adam
 from chatbot.training.averages import Averages
 from chatbot.training.distribution import Distribution
 
-BATCH_SIGNATURE = (
-    tf.TensorSpec([None, None], tf.int32),
-    tf.TensorSpec([None], tf.int32),
-    tf.TensorSpec([None, None], tf.int32),
-    tf.TensorSpec([None], tf.int32),
-)
-"""Query ids, query lengths, reply ids, reply lengths, of any size."""
 REPLICA_STREAM = 4000
 """Where the dropout streams of all replicas except the first begin."""
 

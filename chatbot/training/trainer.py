@@ -13,10 +13,9 @@ from absl import logging
 from chatbot.dataset import BatchPlan, Corpora
 from chatbot.dataset.prefetch import prefetch
 from chatbot.errors import ChatbotError
-from chatbot.network.losses import to_perplexity
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import TrainingConfig
-from chatbot.storage.reports import append_report, cut_reports, open_events
+from chatbot.storage.reports import append_report, cut_reports, open_events, to_perplexity
 from chatbot.storage.tracking import track
 from chatbot.system.stopping import StopRequest
 from chatbot.training.adam import Adam

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from chatbot.dataset import EncodedCorpus, EvaluationPlan
-from chatbot.network.losses import to_perplexity
+from chatbot.storage.reports import to_perplexity
 from chatbot.system.stopping import StopRequest
 from chatbot.training.computation import Computation
 

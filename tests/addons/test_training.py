@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_addons as tfa
 
 from chatbot.addons.decoder import AddonsDecoder
-from chatbot.engines import choose_engine
+from chatbot.engines.choice import choose_engine
 from chatbot.network.dropout import DECODER_STREAM, REPLY_STREAM, draw_mask
 from chatbot.network.losses import gather_real, token_losses
 from chatbot.network.seq2seq import Seq2Seq

@@ -11,13 +11,13 @@ import tensorflow as tf
 from chatbot.bot import MAX_CHARACTERS, Chatbot, ReadQuery, Reply
 from chatbot.chat.conversation import LONGEST_TURN, Conversation
 from chatbot.corpus import Pair, read_pairs
-from chatbot.engines import choose_engine
+from chatbot.engines.choice import choose_engine
 from chatbot.evaluation.perplexity import measure_perplexity, score_pairs
 from chatbot.evaluation.scoring import Scorer
 from chatbot.settings.config import Config, CorpusConfig, TrainingConfig
 from chatbot.text import EOS, SEP, SPECIAL_TOKENS, UNK, Query, Vocabulary
 from tests.conftest import make_config, make_model, make_pairs
-from tests.helpers_chat import PaperBot
+from tests.helpers_chat import PaperBot, take_model, wrap_model
 from tests.trainings import tiny_settings, train, write_pairs
 
 WORDS = Vocabulary([*SPECIAL_TOKENS, "hello", "you", "are", "how", "?", "i"])
@@ -121,7 +121,7 @@ def find_bot_maker() -> Callable[[int], Chatbot]:
     def make(context_turns: int) -> Chatbot:
         corpus = CorpusConfig(max_length=3, context_turns=context_turns)
         training = TrainingConfig(precision="float32")
-        return Chatbot(Config(corpus, make_config("luong"), training), WORDS, model)
+        return wrap_model(Config(corpus, make_config("luong"), training), WORDS, model)
 
     return make
 
@@ -175,15 +175,15 @@ def test_replies_are_scored_in_their_context(make_bot: Callable[[int], Chatbot])
     ]
     encoded = [([5, SEP, 8, 7, 6], [10, EOS]), ([5], [6, 7, 8])]
     expected = [
-        -float(tf.reduce_sum(bot.model.token_log_losses(*make_pairs([query], [reply]))))
+        -float(tf.reduce_sum(take_model(bot).token_log_losses(*make_pairs([query], [reply]))))
         for query, reply in encoded
     ]
-    scorer = Scorer(bot.model, WORDS, 3, 2)
+    scorer = Scorer(bot)
     scores = [score.log_prob for score in scorer.score([(p.turns, p.reply) for p in pairs])]
     assert scores == pytest.approx(expected, rel=1e-4)
     surprise = find_perplexity(bot, pairs)
     assert surprise == pytest.approx(float(tf.exp(-sum(expected) / 5)), rel=1e-4)
-    alone = bot.model.token_log_losses(*make_pairs([[8, 7, 6]], [[10, EOS]]))
+    alone = take_model(bot).token_log_losses(*make_pairs([[8, 7, 6]], [[10, EOS]]))
     assert -float(tf.reduce_sum(alone)) != pytest.approx(expected[0], rel=1e-2)
 
 

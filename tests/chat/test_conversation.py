@@ -84,7 +84,7 @@ def test_commands_change_the_search(chat: Conversation) -> None:
 def test_plain_goes_back_to_the_tutorials_searches(bot: Chatbot) -> None:
     changes = {"sample": True, "no_repeat_ngram": 1, "min_reply_length": 3, "mmi_weight": 1.0}
     changes |= {"coverage_penalty": 1.0, "beam_size": 4, "diverse_groups": 2}
-    other = Chatbot(bot.config.replace(changes), bot.vocabulary, bot.model)
+    other = Chatbot(bot.config.replace(changes), bot.vocabulary, bot.searcher)
     chat, usual = Conversation(lambda: other), Conversation(lambda: bot)
     assert {row.split()[0] for row in say(chat, "hello")} == {"greedy", "sample"}
     say(chat, "/greedy")
@@ -213,7 +213,7 @@ def test_contradicting_settings_are_one_line_to_every_command(bot: Chatbot) -> N
 
 
 def test_the_tree_is_that_of_the_beam_though_none_is_shown(bot: Chatbot) -> None:
-    greedy = Chatbot(bot.config.replace({"beam_search": False}), bot.vocabulary, bot.model)
+    greedy = Chatbot(bot.config.replace({"beam_search": False}), bot.vocabulary, bot.searcher)
     rows = []
     for own in (bot, greedy):
         chat = Conversation(lambda own=own: own)  # type: ignore[misc]

@@ -14,7 +14,14 @@ from chatbot.chat.answer import answer
 from chatbot.chat.pictures import Pictures
 from chatbot.errors import ChatbotError
 from chatbot.text import SPECIAL_TOKENS, Vocabulary
-from tests.helpers_chat import CONFIG, WORDS, make_directory, make_model, run_predict
+from tests.helpers_chat import (
+    CONFIG,
+    WORDS,
+    make_directory,
+    make_model,
+    run_predict,
+    wrap_model,
+)
 
 PNG = b"\x89PNG\r\n\x1a\n"
 QUERY = "hello you are pip"
@@ -115,7 +122,7 @@ def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 
 def test_a_model_without_attention_says_so() -> None:
     model = make_model()
-    own = Chatbot(CONFIG.replace({"use_attention": False}), Vocabulary(WORDS), model)
+    own = wrap_model(CONFIG.replace({"use_attention": False}), Vocabulary(WORDS), model)
     with pytest.raises(ChatbotError, match="no attention; train one with --use_attention"):
         own.attend("hello", Reply("hi", -1.0, -1.0, ("hi",)))
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from chatbot.bot import Chatbot, Reply
 from chatbot.corpus import Pair
 from chatbot.dataset.pair_hashes import hash_pair
-from chatbot.engines import choose_engine
+from chatbot.engines.choice import choose_engine
 from chatbot.evaluation import windows
 from chatbot.evaluation.figures import evaluate, find_seen
 from chatbot.evaluation.intervals import Dialogues, Estimate, find_interval
@@ -25,6 +25,7 @@ from chatbot.evaluation.searches import Search
 from chatbot.settings.config import Config, CorpusConfig, SearchConfig, TrainingConfig
 from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Query, Vocabulary, tokenize
 from tests.conftest import make_config, make_model, make_pairs
+from tests.helpers_chat import take_model, wrap_model
 
 WORDS = Vocabulary([*SPECIAL_TOKENS, "hello", "you", "are", "how", "?", "i"])
 PAIRS = [
@@ -46,7 +47,7 @@ def bot() -> Chatbot:
     )
     model = make_model("luong")
     model.engine = choose_engine("own")  # one graph serves every width
-    return Chatbot(config, WORDS, model)
+    return wrap_model(config, WORDS, model)
 
 
 def test_scores_are_those_of_each_pair_alone_cut_and_ended(bot: Chatbot) -> None:
@@ -57,9 +58,9 @@ def test_scores_are_those_of_each_pair_alone_cut_and_ended(bot: Chatbot) -> None
         ([UNK, UNK], [UNK, UNK, 6, EOS]),
         ([UNK], [6, EOS]),
     ]
-    scores = Scorer(bot.model, WORDS, 5).score(PAIRS)
+    scores = Scorer(bot).score(PAIRS)
     for score, (query, reply) in zip(scores, encoded):
-        losses = bot.model.token_log_losses(*make_pairs([query], [reply]))
+        losses = take_model(bot).token_log_losses(*make_pairs([query], [reply]))
         assert score.log_prob == pytest.approx(-float(tf.reduce_sum(losses)), rel=1e-4)
         assert score.tokens == len(reply)
         assert score.unknown == reply.count(UNK)
@@ -72,7 +73,7 @@ def make_corpus(pairs: Sequence[tuple[str, str]] = PAIRS) -> list[Pair]:
 def test_perplexity_is_over_tokens_not_over_pairs(bot: Chatbot) -> None:
     found = score_pairs(bot, make_corpus())
     figures = measure_perplexity(found, np.ones(5, dtype=np.bool_))
-    scores = Scorer(bot.model, WORDS, 5).score(PAIRS)
+    scores = Scorer(bot).score(PAIRS)
     assert figures["pairs"] == 5
     assert figures["tokens"] == 17
     assert figures["unknown_share"] == 2 / 17

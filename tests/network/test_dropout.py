@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from chatbot.engines import choose_engine
+from chatbot.engines.choice import choose_engine
 from chatbot.network.dropout import (
     DECODER_STREAM,
     OUTPUT_STREAM,

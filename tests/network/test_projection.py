@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from chatbot.engines import choose_engine
+from chatbot.engines.choice import choose_engine
 from chatbot.network.seq2seq import Seq2Seq
 from tests.conftest import (
     ATTENTIONS,

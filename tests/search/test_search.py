@@ -9,7 +9,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatbot.engines import choose_engine
+from chatbot.engines.choice import choose_engine
 from chatbot.network.inference import GROUP
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import Hypotheses, SearchGraphs

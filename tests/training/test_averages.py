@@ -17,6 +17,7 @@ from chatbot.training.averages import Averages, make_averages
 from chatbot.training.distribution import Distribution
 from chatbot.training.step import make_train_step
 from tests.conftest import Pairs, make_model
+from tests.helpers_chat import take_model
 from tests.oracles import list_variables
 from tests.trainings import (
     PAIRS,
@@ -137,8 +138,8 @@ def test_validation_and_chat_have_the_averages_and_training_goes_on_without(
         moved = max(moved, np.abs(value - trained).max())
     assert moved > 1e-3
     embedding = averages["embedding/.ATTRIBUTES/VARIABLE_VALUE"]
-    np.testing.assert_array_equal(bot.model.embedding, embedding)
-    scores = Scorer(bot.model, bot.vocabulary, bot.config.corpus.max_length).score(PAIRS)
+    np.testing.assert_array_equal(take_model(bot).embedding, embedding)
+    scores = Scorer(bot).score(PAIRS)
     loss = -sum(score.log_prob for score in scores) / sum(score.tokens for score in scores)
     reported, of_weights = (
         {

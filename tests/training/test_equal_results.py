@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from chatbot.dataset import Batch, BatchPlan
-from chatbot.engines import choose_engine
+from chatbot.engines.choice import choose_engine
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import TrainingConfig
 from chatbot.text import EOS, PAD, SPECIAL_TOKENS

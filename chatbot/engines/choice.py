@@ -1,4 +1,4 @@
-"""Chooses who runs the network's loops."""
+"""Chooses who runs the network's loops in TensorFlow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import importlib.util
 from chatbot.errors import ChatbotError
 from chatbot.network.device import has_gpu
 from chatbot.network.engine import Engine, OwnEngine
-from chatbot.settings.sections import ENGINES
+from chatbot.settings.sections import check_engine
 
 
 def choose_engine(name: str = "auto") -> Engine:
@@ -18,10 +18,11 @@ def choose_engine(name: str = "auto") -> Engine:
             former on a processor, and on a GPU the latter where they are installed.
 
     Raises:
-        ChatbotError: There is no such engine, or it is not installed.
+        ChatbotError: There is no such engine, it is not installed, or it only replies.
     """
-    if name not in ENGINES:
-        raise ChatbotError(f"there is no engine {name!r}; take one of {', '.join(ENGINES)}")
+    check_engine(name)
+    if name == "onnx":
+        raise ChatbotError("--engine=onnx replies but does not train; take own or addons")
     is_installed = importlib.util.find_spec("tensorflow_addons") is not None
     if name == "addons" and not is_installed:
         raise ChatbotError(

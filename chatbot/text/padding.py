@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from chatbot.text import PAD
+from chatbot.text.vocabulary import PAD
 
 
 def pad_rows(

@@ -1,0 +1,1 @@
+"""Who runs the network: TensorFlow by either engine, or onnxruntime."""

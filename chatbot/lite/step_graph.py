@@ -1,0 +1,93 @@
+"""One step of the attending decoder as an ONNX graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chatbot.lite.lstm_nodes import advance_lstm, order_gates
+from chatbot.lite.nodes import Nodes, describe
+from chatbot.lite.products import Part, Products
+from chatbot.lite.weights import ScoreWeights, Weights
+
+
+def make_step(weights: Weights, products: Products) -> Any:
+    """Makes the graph "step" of `chatbot.lite.writing`."""
+    nodes, units, attention = Nodes(), weights.units, weights.attention
+    state = describe("state", np.float32, ["R", weights.state_size])
+    inputs, outputs = [describe("last_ids", np.int32, "R"), state], {}
+    fed, hiddens, carries = _split_state(nodes, weights)
+    _run_layers(nodes, products, weights, fed, hiddens, carries)
+    output, first = Part(hiddens[-1], units, is_bounded=True), []
+    if attention is not None:
+        name, alignments = _attend(nodes, products, attention, output)
+        output, first = Part(name, units), [name]
+        outputs = {alignments: describe("alignments", np.float32, "RS")}
+        for memory in ("memory", "keys"):
+            inputs.append(describe(memory, np.float32, ["B", "S", units]))
+        inputs.append(describe("padding", np.float32, ["B", 1, "S"]))
+    logits = products.multiply(nodes, [output], weights.projection, weights.bias)
+    following = nodes.join([*first, *hiddens, *carries])
+    outputs = {
+        logits: describe("logits", np.float32, ["R", len(weights.bias)]),
+        following: describe("next_state", np.float32, ["R", weights.state_size]),
+        **outputs,
+    }
+    return nodes.finish("step", inputs, outputs)
+
+
+def _split_state(nodes: Nodes, weights: Weights) -> tuple[list[Part], list[str], list[str]]:
+    """Adds the state's parts: the last attention, if there is one, hidden states and carries."""
+    units, layers = weights.units, len(weights.decoder)
+    parts = nodes.split("state", [units] * (weights.state_size // units))
+    fed = [] if weights.attention is None else [Part(parts.pop(0), units)]
+    return fed, parts[:layers], parts[layers:]
+
+
+def _run_layers(
+    nodes: Nodes,
+    products: Products,
+    weights: Weights,
+    fed: list[Part],
+    hiddens: list[str],
+    carries: list[str],
+) -> None:
+    """Adds the LSTM layers; their states `[R, U]` take the places of those before."""
+    below = [products.embed(nodes, "last_ids"), *fed]
+    for place, layer in enumerate(weights.decoder):
+        parts = [*below, Part(hiddens[place], weights.units, is_bounded=True)]
+        kernel = order_gates(np.concatenate([layer.kernel, layer.recurrent_kernel]))
+        gates = products.multiply(nodes, parts, kernel, order_gates(layer.bias))
+        hiddens[place], carries[place] = advance_lstm(nodes, gates, carries[place], weights.units)
+        below = [Part(hiddens[place], weights.units, is_bounded=True)]
+
+
+def _attend(
+    nodes: Nodes, products: Products, weights: ScoreWeights, query: Part
+) -> tuple[str, str]:
+    """Adds the attention `[R, U]` of a query `[R, U]`, and the alignments `[R, S]`."""
+    scores = _score(nodes, products, weights, query)
+    alignments = nodes.add("Softmax", [nodes.add("Add", [scores, "padding"])], axis=-1)
+    context = nodes.reshape(nodes.add("MatMul", [alignments, "memory"]), [-1, query.size])
+    parts = [query, Part(context, query.size, is_bounded=True)]
+    attention = products.multiply(nodes, parts, weights.output_kernel)
+    tokens = nodes.add("Shape", ["memory"], start=1, end=2)
+    shape = nodes.join([nodes.constant(np.array([-1])), tokens], axis=0)
+    return attention, nodes.add("Reshape", [alignments, shape])
+
+
+def _score(nodes: Nodes, products: Products, weights: ScoreWeights, query: Part) -> str:
+    """Adds the scores `[B, R / B, S]`, each query's hypotheses side by side."""
+    name = query.name
+    if weights.query_kernel is not None:
+        name = products.multiply(nodes, [query], weights.query_kernel)
+    queries = nodes.add("Shape", ["memory"], start=0, end=1)
+    shape = nodes.join([queries, nodes.constant(np.array([-1, query.size]))], axis=0)
+    rows = nodes.add("Reshape", [name, shape])
+    if weights.vector is None:
+        return nodes.add("MatMul", [rows, nodes.add("Transpose", ["keys"], perm=[0, 2, 1])])
+    inner = nodes.add("Add", [nodes.unsqueeze(rows, 2), nodes.unsqueeze("keys", 1)])
+    vector = nodes.constant(weights.vector[:, np.newaxis])
+    scores = nodes.add("MatMul", [nodes.add("Tanh", [inner]), vector])
+    return nodes.add("Squeeze", [scores, nodes.constant(np.array([3]))])

@@ -17,7 +17,7 @@ class Reply:
         log_prob: The model's log probability (nats) of the reply and its end token.
         score: What replies are ranked by: log_prob / ((5 + tokens) / 6) ** length_penalty, where
             tokens counts the end token and log_prob is taken among what the search's rules allow;
-            `chatbot.search.rescoring` has the whole formula.
+            `chatbot.lite.rescoring` has the whole formula.
         tokens: The reply's tokens, without the end token.
     """
 

@@ -10,8 +10,9 @@ import tensorflow_addons as tfa
 
 from chatbot.addons.decoder import AddonsDecoder
 from chatbot.addons.ruled_cell import RuledCell, close, pass_tokens
+from chatbot.lite.hypotheses import Hypotheses
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.search.hypotheses import Hypotheses, rank
+from chatbot.search.hypotheses import rank
 from chatbot.search.rules import FREE, Rules
 from chatbot.text import EOS, GO
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from chatbot.lite.forced import Forced
+from chatbot.lite.hypotheses import Hypotheses
+from chatbot.lite.recording import make_tree
+from chatbot.lite.replies import write_replies
 from chatbot.search.beam import BeamSearch
 from chatbot.search.diverse import DiverseSearch
-from chatbot.search.forced import Forced, ForcedPass
+from chatbot.search.forced import ForcedPass
 from chatbot.search.graphs import SearchGraphs
-from chatbot.search.hypotheses import Hypotheses, length_normalised
-from chatbot.search.recording import make_tree
-from chatbot.search.replies import write_replies
+from chatbot.search.hypotheses import length_normalised
 from chatbot.search.rescoring import Rescoring, Weights
 from chatbot.search.rules import FREE, Rules
 from chatbot.search.sampling import Choice, SamplingSearch

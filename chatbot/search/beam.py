@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from chatbot.search.hypotheses import Hypotheses, rank
+from chatbot.lite.hypotheses import Hypotheses
+from chatbot.search.hypotheses import rank
 from chatbot.search.likeliest import find_likeliest
 from chatbot.search.rules import FREE, Rules, find_repeats, make_masks
 from chatbot.text import EOS, GO

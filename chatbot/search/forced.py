@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
+from chatbot.lite.forced import Forced
 from chatbot.search.likeliest import score_tokens
 from chatbot.text import EOS, GO
-
-
-class Forced(NamedTuple):
-    """What a network computes for given replies, the longest of which has T tokens.
-
-    Attributes:
-        log_probs: `float32 [B, W, T + 1]`, each token's and then the end token's log probability
-            in nats, 0 behind the end token.
-        alignments: `float32 [B, W, T + 1, S]`, the share of its attention that each of them gives
-            to each token of the query, 0 behind the end token; S is 0 without attention.
-    """
-
-    log_probs: tf.Tensor
-    alignments: tf.Tensor
 
 
 class ForcedPass:

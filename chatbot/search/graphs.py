@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from chatbot.lite.forced import Forced
+from chatbot.lite.hypotheses import Hypotheses
+from chatbot.lite.recording import Candidates
+from chatbot.lite.sampling import draw_numbers
 from chatbot.network.inference import InferenceNetwork
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search.beam import BeamSearch
 from chatbot.search.diverse import DiverseSearch
-from chatbot.search.forced import Forced, ForcedPass
-from chatbot.search.hypotheses import Hypotheses
-from chatbot.search.recording import Candidates, RecordingSearch
+from chatbot.search.forced import ForcedPass
+from chatbot.search.recording import RecordingSearch
 from chatbot.search.rescoring import WEIGHTS_SIGNATURE, Rescoring, Weights
 from chatbot.search.rules import RULES_SIGNATURE, Rules
-from chatbot.search.sampling import CHOICE_SIGNATURE, Choice, SamplingSearch, draw_numbers
+from chatbot.search.sampling import CHOICE_SIGNATURE, Choice, SamplingSearch
 from chatbot.settings.config import SearchConfig
 
 QUERIES = (

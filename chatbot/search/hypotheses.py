@@ -1,49 +1,18 @@
-"""What every search returns, and the one formula that ranks it."""
+"""The ranking of what a search has found."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
+from chatbot.lite.hypotheses import Hypotheses
 from chatbot.text import EOS
 
 
-class Hypotheses(NamedTuple):
-    """Ranked replies to a batch of queries, best first.
-
-    Attributes:
-        ids: `int32 [B, W, T]`, the replies' tokens, filled up with the end token.
-        lengths: `int32 [B, W]`, tokens of each reply, its end token not counted.
-        log_probs: `float32 [B, W]`, the model's log probability (nats) of the reply and its end
-            token; -inf where there is no such hypothesis.
-        scores: `float32 [B, W]`, what the hypotheses are sorted by.
-        ranked_log_probs: `float32 [B, W]`, what the scores are computed from: the log probability
-            among what the search's rules allow. Without rules, and for samples, it is `log_probs`.
-    """
-
-    ids: tf.Tensor
-    lengths: tf.Tensor
-    log_probs: tf.Tensor
-    scores: tf.Tensor
-    ranked_log_probs: tf.Tensor
-
-
 def length_normalised(log_probs: tf.Tensor, lengths: tf.Tensor, penalty: Any) -> tf.Tensor:
-    """Scores replies by log_prob / ((5 + tokens) / 6) ** penalty.
-
-    This is the length penalty of Wu et al. 2016, "Google's Neural Machine Translation System",
-    equation 14, where the tokens are the reply's and its end token.
-
-    Args:
-        log_probs: `float32 [...]` in nats, the end token's included.
-        lengths: `int32 [...]`, the end token not counted.
-        penalty: The exponent; 0 leaves the log probabilities as they are.
-
-    Returns:
-        `float32 [...]`.
-    """
+    """Scores replies by the formula of `chatbot.lite.hypotheses`."""
     tokens = tf.cast(lengths + 1, tf.float32)
     return log_probs / ((5.0 + tokens) / 6.0) ** tf.cast(penalty, tf.float32)
 

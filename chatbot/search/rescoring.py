@@ -1,18 +1,4 @@
-"""Scores that ask more of a reply than its log probability.
-
-    score = (ranked_log_prob - mmi_weight * M) / ((5 + tokens) / 6) ** length_penalty
-            + coverage_penalty * C
-
-    M  the log probability of the reply's first `mmi_tokens` tokens, the end token among them, given
-       an empty query (one unknown token, as the chat reads it): high for a reply to any query
-    C  sum over the query's tokens of log(min(1, a)), a the attention that all tokens of the reply,
-       the end token among them, give to it: low where part of the query was left unread
-
-M is the anti-language model of Li et al. 2016, "A Diversity-Promoting Objective Function for Neural
-Conversation Models"; they train a language model for it, here the network itself answers an empty
-query. C is the coverage penalty in equation 14 of Wu et al. 2016, "Google's Neural Machine
-Translation System".
-"""
+"""The scores of `chatbot.lite.rescoring` as a graph."""
 
 from __future__ import annotations
 
@@ -20,12 +6,11 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from chatbot.lite.hypotheses import Hypotheses
+from chatbot.lite.rescoring import LEAST
 from chatbot.search.forced import ForcedPass
-from chatbot.search.hypotheses import Hypotheses, length_normalised, sort
+from chatbot.search.hypotheses import length_normalised, sort
 from chatbot.text import UNK
-
-LEAST = 1e-30
-"""Attention below this counts as this, so that a token without any has a logarithm."""
 
 
 class Weights(NamedTuple):
@@ -53,7 +38,7 @@ WEIGHTS_SIGNATURE = Weights(
 
 
 class Rescoring:
-    """Scores hypotheses by the formula above over an `InferenceNetwork`, and sorts them."""
+    """Scores hypotheses by its formula over an `InferenceNetwork`, and sorts them."""
 
     def __init__(self, network: Any) -> None:
         self._forced = ForcedPass(network)

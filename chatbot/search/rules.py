@@ -7,10 +7,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from chatbot.text import EOS, GO, PAD, SEP, UNK
-
-NO_WORDS = (PAD, GO, UNK, SEP)
-"""All special tokens except the end token."""
+from chatbot.lite.rules import NO_WORDS
+from chatbot.text import EOS
 
 
 class Rules(NamedTuple):

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
-from chatbot.search.hypotheses import Hypotheses, rank
+from chatbot.lite.hypotheses import Hypotheses
+from chatbot.lite.sampling import FEW
+from chatbot.search.hypotheses import rank
 from chatbot.search.likeliest import find_best, score_tokens
 from chatbot.search.rules import FREE, Rules, find_banned, forbid
 from chatbot.text import EOS, GO
-
-FEW = 256
-"""Likeliest tokens that are searched for the nucleus before all are sorted."""
 
 
 class Choice(NamedTuple):
@@ -177,24 +173,3 @@ def invert(weights: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
     # A share that rounds up to the whole sum still belongs to the last weight.
     places = (passed, sums < sums[:, -1:])
     return tf.minimum(*(tf.math.count_nonzero(x, axis=1, dtype=tf.int32) for x in places))
-
-
-def draw_numbers(queries: Sequence[Sequence[int]], seed: int, replies: int, longest: int) -> Any:
-    """Draws the numbers that samples are chosen by, `float32 [B, N, T]` in [0, 1).
-
-    A query's numbers depend on the seed and on its tokens alone: in a batch it gets the replies
-    that it gets alone, and different queries get independent ones.
-
-    Args:
-        queries: The queries' tokens.
-        seed: Any number from 0.
-        replies: Replies for each query, N.
-        longest: Most tokens in a reply, T.
-    """
-    rows = []
-    for query in queries:
-        name = f"{seed}:{','.join(map(str, query))}".encode()
-        words = np.frombuffer(hashlib.blake2b(name, digest_size=16).digest(), "<u8")
-        generator = np.random.Generator(np.random.Philox(key=words))
-        rows.append(generator.random([replies, longest], np.float32))
-    return np.stack(rows)

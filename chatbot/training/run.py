@@ -104,7 +104,7 @@ def _train(job: Job, precision: str) -> int:
     job.distribution.check_agreement({"step": trainer.step}, "go on from different checkpoints")
     if job.distribution.is_chief:
         _note_beginning(job, corpora, trainer)
-    return _run_to_the_end(trainer, job)
+    return _run_to_the_end(trainer, job, len(corpora.vocabulary))
 
 
 def _make_trainer(job: Job, corpora: Corpora, precision: str) -> Trainer:
@@ -130,7 +130,7 @@ def _note_beginning(job: Job, corpora: Corpora, trainer: Trainer) -> None:
     directory.unmark_finished()
 
 
-def _run_to_the_end(trainer: Trainer, job: Job) -> int:
+def _run_to_the_end(trainer: Trainer, job: Job, vocab_size: int) -> int:
     """Runs the loop, waits for every worker, and says and notes how it ended."""
     directory, stop, distribution = job.directory, job.stop, job.distribution
     say = job.audience.say
@@ -143,7 +143,7 @@ def _run_to_the_end(trainer: Trainer, job: Job) -> int:
     with stop:
         reason = trainer.run(stop)
     if reason is not None and writes:
-        _write_graphs(job, len(trainer.vocabulary))
+        _write_graphs(job, vocab_size)
         directory.mark_finished(trainer.step, reason)
     distribution.wait_for_all()  # so that nobody reports success before all is written
     status = 0

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -12,11 +12,22 @@ from chatbot.search import BeamSearch, ForcedPass, Hypotheses, Rescoring, Rules,
 from chatbot.text import EOS, UNK
 from tests.conftest import QUERIES, B, Pairs, make_pairs
 from tests.fakes import TableModel, TableNetwork
+from tests.lite_searches import LiteForced, LiteRescoring
 from tests.oracles import Network
 from tests.search.oracles import score_normalised
 from tests.search.test_search import read_row
 
 W = 4
+
+
+class Searches(NamedTuple):
+    forced: Any
+    rescoring: Any
+
+
+@pytest.fixture(params=[Searches(ForcedPass, Rescoring), Searches(LiteForced, LiteRescoring)])
+def searches(request: pytest.FixtureRequest) -> Any:
+    return request.param
 
 
 def find_some(model: Seq2Seq, pairs: Pairs) -> Hypotheses:
@@ -28,9 +39,11 @@ def list_replies(found: Hypotheses, row: int) -> list[list[int]]:
     return [words[:length].tolist() for words, length in zip(ids, lengths)]
 
 
-def test_forced_log_probs_are_the_token_losses(model: Seq2Seq, pairs: Pairs) -> None:
+def test_forced_log_probs_are_the_token_losses(
+    searches: Searches, model: Seq2Seq, pairs: Pairs
+) -> None:
     found = find_some(model, pairs)
-    forced = ForcedPass(InferenceNetwork(model))(*pairs[:2], found.ids, found.lengths)
+    forced = searches.forced(InferenceNetwork(model))(*pairs[:2], found.ids, found.lengths)
     np.testing.assert_allclose(tf.reduce_sum(forced.log_probs, axis=2), found.log_probs, atol=2e-4)
     for row, query in enumerate(QUERIES):
         for place, words in enumerate(list_replies(found, row)):
@@ -43,11 +56,11 @@ def test_forced_log_probs_are_the_token_losses(model: Seq2Seq, pairs: Pairs) -> 
 
 @pytest.mark.parametrize("attention", ["bahdanau", "luong"])
 def test_alignments_are_the_attention_of_the_same_reply(
-    find_model: Any, pairs: Pairs, attention: str
+    searches: Searches, find_model: Any, pairs: Pairs, attention: str
 ) -> None:
     model = find_model(attention)
     found = find_some(model, pairs)
-    forced = ForcedPass(InferenceNetwork(model))(*pairs[:2], found.ids, found.lengths)
+    forced = searches.forced(InferenceNetwork(model))(*pairs[:2], found.ids, found.lengths)
     for row, query in enumerate(QUERIES):
         for place, words in enumerate(list_replies(found, row)):
             expected = Network(model).look(query, (*words, EOS))
@@ -58,21 +71,23 @@ def test_alignments_are_the_attention_of_the_same_reply(
             assert np.all(np.abs(mine[:, len(query) :]) < 1e-12)
 
 
-def test_without_attention_there_are_no_alignments(find_model: Any, pairs: Pairs) -> None:
+def test_without_attention_there_are_no_alignments(
+    searches: Searches, find_model: Any, pairs: Pairs
+) -> None:
     model = find_model("none")
     found = find_some(model, pairs)
-    forced = ForcedPass(InferenceNetwork(model))(*pairs[:2], found.ids, found.lengths)
+    forced = searches.forced(InferenceNetwork(model))(*pairs[:2], found.ids, found.lengths)
     assert forced.alignments.shape == (*found.ids.shape[:2], np.max(found.lengths) + 1, 0)
 
 
 @pytest.mark.parametrize("weights", [Weights(1.0, 0.7, 0.0, 5), Weights(0.5, 3.0, 0.0, 5)])
 @pytest.mark.parametrize("attention", ["bahdanau", "luong"])
 def test_coverage_is_the_stated_formula(
-    find_model: Any, pairs: Pairs, attention: str, weights: Weights
+    searches: Searches, find_model: Any, pairs: Pairs, attention: str, weights: Weights
 ) -> None:
     model = find_model(attention)
     found = find_some(model, pairs)
-    scored = Rescoring(InferenceNetwork(model))(*pairs[:2], found, weights)
+    scored = searches.rescoring(InferenceNetwork(model))(*pairs[:2], found, weights)
     for row, query in enumerate(QUERIES):
         expected = {}
         for words, log_prob in zip(list_replies(found, row), found.ranked_log_probs[row]):
@@ -85,10 +100,12 @@ def test_coverage_is_the_stated_formula(
 
 @pytest.mark.parametrize("count", [1, 3, 40])
 def test_mmi_takes_off_what_is_likely_for_an_empty_query(
-    model: Seq2Seq, pairs: Pairs, count: int
+    searches: Searches, model: Seq2Seq, pairs: Pairs, count: int
 ) -> None:
     found = find_some(model, pairs)
-    scored = Rescoring(InferenceNetwork(model))(*pairs[:2], found, Weights(1.0, 0.0, 0.8, count))
+    scored = searches.rescoring(InferenceNetwork(model))(
+        *pairs[:2], found, Weights(1.0, 0.0, 0.8, count)
+    )
     for row in range(B):
         expected = {}
         for words, log_prob in zip(list_replies(found, row), found.ranked_log_probs[row]):
@@ -105,7 +122,7 @@ def check_order(scored: Hypotheses, row: int, expected: dict[tuple[int, ...], fl
         assert expected[tuple(words)] == pytest.approx(score, abs=5e-4)
 
 
-def test_mmi_by_hand_lets_a_specific_reply_win() -> None:
+def test_mmi_by_hand_lets_a_specific_reply_win(searches: Searches) -> None:
     """To this query 5 is likelier than 6; but 5 is what one says to anything."""
     table = np.full([4, 2, 7, 7], 1e-9)
     table[:, :, :, 0] = [[[0.2], [0.1]], [[1.0], [0.1]], [[1.0], [0.1]], [[0.39], [0.1]]]
@@ -117,21 +134,23 @@ def test_mmi_by_hand_lets_a_specific_reply_win() -> None:
     queries = (tf.constant([[0]]), tf.constant([1]))
     found = BeamSearch(network)(*queries, 1, 0.0, 2)
     assert list(read_row(found, 0)) == [(5,), (6,)]
-    scored = Rescoring(network)(*queries, found, Weights(0.0, 0.0, 1.0, 1))
+    scored = searches.rescoring(network)(*queries, found, Weights(0.0, 0.0, 1.0, 1))
     assert list(read_row(scored, 0)) == [(6,), (5,)]
     by_hand = [np.log(0.3 * 0.9) - np.log(0.01), np.log(0.5 * 0.9) - np.log(0.6)]
     np.testing.assert_allclose(scored.scores[0], by_hand, atol=1e-5)
     np.testing.assert_allclose(scored.log_probs[0], np.log([0.3 * 0.9, 0.5 * 0.9]), atol=1e-5)
-    weak = Rescoring(network)(*queries, found, Weights(0.0, 0.0, 0.05, 1))
+    weak = searches.rescoring(network)(*queries, found, Weights(0.0, 0.0, 0.05, 1))
     assert list(read_row(weak, 0)) == [(5,), (6,)]
 
 
-def test_places_without_a_reply_stay_last(find_model: Any, pairs: Pairs) -> None:
+def test_places_without_a_reply_stay_last(
+    searches: Searches, find_model: Any, pairs: Pairs
+) -> None:
     model = find_model("luong")
     network = InferenceNetwork(model)
     found = BeamSearch(network)(*pairs[:2], 1, 1.0, 40)
     missing = np.isneginf(found.log_probs.numpy())
     assert missing.any()
-    scored = Rescoring(network)(*pairs[:2], found, Weights(1.0, 0.5, 0.5, 2))
+    scored = searches.rescoring(network)(*pairs[:2], found, Weights(1.0, 0.5, 0.5, 2))
     np.testing.assert_array_equal(np.isneginf(scored.scores.numpy()), missing)
     assert np.all(np.diff(np.where(missing, -1e9, scored.scores.numpy()), axis=1) <= 0)

@@ -9,9 +9,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatbot.lite.rules import NO_WORDS
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import FREE, BeamSearch, Rules
-from chatbot.search.rules import NO_WORDS, find_banned, forbid, share_allowed
+from chatbot.search.rules import find_banned, forbid, share_allowed
 from chatbot.text import EOS, UNK
 from tests.conftest import QUERIES, B, Pairs, pad
 from tests.fakes import TABLE_QUERIES, TableModel, TableNetwork, draw_table

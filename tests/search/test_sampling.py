@@ -8,13 +8,15 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatbot.lite.rules import NO_WORDS
+from chatbot.lite.sampling import draw_numbers
 from chatbot.network.inference import GROUP, InferenceNetwork
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import FREE, Choice, Rules, SamplingSearch, sampling
-from chatbot.search.rules import NO_WORDS
-from chatbot.search.sampling import draw, draw_numbers, invert
+from chatbot.search.sampling import draw, invert
 from tests.conftest import QUERIES, B, Pairs, pad
 from tests.fakes import TableModel, TableNetwork, draw_table
+from tests.lite_searches import LiteSampling
 from tests.oracles import Network, log_softmax, softmax
 from tests.search.oracles import score_reply, search_greedily
 from tests.search.test_search import assert_ranked
@@ -31,6 +33,11 @@ CHOICES = [
 FAR_OUT = {1: 10.83, 2: 13.82, 3: 16.27, 4: 18.47, 5: 20.52, 6: 22.46, 7: 24.32, 8: 26.12, 9: 27.88}
 """{degrees of freedom: what chi-squared exceeds once in a thousand times}."""
 DRAWS = 40_000
+
+
+@pytest.fixture(scope="module", params=[SamplingSearch, LiteSampling])
+def sampler(request: pytest.FixtureRequest) -> Any:
+    return request.param
 
 
 def find_chances(logits: Any, choice: Choice) -> Any:
@@ -120,10 +127,12 @@ def test_numbers_depend_on_the_query_and_the_seed_alone() -> None:
     assert abs(np.mean(draw_numbers([[5]], 1, 100, 100)) - 0.5) < 0.01
 
 
-def test_sampling_without_chance_is_greedy_search(model: Seq2Seq, pairs: Pairs) -> None:
+def test_sampling_without_chance_is_greedy_search(
+    sampler: Any, model: Seq2Seq, pairs: Pairs
+) -> None:
     choice = Choice(3.0, 1, 1.0)
     numbers = draw_numbers(QUERIES, 1, 2, 8)
-    found = SamplingSearch(InferenceNetwork(model))(*pairs[:2], numbers, 1.0, choice)
+    found = sampler(InferenceNetwork(model))(*pairs[:2], numbers, 1.0, choice)
     for row, query in enumerate(QUERIES):
         words, log_prob = search_greedily(Network(model).stepper(query), 8)
         for ids, length, mine in zip(*(np.asarray(x[row]) for x in found[:3])):
@@ -134,9 +143,9 @@ def test_sampling_without_chance_is_greedy_search(model: Seq2Seq, pairs: Pairs) 
 @pytest.mark.parametrize("rules", [FREE, Rules(2, 2, True)])
 @pytest.mark.parametrize("choice", [ALL, Choice(1.5, 0, 0.9), Choice(0.7, 4, 1.0)])
 def test_log_probs_are_the_models_own_and_alone_equals_together(
-    model: Seq2Seq, pairs: Pairs, choice: Choice, rules: Rules
+    sampler: Any, model: Seq2Seq, pairs: Pairs, choice: Choice, rules: Rules
 ) -> None:
-    search = SamplingSearch(InferenceNetwork(model))
+    search = sampler(InferenceNetwork(model))
     together = search(*pairs[:2], draw_numbers(QUERIES, 9, 5, 6), 1.0, choice, rules)
     assert_ranked(together, 1.0)
     assert len({tuple(row) for row in together.ids.numpy().reshape(5 * B, -1).tolist()}) > B
@@ -154,12 +163,10 @@ def test_log_probs_are_the_models_own_and_alone_equals_together(
 
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10**6))
-def test_whole_replies_come_as_often_as_the_model_says(seed: int) -> None:
+def test_whole_replies_come_as_often_as_the_model_says(sampler: Any, seed: int) -> None:
     model: Any = TableModel(log_softmax(draw_table(seed, 1, 3, 6) / 2))  # not so far from equal
     numbers = np.random.default_rng(seed).random([1, 4000, 2], np.float32)
-    found = SamplingSearch(TableNetwork(model))(
-        tf.constant([[0]]), tf.constant([1]), numbers, 0.0, ALL
-    )
+    found = sampler(TableNetwork(model))(tf.constant([[0]]), tf.constant([1]), numbers, 0.0, ALL)
     replies: dict[tuple[int, ...], int] = {}
     for ids, length in zip(found.ids[0].numpy(), found.lengths[0].numpy()):
         words = tuple(ids[:length].tolist())
@@ -180,10 +187,10 @@ def find_cut_chance(advance: Any, words: tuple[int, ...]) -> float:
     return float(np.exp(first[words[0]] + second[words[1]]))
 
 
-def test_a_sample_that_cannot_go_on_is_none() -> None:
+def test_a_sample_that_cannot_go_on_is_none(sampler: Any) -> None:
     model: Any = TableModel(draw_table(5, 1, 9, 6))
     numbers = np.random.default_rng(1).random([1, 4, 8], np.float32)
     asked = (tf.constant([[0]]), tf.constant([1]), numbers, 1.0, ALL)
-    found = SamplingSearch(TableNetwork(model))(*asked, Rules(7, 1, True))
+    found = sampler(TableNetwork(model))(*asked, Rules(7, 1, True))
     assert np.all(np.isneginf(found.log_probs))
-    assert np.all(np.isfinite(SamplingSearch(TableNetwork(model))(*asked).log_probs))
+    assert np.all(np.isfinite(sampler(TableNetwork(model))(*asked).log_probs))

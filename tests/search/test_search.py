@@ -18,6 +18,7 @@ from chatbot.text import EOS
 from tests import fakes
 from tests.conftest import (
     ATTENTIONS,
+    EACH_ENGINE,
     IDS,
     LENGTHS,
     QUERIES,
@@ -186,15 +187,16 @@ def test_many_queries_get_what_each_gets_alone(
     ("attention", "beam_size"),
     [("bahdanau", W), ("luong", None), ("none", W)],
 )
+@EACH_ENGINE
 def test_search_in_a_graph_equals_eager_for_every_size_from_one_trace(
-    make_search: MakeSearch,
+    engine: str,
     find_model: Callable[[str], Seq2Seq],
     pairs: Pairs,
     attention: str,
     beam_size: int | None,
 ) -> None:
     model = find_model(attention)
-    search = make_search(model, beam_size)
+    search = fakes.make_search(engine, model, beam_size)
     scalars = (tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32))
     signature = (IDS, LENGTHS, *scalars)
     traced = tf.function(search, input_signature=signature, autograph=False)

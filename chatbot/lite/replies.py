@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from chatbot.errors import ChatbotError
+from chatbot.lite.hypotheses import Hypotheses
 from chatbot.reply import Reply
-from chatbot.search.hypotheses import Hypotheses
 from chatbot.text import join
 
 LIKELY = -1e30

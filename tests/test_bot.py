@@ -266,7 +266,7 @@ def test_loading_leaves_the_callers_precision_alone(engine: str, tmp_path: Path)
         assert keras.mixed_precision.global_policy().name == "mixed_bfloat16"
     finally:
         keras.mixed_precision.set_global_policy("float32")
-    assert bot.greedy("hello").log_prob == load_bot(tmp_path).greedy("hello").log_prob
+    assert bot.greedy("hello").log_prob == load_bot(tmp_path, engine).greedy("hello").log_prob
 
 
 def test_the_best_checkpoint_is_the_one_that_talks(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ class OnnxSearcher(Searches):
     """A `Searcher` over ONNX graphs.
 
     Attributes:
-        engine: Who runs the network.
+        engine: Who runs the network, as a person is told.
         device: What it computes on.
     """
 

@@ -8,6 +8,7 @@ from chatbot.errors import ChatbotError
 from chatbot.settings.config import Config
 from chatbot.settings.sections import check_engine
 from chatbot.storage.model_directory import ModelDirectory
+from chatbot.system.forking import refuse_fork
 from chatbot.system.notices import hushed
 from chatbot.system.processor import may_have_gpu
 
@@ -30,7 +31,9 @@ def open_searcher(
 
     Raises:
         ChatbotError: The model cannot be loaded, or the engine is not there.
+        RuntimeError: As `refuse_fork`.
     """
+    refuse_fork()
     check_engine(engine)
     if engine == "onnx" or (engine == "auto" and is_installed() and not may_have_gpu()):
         return open_onnx(directory, config, vocab_size, reply_precision)

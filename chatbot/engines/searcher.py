@@ -17,12 +17,15 @@ class Searcher(Protocol):
     everything returned is an array.
 
     Attributes:
-        engine: Who runs the network, as a person is told.
-        device: What it computes on.
+        device: What it computes on, as a person is told.
     """
 
-    engine: str
     device: str
+
+    @property
+    def engine(self) -> str:
+        """Who runs the network, as a person is told."""
+        ...
 
     def search(self, query_ids: Any, query_lengths: Any, settings: SearchConfig) -> Hypotheses:
         """Finds `beam_size` hypotheses a query, the best score first."""

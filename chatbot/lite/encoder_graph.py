@@ -76,7 +76,7 @@ def _make_layer_step(products: Products, layer: LSTMWeights, place: int) -> Any:
     output, following = advance_lstm(nodes, nodes.add("Add", [gates, product]), carry, units)
     last = nodes.add("Where", [alive, output, hidden])
     last_carry = nodes.add("Where", [alive, following, carry])
-    row = ["B", units]
+    row: list[int | str] = ["B", units]
     inputs = [
         describe(hidden, np.float32, row),
         describe(carry, np.float32, row),

@@ -38,11 +38,9 @@ class OnnxNetwork:
 
     def __init__(self, graphs: Mapping[str, bytes]) -> None:
         """Takes the graphs as `write_graphs` made them."""
-        refuse_fork()
         self._encoder, self._step, self._best = (
             _open_session(graphs[name]) for name in ("encoder.onnx", "step.onnx", "best.onnx")
         )
-        self._attends = len(self._encoder.get_outputs()) > 1
         self.vocab_size = int(self._step.get_outputs()[0].shape[1])
 
     def start(self, query_ids: Any, query_lengths: Any) -> tuple[Attended | None, Any]:
@@ -60,14 +58,14 @@ class OnnxNetwork:
             RuntimeError: As `refuse_fork`.
         """
         refuse_fork()
-        state, *attended = self._encoder.run(
-            None, {"query_ids": query_ids, "query_lengths": query_lengths}
-        )
-        if not self._attends:
-            return None, state
+        given = {"query_ids": query_ids, "query_lengths": query_lengths}
+        found = self._encoder.run(None, given)
+        if len(found) == 1:
+            return None, found[0]
+        state, memory, keys = found
         real = np.arange(query_ids.shape[1]) < np.asarray(query_lengths)[:, np.newaxis]
         padding = np.where(real, np.float32(0), MASKED)[:, np.newaxis]
-        return Attended(*attended, padding), state
+        return Attended(memory, keys, padding), state
 
     def select(self, attended: Attended | None, queries: Any) -> Attended | None:
         """Returns of what the decoder attends to the part of some queries, `int64 [Q]`."""
@@ -83,8 +81,9 @@ class OnnxNetwork:
         """
         given = {"last_ids": last_ids, "state": state}
         if attended is None:
-            return Step(*self._step.run(None, given), None)
-        return Step(*self._step.run(None, {**given, **attended._asdict()}))
+            logits, state = self._step.run(None, given)
+            return Step(logits, state, None)
+        return Step._make(self._step.run(None, {**given, **attended._asdict()}))
 
     def find_best(self, logits: Any, count: int) -> Best:
         """Finds the largest logits of each row.
@@ -94,7 +93,7 @@ class OnnxNetwork:
             count: How many, at most V.
         """
         given = {"logits": logits, "count": np.array([count], np.int64)}
-        return Best(*self._best.run(None, given))
+        return Best._make(self._best.run(None, given))
 
 
 def _open_session(graph: bytes) -> Any:

@@ -49,7 +49,9 @@ def search_with_beam(
         if steps is not None:
             steps.append(_record(total, tokens, settings.beam_size))
         if total.shape[1:] == (1, 1):  # greedy search has nothing to choose
-            return Chosen(tokens[:, :, 0], total[:, :, 0], shares, None)
+            return Chosen(
+                tokens[:, :, 0], total[:, :, 0], shares, np.arange(len(total))[:, np.newaxis]
+            )
         if groups > 1:
             places = _choose_in_groups(total, tokens, settings, network.vocab_size)
         else:

@@ -118,19 +118,6 @@ def test_a_place_without_weight_is_never_drawn(
     assert before - 1e-6 <= number <= after + 1e-6
 
 
-def test_numbers_depend_on_the_query_and_the_seed_alone() -> None:
-    queries = [[5, 6], [5, 6, 7], [6, 5]]
-    together = draw_numbers(queries, seed=3, replies=4, longest=5)
-    assert together.shape == (3, 4, 5)
-    assert together.dtype == np.float32
-    for row, query in enumerate(queries):
-        np.testing.assert_array_equal(draw_numbers([query], 3, 4, 5)[0], together[row])
-    assert np.all((together >= 0.0) & (together < 1.0))
-    everything = [*together.ravel(), *draw_numbers(queries, 4, 4, 5).ravel()]
-    assert len(set(everything)) > 0.99 * len(everything)
-    assert abs(np.mean(draw_numbers([[5]], 1, 100, 100)) - 0.5) < 0.01
-
-
 def test_sampling_without_chance_is_greedy_search(
     sampler: Any, model: Seq2Seq, pairs: Pairs
 ) -> None:

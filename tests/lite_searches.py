@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
+from chatbot.lite import sampling
 from chatbot.lite.beam import search_with_beam
 from chatbot.lite.forced import Forced, force
 from chatbot.lite.hypotheses import Hypotheses
 from chatbot.lite.interface import Best, Step
 from chatbot.lite.rescoring import rescore
-from chatbot.lite.sampling import sample
 from chatbot.search import FREE, Choice, Rules, Weights
 from chatbot.settings.config import SearchConfig
 
@@ -104,7 +105,19 @@ class LiteSampling:
             **rules._asdict(),
         )
         queries = (np.array(query_ids), np.array(query_lengths))
-        return to_tensors(sample(self._network, *queries, numbers, settings))
+        return to_tensors(sampling.sample(self._network, *queries, numbers, settings))
+
+
+def draw(logits: Any, number: Any, choice: Choice) -> Any:
+    """Is called as `chatbot.search.sampling.draw`."""
+    settings = SearchConfig(**choice._asdict())
+    network: Any = SimpleNamespace(vocab_size=logits.shape[1], find_best=find_best)
+    return sampling.draw(network, np.array(logits), np.array(number), settings)
+
+
+def invert(weights: Any, number: Any) -> Any:
+    """Is called as `chatbot.search.sampling.invert`."""
+    return sampling.invert(np.array(weights), np.array(number))
 
 
 class LiteForced:

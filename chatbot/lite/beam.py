@@ -46,14 +46,16 @@ def search_with_beam(
 
     def choose(logits: Array, beam: Beam) -> Chosen:
         total, tokens, shares = _continue(network, logits, beam, settings, 1 + (steps is not None))
-        if total.shape[1] == 1 and total.shape[2] == 1:
-            return Chosen(tokens[:, :, 0], total[:, :, 0], shares, None)
+        if steps is not None:
+            steps.append(_record(total, tokens, settings.beam_size))
+        if total.shape[1:] == (1, 1):  # greedy search has nothing to choose
+            return Chosen(
+                tokens[:, :, 0], total[:, :, 0], shares, np.arange(len(total))[:, np.newaxis]
+            )
         if groups > 1:
             places = _choose_in_groups(total, tokens, settings, network.vocab_size)
         else:
             places = find_largest(total.reshape(len(total), -1), settings.beam_size)
-        if steps is not None:
-            steps.append(_record(total, tokens, settings.beam_size))
         _, width, count = total.shape
         places += np.arange(len(places))[:, np.newaxis] * (width * count)
         parents = places // count

@@ -45,14 +45,14 @@ def sample(
         shape, time = beam.log_probs.shape, beam.said.shape[2] - 1
         normalizer = network.find_best(logits, 1).normalizer
         ban(logits, beam.said.reshape(-1, time + 1)[:, 1:], settings)
-        tokens = np.full(len(logits), EOS)
+        rows, tokens = np.arange(len(logits)), np.full(len(logits), EOS)
         if time < settings.max_reply_length:
             number = numbers[beam.queries, :, time].ravel()
             drawn = draw(network, logits, number, settings)
             tokens = np.where(beam.find_finished().ravel(), EOS, drawn)
-        log_probs = to_log_probs(logits[np.arange(len(logits)), tokens], normalizer).reshape(shape)
+        log_probs = to_log_probs(logits[rows, tokens], normalizer).reshape(shape)
         total = beam.log_probs + np.where(beam.find_finished(), np.float32(0), log_probs)
-        return Chosen(tokens.reshape(shape), total, beam.shares, None)
+        return Chosen(tokens.reshape(shape), total, beam.shares, rows.reshape(shape))
 
     return walk(network, query_ids, query_lengths, settings, settings.beam_size, choose)
 

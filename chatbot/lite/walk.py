@@ -45,13 +45,13 @@ class Chosen(NamedTuple):
         tokens: `int [Q, W"]`, their last tokens.
         log_probs: `float32 [Q, W"]`.
         shares: `float32 [Q, W"]`.
-        parents: `int [Q, W"]`, the rows `[Q * W']` they continue; None where each row goes on.
+        parents: `int [Q, W"]`, which of the `Q * W'` rows they continue.
     """
 
     tokens: Array
     log_probs: Array
     shares: Array
-    parents: Array | None
+    parents: Array
 
 
 Choose = Callable[[Array, Beam], Chosen]
@@ -74,42 +74,35 @@ def walk(
         query_lengths: `int32 [B]`, at least 1.
         settings: How to search.
         first_width: Empty hypotheses of each query before the first step.
-        choose: Takes each hypothesis' next token.
+        choose: Chooses what follows: behind `max_reply_length` tokens, the end token.
 
     Returns:
         `beam_size` hypotheses a query.
     """
     attended, state = network.start(query_ids, query_lengths)
-    shape = (len(query_lengths), first_width)
+    shape = (len(state), first_width)
     zeros = np.zeros(shape, np.float32)
-    beam = Beam(np.arange(shape[0]), np.full([*shape, 1], GO, np.int32), zeros, zeros)
-    state = np.repeat(state, first_width, axis=0)
-    ended = []
+    beam = Beam(np.arange(len(state)), np.full([*shape, 1], GO, np.int32), zeros, zeros)
+    state, ended = np.repeat(state, first_width, axis=0), []
     with np.errstate(invalid="ignore"):  # -inf minus -inf
-        for _ in range(settings.max_reply_length + 1):
+        while True:
             step = network.advance(beam.said[:, :, -1].ravel(), attended, state)
             chosen = choose(step.logits, beam)
-            state = step.state
-            if chosen.parents is not None:
-                state = state.take(chosen.parents.ravel(), axis=0)
-            beam = _append(beam, chosen)
+            beam, parents = _append(beam, chosen), chosen.parents
             goes_on = _find_unended(beam)
             left = np.count_nonzero(goes_on)
-            if left == 0:
-                break
             if left <= MOST_LEFT * len(goes_on):
-                ended.append(_take(beam, np.flatnonzero(~goes_on)))
-                (kept,) = np.nonzero(goes_on)
-                state = state.reshape(len(goes_on), -1, state.shape[1])[kept]
-                state = state.reshape(-1, state.shape[2])
-                beam, attended = _take(beam, kept), network.select(attended, kept)
-    return _collect([*ended, beam], (shape[0], settings.beam_size), settings.length_penalty)
+                ended.append(_take(beam, ~goes_on))
+                if left == 0:
+                    break
+                beam, parents = _take(beam, goes_on), parents[goes_on]
+                attended = network.select(attended, np.flatnonzero(goes_on))
+            state = step.state.take(parents.ravel(), axis=0)
+    return _collect(ended, (shape[0], settings.beam_size), settings.length_penalty)
 
 
 def _append(beam: Beam, chosen: Chosen) -> Beam:
-    said = beam.said
-    if chosen.parents is not None:
-        said = said.reshape(-1, said.shape[2])[chosen.parents]
+    said = beam.said.reshape(-1, beam.said.shape[2])[chosen.parents]
     tokens = chosen.tokens[:, :, np.newaxis].astype(np.int32)
     said = np.concatenate([said, tokens], axis=2)
     return Beam(beam.queries, said, chosen.log_probs, chosen.shares)
@@ -120,8 +113,8 @@ def _find_unended(beam: Beam) -> Array:
     return ((beam.said[:, :, -1] != EOS) & (beam.log_probs > -np.inf)).any(axis=1)
 
 
-def _take(beam: Beam, places: Array) -> Beam:
-    return Beam(*(part[places] for part in beam))
+def _take(beam: Beam, chosen: Array) -> Beam:
+    return Beam(*(part[chosen] for part in beam))
 
 
 def _collect(parts: list[Beam], shape: tuple[int, int], penalty: float) -> Hypotheses:

@@ -14,9 +14,9 @@ from chatbot.network.inference import GROUP, InferenceNetwork
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import FREE, Choice, Rules, SamplingSearch, sampling
 from chatbot.search.sampling import draw, invert
+from tests import lite_searches
 from tests.conftest import QUERIES, B, Pairs, pad
 from tests.fakes import TableModel, TableNetwork, draw_table
-from tests.lite_searches import LiteSampling
 from tests.oracles import Network, log_softmax, softmax
 from tests.search.oracles import score_reply, search_greedily
 from tests.search.test_search import assert_ranked
@@ -35,7 +35,7 @@ FAR_OUT = {1: 10.83, 2: 13.82, 3: 16.27, 4: 18.47, 5: 20.52, 6: 22.46, 7: 24.32,
 DRAWS = 40_000
 
 
-@pytest.fixture(scope="module", params=[SamplingSearch, LiteSampling])
+@pytest.fixture(scope="module", params=[SamplingSearch, lite_searches.LiteSampling])
 def sampler(request: pytest.FixtureRequest) -> Any:
     return request.param
 
@@ -55,18 +55,19 @@ def find_chances(logits: Any, choice: Choice) -> Any:
     return chances / chances.sum()
 
 
-def draw_many(logits: Any, choice: Choice, seed: int) -> Any:
+def draw_many(draw: Any, logits: Any, choice: Choice, seed: int) -> Any:
     numbers = np.random.default_rng(seed).random(DRAWS, np.float32)
     rows = tf.tile(tf.constant(logits, tf.float32)[tf.newaxis], [DRAWS, 1])
-    return draw(rows, tf.constant(numbers), choice).numpy()
+    return np.array(draw(rows, tf.constant(numbers), choice))
 
 
 @pytest.mark.parametrize("choice", CHOICES)
 @pytest.mark.parametrize("seed", [1, 2])
-def test_tokens_come_as_often_as_their_chances_say(choice: Choice, seed: int) -> None:
+@pytest.mark.parametrize("draw", [draw, lite_searches.draw])
+def test_tokens_come_as_often_as_their_chances_say(draw: Any, choice: Choice, seed: int) -> None:
     logits = np.random.default_rng(seed).normal(0, 1, 10)
     chances = find_chances(logits, choice)
-    counts = np.bincount(draw_many(logits, choice, seed), minlength=10)
+    counts = np.bincount(draw_many(draw, logits, choice, seed), minlength=10)
     assert np.all(counts[chances == 0.0] == 0)
     allowed = chances > 0.0
     expected = DRAWS * chances[allowed]
@@ -100,11 +101,14 @@ def test_a_nucleus_among_few_equals_one_among_all(
     assert len(set(drawn[0])) > 5
 
 
+@pytest.mark.parametrize("invert", [invert, lite_searches.invert])
 @given(
     st.lists(st.sampled_from([0.0, 0.0, 1e-9, 0.1, 0.5, 3.0]), min_size=1, max_size=9),
     st.floats(0.0, 1.0, exclude_max=True, width=32),
 )
-def test_a_place_without_weight_is_never_drawn(weights: list[float], number: float) -> None:
+def test_a_place_without_weight_is_never_drawn(
+    invert: Any, weights: list[float], number: float
+) -> None:
     if not any(weights):
         weights[0] = 1.0
     place = int(invert(tf.constant([weights], tf.float32), tf.constant([number], tf.float32))[0])
@@ -112,19 +116,6 @@ def test_a_place_without_weight_is_never_drawn(weights: list[float], number: flo
     before = sum(weights[:place]) / sum(weights)
     after = sum(weights[: place + 1]) / sum(weights)
     assert before - 1e-6 <= number <= after + 1e-6
-
-
-def test_numbers_depend_on_the_query_and_the_seed_alone() -> None:
-    queries = [[5, 6], [5, 6, 7], [6, 5]]
-    together = draw_numbers(queries, seed=3, replies=4, longest=5)
-    assert together.shape == (3, 4, 5)
-    assert together.dtype == np.float32
-    for row, query in enumerate(queries):
-        np.testing.assert_array_equal(draw_numbers([query], 3, 4, 5)[0], together[row])
-    assert np.all((together >= 0.0) & (together < 1.0))
-    everything = [*together.ravel(), *draw_numbers(queries, 4, 4, 5).ravel()]
-    assert len(set(everything)) > 0.99 * len(everything)
-    assert abs(np.mean(draw_numbers([[5]], 1, 100, 100)) - 0.5) < 0.01
 
 
 def test_sampling_without_chance_is_greedy_search(

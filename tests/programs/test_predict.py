@@ -27,6 +27,7 @@ TRACEBACK = b"Traceback"
 def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model")
     make_directory(path)
+    Chatbot.load(path)  # writes the graphs that replies are read from
     return path
 
 

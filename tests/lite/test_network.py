@@ -139,11 +139,11 @@ def test_the_best_are_the_largest_and_the_normalizer_is_a_logsumexp(count: int) 
     np.testing.assert_allclose(normalizer, expected, rtol=1e-5)
 
 
-def multiply(x: Any, kernel: Any, bias: Any, is_bounded: bool) -> Any:
+def multiply(x: Any, kernel: Any, bias: Any) -> Any:
     """Runs an int8 product alone."""
     nodes = Nodes()
     products = Int8Products(np.zeros([1, 1], np.float32))
-    part = Part("x", x.shape[1], is_bounded)
+    part = Part("x", x.shape[1])
     name = products.multiply(nodes, [part], kernel, bias)
     inputs = [describe("x", np.float32, ["R", x.shape[1]])]
     outputs = {name: describe("y", np.float32, ["R", kernel.shape[1]])}
@@ -152,16 +152,15 @@ def multiply(x: Any, kernel: Any, bias: Any, is_bounded: bool) -> Any:
     return session.run(None, {"x": x})[0]
 
 
-@pytest.mark.parametrize("is_bounded", [True, False])
-def test_an_int8_product_is_a_product_of_whole_numbers(is_bounded: bool) -> None:
+def test_an_int8_product_is_a_product_of_whole_numbers() -> None:
     generator = np.random.default_rng(0)
     x = generator.uniform(-1, 1, [3, 50]).astype(np.float32)
     kernel, bias = (generator.normal(0, 1, s).astype(np.float32) for s in ([50, 8], [8]))
-    scale = 1.0 if is_bounded else np.abs(x).max(axis=1, keepdims=True)
+    scale = np.abs(x).max(axis=1, keepdims=True)
     columns = np.abs(kernel).max(axis=0)
     steps, weights = np.rint(x / scale * 127), np.rint(kernel / columns * 63)
     expected = steps @ weights * scale / 127 * columns / 63 + bias
-    found = multiply(x, kernel, bias, is_bounded)
+    found = multiply(x, kernel, bias)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(found, x @ kernel + bias, atol=0.3)
 
@@ -171,14 +170,14 @@ def test_the_largest_int8_product_of_all_is_exact() -> None:
     x = np.ones([1, 64], np.float32)
     kernel = np.stack([np.ones(64), -np.ones(64)], axis=1).astype(np.float32)
     bias = np.zeros(2, np.float32)
-    np.testing.assert_allclose(multiply(x, kernel, bias, True), [[64.0, -64.0]], rtol=1e-5)
-    np.testing.assert_allclose(multiply(-x, kernel, bias, True), [[-64.0, 64.0]], rtol=1e-5)
+    np.testing.assert_allclose(multiply(x, kernel, bias), [[64.0, -64.0]], rtol=1e-5)
+    np.testing.assert_allclose(multiply(-x, kernel, bias), [[-64.0, 64.0]], rtol=1e-5)
 
 
 def test_rows_and_columns_of_zeros_stay_zeros() -> None:
     x, kernel = np.zeros([2, 4], np.float32), np.zeros([4, 3], np.float32)
     x[1] = 7.0
-    np.testing.assert_array_equal(multiply(x, kernel, np.zeros(3, np.float32), False), 0.0)
+    np.testing.assert_array_equal(multiply(x, kernel, np.zeros(3, np.float32)), 0.0)
 
 
 def test_the_state_is_the_attention_and_every_layers_two_vectors() -> None:

@@ -15,10 +15,10 @@ from unicodedata import category, normalize
 from chatbot.text import normalise
 from chatbot.text.joining import IDEOGRAPHS
 
-_MARK_OUT = "\ue000"
-"""A private character, which nothing changes, between the characters that are normalised at once."""
+_BETWEEN = "\ue000"
+"""A private character, which nothing changes: it stands between those that are normalised."""
 _NORMALISED = (*range(0xD800), *range(0xE001, 0x30000), *range(0xE0000, 0xE1000))
-"""Code points that can be changed: the others are surrogates, ideographs, private or unassigned."""
+"""Code points that can change: others are surrogates, ideographs, private or unassigned."""
 
 
 class Characters(NamedTuple):
@@ -45,8 +45,8 @@ class Characters(NamedTuple):
 def list_characters() -> Characters:
     """Reads the tables, which takes a second or two."""
     characters = [chr(code) for code in _NORMALISED]
-    text = _MARK_OUT + _MARK_OUT.join(characters) + _MARK_OUT
-    forms = dict(zip(characters, normalise(text).split(_MARK_OUT)[1:]))
+    text = _BETWEEN + _BETWEEN.join(characters) + _BETWEEN
+    forms = dict(zip(characters, normalise(text).split(_BETWEEN)[1:]))
     ideograph = re.compile(f"[{IDEOGRAPHS}]")
     word = re.compile(r"\w")
     letters = _list_ranges(lambda c: word.match(c) is not None and ideograph.match(c) is None)

@@ -1,4 +1,4 @@
-"""How often an exported model cuts text into other tokens than the chatbot does."""
+"""How often an exported model does not do what the chatbot does."""
 
 from __future__ import annotations
 
@@ -28,10 +28,8 @@ class Comparison(NamedTuple):
     def describe(self) -> str:
         """Writes a sentence."""
         count = len(self.differing)
-        return (
-            f"{count:,} of {self.texts:,} queries ({count / max(1, self.texts):.3%}) give other "
-            "tokens than the chatbot cuts"
-        )
+        share = count / max(1, self.texts)
+        return f"{count:,} of {self.texts:,} queries ({share:.2%}) are cut into other tokens"
 
 
 def compare_tokens(texts: Iterable[str]) -> Comparison:

@@ -9,7 +9,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import tensorflow as tf
+
 from chatbot.errors import ChatbotError
+from chatbot.storage.checkpoints import unwritable
 from chatbot.system.files import ASIDE, flush_to_disk
 
 
@@ -22,8 +25,6 @@ def check_output(output: str) -> Path:
     Raises:
         ChatbotError: There is something already, or no directory around it.
     """
-    if not output:
-        raise ChatbotError("there is nowhere to write to; name a directory with --output=DIR")
     target = Path(os.path.realpath(output))
     try:
         if target.exists() and not target.is_dir():
@@ -33,9 +34,12 @@ def check_output(output: str) -> Path:
                 f"--output={output} is not empty; remove it or name another directory"
             )
         if not target.parent.is_dir():
-            raise ChatbotError(f"--output={output}: {target.parent} does not exist; make it first")
+            raise ChatbotError(
+                f"--output={output}: {target.parent} is no directory; make it first, or name "
+                "another directory"
+            )
     except OSError as error:
-        raise _unwritable(output, error) from None
+        raise unwritable(target, error) from None
     return target
 
 
@@ -54,20 +58,12 @@ def write_directory(output: str) -> Iterator[Path]:
     try:
         aside.mkdir()
         yield aside
-        for path in aside.rglob("*"):
+        for path in (aside, *aside.rglob("*")):
             flush_to_disk(path)
-        check_output(output)  # what was not there when the work began
-        os.replace(aside, target)
+        os.replace(aside, target)  # fails where somebody else has written there meanwhile
         with contextlib.suppress(OSError):  # not every file system can, or lets everybody
             flush_to_disk(target.parent)
-    except OSError as error:
-        raise _unwritable(output, error) from None
+    except (OSError, tf.errors.OpError) as error:
+        raise unwritable(target, error) from None
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-def _unwritable(output: str, error: OSError) -> ChatbotError:
-    return ChatbotError(
-        f"--output={output} cannot be written ({error.strerror or error}); "
-        "free space or name another directory"
-    )

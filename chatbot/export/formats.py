@@ -1,10 +1,14 @@
 """The formats that a model can be written in.
 
-Each is a module of this package with two functions:
+Each is a module of this package, `chatbot.export.NAME`, with three functions:
 
-    settle(config, given)       the search that is written, a `SearchConfig`; raises `ChatbotError`
-                                where the format has none of what the model or a flag asks for
-    write(bot, place, quantize) writes the chatbot into a directory; returns the lines of a README
+    settle(config, given) -> SearchConfig
+        the search to write, given {setting: value} for what is to differ from the model's own;
+        raises `ChatbotError` where the format has not what is asked for
+    write(bot, place, quantize) -> list[str]
+        writes a chatbot with such a search into a directory; returns the lines of a README
+    compare(bot, place, queries) -> str
+        a sentence on how far the model that was written there does what the chatbot does
 """
 
 from __future__ import annotations
@@ -18,18 +22,16 @@ class Format(NamedTuple):
     Attributes:
         title: What a person calls it.
         quantize: How its weights can be made smaller.
-        reads_text: Whether it cuts text into tokens itself.
     """
 
     title: str
     quantize: tuple[str, ...]
-    reads_text: bool
 
 
 FORMATS = {
-    "saved_model": Format("a TensorFlow SavedModel", (), True),
-    "tflite": Format("a TFLite model", ("float16", "int8"), False),
+    "saved_model": Format("a TensorFlow SavedModel", ()),
+    "tflite": Format("a TFLite model", ("float16", "int8")),
 }
-"""{module: format}."""
-QUANTIZE = ("float16", "int8")
+"""{name: format}."""
+QUANTIZE = sorted({kind for form in FORMATS.values() for kind in form.quantize})
 """Every way to make weights smaller."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from chatbot.bot import Chatbot
 from chatbot.errors import ChatbotError
+from chatbot.export.comparison import compare_tokens
 from chatbot.export.reading import Reader
 from chatbot.export.weights import keep_in_variables
 from chatbot.export.writing import Writer
@@ -25,7 +26,7 @@ VERSION = "1"
 """The directory of the model itself, as TensorFlow Serving wants it."""
 QUERIES = tf.TensorSpec([None], tf.string, "query")
 _USAGE = """\
-Texts in, replies out, the best first. Needs TensorFlow 2.15 or later and nothing else:
+Texts in, replies out, the best first. TensorFlow 2.15 or later is enough:
 
 ```python
 import tensorflow as tf
@@ -35,23 +36,27 @@ for reply, score in zip(answer["replies"][0].numpy(), answer["scores"][0].numpy(
     print(reply.decode(), score)
 ```
 
-`query` is `string [B]`; `replies` is `string [B, W]`, `log_probs` (nats) and `scores` are `float32 [B, W]`. Where there
-are fewer than W different replies, the places behind them have an empty text and -1e30 twice.
-TensorFlow Serving takes this directory as `--model_base_path`; the signature is `serving_default`.
-Text is read as the chatbot reads it, except for characters whose form depends on their neighbours: accents in an unusual
-order or that make no single letter with theirs, Korean written letter by letter, a capital sigma that ends a word."""
-_TURNS = "A query is a turn, or the last {turns} turns of a dialogue, oldest first, a line break between them."
+- For TensorFlow Serving this directory is the model's base path; the signature `serving_default`
+  has the input `query`, `string [B]`, and the outputs `replies`, `string [B, {width}]`, `log_probs`
+  (nats) and `scores`, `float32 [B, {width}]`.
+- {turns}
+- Places behind the last different reply have an empty text and -1e30 twice.
+- Tokens differ from the chatbot's for some rare texts: accents in an unusual order, or that compose
+  no single letter with theirs, or more than 30 on one; Korean syllables written letter by letter; a
+  capital sigma that ends a word; Unicode's noncharacters."""
+_ONE_TURN = "A query is one turn; a line break in it is a blank."
+_TURNS = (
+    "A query is a turn, or several turns of a dialogue, oldest first, a line break between two: "
+    "the model reads\n  the last {turns}."
+)
 
 
 class TextModel(tf.Module):
-    """A chatbot whose input and output are texts.
-
-    Its search is the one of the chatbot's settings, in float32.
-    """
+    """A chatbot whose input and output are texts, with its own search, in float32."""
 
     def __init__(self, bot: Chatbot, vocabulary_file: str) -> None:
         super().__init__()
-        self._search = bot.config.search.resolve({})
+        self._search = bot.config.search
         self._network = InferenceNetwork(bot.model)
         self.weights = keep_in_variables(self._network)
         self._vocabulary_file = tf.saved_model.Asset(vocabulary_file)
@@ -89,7 +94,7 @@ class TextModel(tf.Module):
         asked = self._search
         rules = Rules(asked.min_reply_length, asked.no_repeat_ngram, asked.ban_unk)
         search = BeamSearch(self._network)
-        if asked.diverse_groups > 1:
+        if asked.diverse_groups > 1 and asked.beam_size > 1:
             search = DiverseSearch(self._network, asked.diverse_groups, asked.diversity_strength)
         limits = (asked.max_reply_length, asked.length_penalty, asked.beam_size)
         found = search(ids, lengths, *limits, rules)
@@ -100,7 +105,7 @@ class TextModel(tf.Module):
 
 
 def drop_repeated(texts: tf.Tensor, found: Hypotheses) -> dict[str, tf.Tensor]:
-    """Keeps the first of equal texts `string [B, W]`, as `write_replies` does; empty places last."""
+    """Empties the places of texts `string [B, W]` that came before, and puts empty ones last."""
     exists = found.log_probs > LIKELY
     same = tf.linalg.band_part(
         tf.cast(texts[:, :, tf.newaxis] == texts[:, tf.newaxis], tf.int32), -1, 0
@@ -140,8 +145,13 @@ def write(bot: Chatbot, place: Path, quantize: str = "") -> list[str]:
         model = TextModel(bot, str(words))
         tf.saved_model.save(model, target, {"serving_default": model.reply})
     turns = bot.config.corpus.context_turns
-    query = '"' + "\\n".join(["hello"] * min(turns, 2)) + '"'
-    lines = _USAGE.format(query=query).splitlines()
-    if turns > 1:
-        lines.insert(-1, _TURNS.format(turns=turns))
-    return lines
+    said = _TURNS.format(turns=turns) if turns > 1 else _ONE_TURN
+    query = '"hello"' if turns == 1 else r'"hello\nhi"'
+    width = bot.config.search.beam_size
+    return _USAGE.format(query=query, width=width, turns=said).splitlines()
+
+
+def compare(bot: Chatbot, place: Path, queries: Iterable[str]) -> str:
+    """Compares how queries are cut into tokens."""
+    del bot, place  # all models cut alike
+    return compare_tokens(queries).describe()

@@ -1,7 +1,8 @@
-"""The weights of an `InferenceNetwork` as variables, which a SavedModel stores once each."""
+"""The weights of an `InferenceNetwork`, as the variables or the constants of a graph."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -11,21 +12,27 @@ from chatbot.network.inference import InferenceNetwork
 
 
 def keep_in_variables(network: InferenceNetwork) -> list[tf.Variable]:
-    """Puts variables in the place of a network's tensors; a graph would hold those as constants.
+    """Makes a network compute with variables alone, which a SavedModel stores once each.
 
     Returns:
-        All variables that the network now computes with.
+        The variables.
     """
+    return _replace(network, lambda weights: tf.Variable(weights, trainable=False))
+
+
+def keep_in_constants(network: InferenceNetwork) -> None:
+    """Makes a network compute with constants alone, of which TFLite takes what it can quantise."""
+    _replace(network, tf.convert_to_tensor)
+
+
+def _replace(network: InferenceNetwork, make: Callable[[Any], Any]) -> list[Any]:
+    """Replaces all weights, one that occurs twice by the same object."""
     products = [x for x in tf.nest.flatten(vars(network)) if isinstance(x, Product)]
-    variables: dict[int, tf.Variable] = {}
+    made: dict[int, Any] = {}
     for holder in (network, *products):
         for name, value in list(vars(holder).items()):
-            if isinstance(value, tf.Variable):
-                variables[id(value)] = value
-            elif tf.is_tensor(value):
-                setattr(holder, name, variables.setdefault(id(value), _make(value)))
-    return list(variables.values())
-
-
-def _make(value: Any) -> tf.Variable:
-    return tf.Variable(value, trainable=False)
+            if isinstance(value, tf.Variable) or tf.is_tensor(value):
+                if id(value) not in made:
+                    made[id(value)] = make(value)
+                setattr(holder, name, made[id(value)])
+    return list(made.values())

@@ -1,7 +1,8 @@
-"""Writes a trained model for other runtimes: chatbot export --model_dir=D --format=F --output=DIR."""
+"""Writes a trained model for other runtimes: chatbot export --model_dir=D --output=DIR."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from absl import flags
@@ -17,63 +18,67 @@ from chatbot.system.paths import find_in_project
 from chatbot.system.terminal import write_output
 
 PURPOSE = (
-    "Writes a trained model into a new directory that needs nothing of the model directory: "
-    "saved_model takes text and gives the replies of the model's own search, in TensorFlow or "
-    "TensorFlow Serving; tflite takes and gives numbers of words, with greedy search, on phones "
-    "and small devices. The weights are in float32 unless --quantize makes them smaller."
+    "Writes a trained model into a new directory, for use without the model directory. "
+    "saved_model takes texts and gives the replies of the model's own search, in TensorFlow or "
+    "TensorFlow Serving, without this program. tflite takes and gives words' numbers, by greedy "
+    "search, in LiteRT (TFLite), for phones and small devices."
 )
 WHAT = "What to write, and where"
-SEARCH = "The search of saved_model, and the limits of tflite; by default the model's own"
+COMPARED = "On what to compare it with the chatbot"
+SEARCH = "The search; by default the model's own"
 
 
 def define_flags() -> None:
     """Defines the program's flags."""
+    define_path("model_dir", find_in_project("model/smalltalk"), "Model directory, made by train.")
+    flags.DEFINE_enum("format", None, list(FORMATS), "What to write.")
     define_path(
-        "model_dir", find_in_project("model/smalltalk"), "Model directory, made by train."
+        "output", "", "Directory to write, whole or not at all; only an empty one may exist."
     )
-    flags.DEFINE_enum("format", "saved_model", list(FORMATS), "What to write.")
-    define_path("output", "", "Directory to write, whole or not at all; it must not exist yet.")
     flags.DEFINE_enum(
         "quantize",
-        "",
-        ["", *QUANTIZE],
-        "Type of the weights in tflite: float16 halves its size, int8 quarters it (products of "
-        "weights alone, with activations quantised as they come).",
+        None,
+        QUANTIZE,
+        "Type of the weights in tflite, else float32: float16 takes half the space, int8 a quarter "
+        "(dynamic range: the activations are quantised as they come).",
     )
     show(WHAT, "model_dir", "format", "output", "quantize")
     define_path(
         "corpus",
         "",
-        "Count of how many queries of this corpus saved_model cuts into other tokens than the "
-        "chatbot does.",
+        "Say for how many queries of this corpus saved_model cuts other tokens than the chatbot, "
+        "or tflite gives another greedy reply.",
     )
-    show("What to compare", "corpus")
-    define_settings("What to compare", CorpusConfig, "corpus_format", "encoding", "columns")
+    flags.DEFINE_integer("limit", 0, "Compare only this many first queries; 0 means all.", 0)
+    show(COMPARED, "corpus", "limit")
+    define_settings(COMPARED, CorpusConfig, "corpus_format", "encoding", "columns")
     define_settings(SEARCH, SearchConfig)
 
 
 def main(_: Sequence[str]) -> int:
-    """Writes the model, and compares if there is a corpus.
+    """Writes the model, and compares it with the chatbot if there is a corpus.
 
     Returns:
         The exit status.
     """
-    if FLAGS.corpus and not FORMATS[FLAGS.format].reads_text:
-        raise ChatbotError(
-            f"--corpus compares how text is cut, which --format={FLAGS.format} leaves to its "
-            "caller; leave it out"
-        )
-    pairs = iter(())
-    if FLAGS.corpus:
-        options = ReadOptions(FLAGS.encoding, FLAGS.columns)
-        pairs = read_pairs(FLAGS.corpus, FLAGS.corpus_format, options=options)
+    if FLAGS.format is None:
+        raise ChatbotError(f"no format is named; choose --format={' or '.join(FORMATS)}")
+    if not FLAGS.output:
+        raise ChatbotError("nothing says where to write; name a directory with --output=DIR")
+    queries = _read_queries() if FLAGS.corpus else None
     with hushed():
-        from chatbot.export.comparison import compare_tokens
         from chatbot.export.work import export_model
 
-    given = given_settings(SearchConfig)
-    export_model(FLAGS.model_dir, FLAGS.output, FLAGS.format, FLAGS.quantize, given)
+    settings = given_settings(SearchConfig)
+    where = FLAGS.model_dir, FLAGS.output
+    said = export_model(*where, FLAGS.format, FLAGS.quantize or "", settings, queries)
     write_output(f"wrote {FLAGS.output}\n")
-    if FLAGS.corpus:
-        write_output(f"{compare_tokens(pair.query for pair in pairs).describe()}\n")
+    if said:
+        write_output(f"{said}\n")
     return 0
+
+
+def _read_queries() -> list[str]:
+    options = ReadOptions(FLAGS.encoding, FLAGS.columns)
+    pairs = read_pairs(FLAGS.corpus, FLAGS.corpus_format, options=options)
+    return [pair.query for pair in itertools.islice(pairs, FLAGS.limit or None)]

@@ -58,6 +58,7 @@ def join(tokens: Iterable[str]) -> str:
 
 
 def is_word(token: str) -> bool:
+    """Tells whether a token, which is not empty, is a word; else it is a sign."""
     return len(token) > 1 or token.isalnum() or token == "_"
 
 
@@ -154,6 +155,7 @@ def _pair_apostrophes(words: Sequence[str], leans: list[int]) -> None:
 
 
 def is_contraction(before: str, after: str) -> bool:
+    """Tells whether an apostrophe between two tokens, "" where there is none, joins them."""
     if not before or not after or not is_word(before) or IDEOGRAPH.match(before):
         return False
     return after in ENDINGS or (before in BEGINNINGS and is_word(after))

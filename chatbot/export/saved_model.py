@@ -31,7 +31,8 @@ Texts in, replies out, the best first. TensorFlow 2.15 or later is enough:
 ```python
 import tensorflow as tf
 
-answer = tf.saved_model.load("1").reply(tf.constant([{query}]))
+model = tf.saved_model.load("1")
+answer = model.reply(tf.constant([{query}]))
 for reply, score in zip(answer["replies"][0].numpy(), answer["scores"][0].numpy()):
     print(reply.decode(), score)
 ```

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 import pytest
 import tensorflow as tf
 from hypothesis import given
-from hypothesis import strategies as st
 
 from chatbot.export.comparison import compare_tokens
 from chatbot.export.reading import Reader, Tokenizer

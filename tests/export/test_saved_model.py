@@ -24,6 +24,7 @@ from chatbot.search.replies import LIKELY
 from tests.export.helpers import QUERIES, make_bot
 
 Answer = dict[str, Any]
+COLUMNS = ("replies", "log_probs", "scores")
 
 # Answers the queries on standard input with TensorFlow alone, by the signature of Serving.
 STRANGER = """
@@ -72,7 +73,7 @@ def answer_here(bot: Chatbot, queries: Sequence[str], place: Path) -> Answer:
 def check_against(bot: Chatbot, queries: Sequence[str], said: Answer) -> None:
     width = bot.config.search.beam_size
     for place, (query, expected) in enumerate(zip(queries, bot.replies(queries))):
-        texts, log_probs, scores = (said[name][place] for name in ("replies", "log_probs", "scores"))
+        texts, log_probs, scores = (said[name][place] for name in COLUMNS)
         count = len(expected)
         assert texts == [*(reply.text for reply in expected), *[""] * (width - count)], query
         np.testing.assert_allclose(log_probs[:count], [r.log_prob for r in expected], atol=1e-4)
@@ -133,7 +134,7 @@ def test_of_equal_texts_the_first_is_kept_and_empty_places_come_last() -> None:
 
 def test_a_search_that_cannot_be_exported_is_refused_by_name() -> None:
     config = make_bot(sample=True).config
-    with pytest.raises(ChatbotError, match="cannot sample; .*--nosample"):
+    with pytest.raises(ChatbotError, match=r"cannot sample; .*--nosample"):
         saved_model.settle(config, {})
     assert saved_model.settle(config, {"sample": False}).beam_size == 3
     with pytest.raises(ChatbotError, match="--coverage_penalty needs attention"):

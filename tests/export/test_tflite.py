@@ -26,7 +26,9 @@ def make_greedy(**settings: Any) -> Chatbot:
     return make_bot(beam_search=False, beam_size=1, **settings)
 
 
-def answer(model: bytes, bot: Chatbot, queries: Sequence[Any]) -> list[tuple[tuple[str, ...], float]]:
+def answer(
+    model: bytes, bot: Chatbot, queries: Sequence[Any]
+) -> list[tuple[tuple[str, ...], float]]:
     run = tf.lite.Interpreter(model_content=model).get_signature_runner()
     (_, longest) = run.get_input_details()["query_ids"]["shape"]
     found = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def convert(bot: Chatbot, quantize: str = "") -> bytes:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    with _without_summary():
+    with _without_notices():
         converted: bytes = converter.convert()
     return converted
 
@@ -103,13 +104,15 @@ def count_longest(config: CorpusConfig) -> int:
 
 
 @contextlib.contextmanager
-def _without_summary() -> Iterator[None]:
-    """Drops the summary that the converter writes to standard error, whatever the log level."""
+def _without_notices() -> Iterator[None]:
+    """Drops what converter and interpreter write to standard error, whatever the log level."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)
@@ -135,8 +138,9 @@ def write(bot: Chatbot, place: Path, quantize: str = "") -> list[str]:
 
 def compare(bot: Chatbot, place: Path, queries: Iterable[str]) -> str:
     """Compares the greedy replies to queries with the chatbot's."""
-    model = tf.lite.Interpreter(model_content=(place / MODEL_FILE).read_bytes())
-    run = model.get_signature_runner()
+    with _without_notices():
+        model = tf.lite.Interpreter(model_content=(place / MODEL_FILE).read_bytes())
+        run = model.get_signature_runner()
     texts = list(queries)
     same = 0
     for query, expected in zip(texts, bot.replies(texts)):

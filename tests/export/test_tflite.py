@@ -26,9 +26,11 @@ def make_greedy(**settings: Any) -> Chatbot:
     return make_bot(beam_search=False, beam_size=1, **settings)
 
 
-def answer(
-    model: bytes, bot: Chatbot, queries: Sequence[Any]
-) -> list[tuple[tuple[str, ...], float]]:
+Said = tuple[tuple[str, ...], float]
+"""A reply's tokens and its log probability."""
+
+
+def answer(model: bytes, bot: Chatbot, queries: Sequence[Any]) -> list[Said]:
     run = tf.lite.Interpreter(model_content=model).get_signature_runner()
     (_, longest) = run.get_input_details()["query_ids"]["shape"]
     found = []
@@ -80,8 +82,8 @@ def test_quantised_weights_take_less_space_and_reply_much_alike(
     bot = make_greedy(scale=0.1, rnn_size=96, embedding_size=64, max_reply_length=3)
     whole, small = tflite.convert(bot), tflite.convert(bot, quantize)
     assert len(small) < len(whole) * share
-    log_probs = [[x for _, x in answer(model, bot, QUERIES[:5])] for model in (whole, small)]
-    np.testing.assert_allclose(*log_probs, atol=0.1)
+    exact, coarse = ([x for _, x in answer(file, bot, QUERIES[:5])] for file in (whole, small))
+    np.testing.assert_allclose(coarse, exact, atol=0.1)
 
 
 def test_the_readme_runs_and_the_comparison_counts(tmp_path: Path) -> None:

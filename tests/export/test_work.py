@@ -81,14 +81,18 @@ def test_what_is_there_already_is_refused_and_kept(
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
+def fail_amid(place: Path, error: Exception) -> None:
+    (place / "half").write_text("half")
+    raise error
+
+
 @pytest.mark.parametrize("error", [FULL, tf.errors.ResourceExhaustedError(None, None, "No space")])
 def test_a_failure_leaves_nothing(error: Exception, tmp_path: Path) -> None:
     with (
         pytest.raises(ChatbotError, match=r"output cannot be written \(No space"),
         write_directory(str(tmp_path / "output")) as place,
     ):
-        (place / "half").write_text("half")
-        raise error
+        fail_amid(place, error)
     assert list_all(tmp_path) == []
 
 
@@ -97,9 +101,9 @@ def test_whoever_was_first_keeps_the_directory(tmp_path: Path) -> None:
         pytest.raises(ChatbotError, match="cannot be written"),
         write_directory(str(tmp_path / "output")),
     ):
-        (tmp_path / "output").mkdir()
-        (tmp_path / "output" / "first").touch()
-    assert list_all(tmp_path) == ["output", "output/first"]
+        shutil.copytree(STORED, tmp_path / "output")
+    assert [path.name for path in tmp_path.iterdir()] == ["output"]
+    assert list_all(tmp_path / "output") == list_all(STORED)
 
 
 def test_an_export_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Writes a trained model for other runtimes: a SavedModel, a TFLite model."""

@@ -1,0 +1,37 @@
+"""The formats that a model can be written in.
+
+Each is a module of this package, `chatbot.export.NAME`, with three functions:
+
+    settle(config, given) -> SearchConfig
+        the search to write, given {setting: value} for what is to differ from the model's own;
+        raises `ChatbotError` where the format has not what is asked for
+    write(bot, place, quantize) -> list[str]
+        writes a chatbot with such a search into a directory; returns the lines of a README
+    compare(bot, place, queries) -> str
+        a sentence on how far the model that was written there does what the chatbot does
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Format(NamedTuple):
+    """One format.
+
+    Attributes:
+        title: What a person calls it.
+        quantize: How its weights can be made smaller.
+    """
+
+    title: str
+    quantize: tuple[str, ...]
+
+
+FORMATS = {
+    "saved_model": Format("a TensorFlow SavedModel", ()),
+    "tflite": Format("a TFLite model", ("float16", "int8")),
+}
+"""{name: format}."""
+QUANTIZE = sorted({kind for form in FORMATS.values() for kind in form.quantize})
+"""Every way to make weights smaller."""

@@ -1,0 +1,154 @@
+"""A chatbot as a TFLite model: numbers of words in and out, greedy search, one query at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from chatbot.bot import Chatbot
+from chatbot.errors import ChatbotError
+from chatbot.export.static_greedy import StaticGreedy
+from chatbot.search import Rules
+from chatbot.settings.config import PLAIN, Config, CorpusConfig, SearchConfig
+from chatbot.text import EOS, SEP, UNK
+
+MODEL_FILE = "chatbot.tflite"
+_USAGE = """\
+Numbers of words in and out, one query at a time, by greedy search. In LiteRT, without TensorFlow,
+`Interpreter` comes from `ai_edge_litert.interpreter`:
+
+```python
+import re
+import numpy as np
+import tensorflow as tf
+
+words = open("vocab.txt", encoding="utf-8").read().split("\\n")
+cut = re.findall(r"[\\u4e00-\\u9fff]|[^\\W\\u4e00-\\u9fff]+|[^\\w\\s]", "hello".lower())
+ids = [words.index(word) if word in words else {unk} for word in cut][:{max_length}] or [{unk}]
+query = np.zeros([1, {longest}], np.int32)
+query[0, : len(ids)] = ids
+run = tf.lite.Interpreter("{model}").get_signature_runner()
+said = run(query_ids=query, query_length=np.array([len(ids)], np.int32))
+print(*(words[i] for i in said["reply_ids"][0, : said["reply_length"][0]]))
+```
+
+- `query_ids`, `int32 [1, {longest}]`, are lines of `vocab.txt`, counted from 0, with 0 behind them;
+  {unk} is an unknown word{separator}. `query_length`, `int32 [1]`, is their number.
+- `reply_ids`, `int32 [1, {reply}]`, has {eos} behind the reply; `reply_length`, `int32 [1]`, is its
+  length, `log_prob`, `float32 [1]`, its log probability (nats) with that of its end.
+- The chatbot cuts text a little further than the line above: chatbot.text.tokenize is the whole."""
+
+
+def settle(config: Config, given: Mapping[str, Any]) -> SearchConfig:
+    """Returns the greedy search with the limits and rules of a model and given changes.
+
+    Raises:
+        ChatbotError: The changes ask for another search.
+    """
+    greedy = {
+        **{name: PLAIN[name] for name in ("coverage_penalty", "mmi_weight", "sample")},
+        "beam_search": False,
+        "beam_size": 1,
+        "diverse_groups": 1,
+    }
+    for name, value in greedy.items():
+        if given.get(name, value) != value:
+            raise ChatbotError(
+                f"--format=tflite has greedy search alone, no --{name}; leave it out, or choose "
+                "--format=saved_model"
+            )
+    return config.search.resolve({**given, **greedy})
+
+
+def convert(bot: Chatbot, quantize: str = "") -> bytes:
+    """Converts a chatbot with a greedy search.
+
+    Args:
+        bot: The chatbot.
+        quantize: "float16" and "int8" (dynamic range) make the weights smaller, "" leaves them.
+
+    Returns:
+        The model's file.
+    """
+    search = bot.config.search
+    rules = Rules(search.min_reply_length, search.no_repeat_ngram, search.ban_unk)
+    greedy = StaticGreedy(bot.model, search.max_reply_length, rules)
+    signature = [
+        tf.TensorSpec([1, count_longest(bot.config.corpus)], tf.int32, "query_ids"),
+        tf.TensorSpec([1], tf.int32, "query_length"),
+    ]
+    function = tf.function(greedy.__call__, input_signature=signature, autograph=False)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [function.get_concrete_function()], greedy
+    )
+    if quantize:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantize == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    with _without_notices():
+        converted: bytes = converter.convert()
+    return converted
+
+
+def count_longest(config: CorpusConfig) -> int:
+    """Returns the most tokens that a query can have, S."""
+    return config.context_turns * (config.max_length + 1) - 1
+
+
+@contextlib.contextmanager
+def _without_notices() -> Iterator[None]:
+    """Drops what converter and interpreter write to standard error, whatever the log level."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def write(bot: Chatbot, place: Path, quantize: str = "") -> list[str]:
+    """Writes a chatbot with a greedy search into a directory; returns the lines of its README."""
+    (place / MODEL_FILE).write_bytes(convert(bot, quantize))
+    bot.vocabulary.save(place / "vocab.txt")
+    cut = bot.config.corpus
+    separator = f", {SEP} stands between two turns" if cut.context_turns > 1 else ""
+    return _USAGE.format(
+        model=MODEL_FILE,
+        longest=count_longest(cut),
+        max_length=cut.max_length,
+        reply=bot.config.search.max_reply_length,
+        eos=EOS,
+        unk=UNK,
+        separator=separator,
+    ).splitlines()
+
+
+def compare(bot: Chatbot, place: Path, queries: Iterable[str]) -> str:
+    """Compares the greedy replies to queries with the chatbot's."""
+    with _without_notices():
+        model = tf.lite.Interpreter(model_content=(place / MODEL_FILE).read_bytes())
+        run = model.get_signature_runner()
+    texts = list(queries)
+    same = 0
+    for query, expected in zip(texts, bot.replies(texts)):
+        ids = np.array([bot.read(query).ids], np.int32)
+        padded = np.pad(ids, [[0, 0], [0, count_longest(bot.config.corpus) - ids.size]])
+        said = run(query_ids=padded, query_length=np.array([ids.size], np.int32))
+        found = bot.vocabulary.decode(said["reply_ids"][0, : said["reply_length"][0]])
+        same += expected[0].tokens == tuple(found)
+    differing = len(texts) - same
+    share = differing / max(1, len(texts))
+    return f"{differing:,} of {len(texts):,} queries ({share:.2%}) have another greedy reply"

@@ -96,7 +96,10 @@ def identify(checkpoint: Checkpoint, config: Config) -> str:
 def _read_exported(directory: ModelDirectory, precision: str) -> dict[str, bytes]:
     """Reads the graphs of a directory that has no checkpoints, in any precision."""
     for name in (precision, "int8", "float32"):
-        graphs = read_graphs(find_graphs(directory.path, name))
+        try:
+            graphs = read_graphs(find_graphs(directory.path, name))
+        except ChatbotError as error:
+            raise ChatbotError(f"{error}; export the model again") from None
         if graphs is not None:
             return graphs
     raise ChatbotError(

@@ -35,7 +35,13 @@ def open_searcher(
     """
     refuse_fork()
     check_engine(engine)
-    if engine == "onnx" or (engine == "auto" and is_installed() and not may_have_gpu()):
+    is_exported = directory.exists() and not directory.has_index()
+    if is_exported and engine in ("own", "addons"):
+        raise ChatbotError(
+            f"{directory.path} is an exported model without a checkpoint; take --engine=onnx"
+        )
+    prefers_onnx = is_exported or (is_installed() and not may_have_gpu())
+    if engine == "onnx" or (engine == "auto" and prefers_onnx):
         return open_onnx(directory, config, vocab_size, reply_precision)
     if reply_precision == "int8":
         raise ChatbotError("--reply_precision=int8 needs --engine=onnx; name both, or neither")

@@ -11,6 +11,7 @@ from typing import Any
 from chatbot import __version__
 from chatbot.bot import Chatbot
 from chatbot.dataset.pair_hashes import HASH_BYTES
+from chatbot.engines.tensorflow import find_model
 from chatbot.settings.config import Config, SearchConfig
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.storage.reports import read_reports
@@ -61,7 +62,9 @@ def _make_writable(path: str) -> str:
 
 def _describe_network(bot: Chatbot) -> list[str]:
     sizes, cut = bot.config.model, bot.config.corpus
-    count = sum(math.prod(variable.shape) for variable in bot.model.trainable_variables)
+    count = sum(
+        math.prod(variable.shape) for variable in find_model(bot.searcher).trainable_variables
+    )
     attention = f"{sizes.attention} attention" if sizes.use_attention else "no attention"
     turns = f"{cut.context_turns} turns" if cut.context_turns > 1 else "one turn"
     return [

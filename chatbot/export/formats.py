@@ -29,6 +29,7 @@ class Format(NamedTuple):
 
 
 FORMATS = {
+    "onnx": Format("ONNX graphs", ("int8",)),
     "saved_model": Format("a TensorFlow SavedModel", ()),
     "tflite": Format("a TFLite model", ("float16", "int8")),
 }

@@ -10,14 +10,15 @@ from typing import Any
 import tensorflow as tf
 
 from chatbot.bot import Chatbot
+from chatbot.engines.tensorflow import find_model
 from chatbot.errors import ChatbotError
 from chatbot.export.comparison import compare_tokens
 from chatbot.export.reading import Reader
 from chatbot.export.weights import keep_in_variables
 from chatbot.export.writing import Writer
+from chatbot.lite.replies import LIKELY
 from chatbot.network.inference import InferenceNetwork
 from chatbot.search import BeamSearch, DiverseSearch, Hypotheses, Rescoring, Rules, Weights
-from chatbot.search.replies import LIKELY
 from chatbot.settings.config import Config, SearchConfig
 from chatbot.system.files import plain_path
 from chatbot.text import UNK
@@ -58,7 +59,7 @@ class TextModel(tf.Module):
     def __init__(self, bot: Chatbot, vocabulary_file: str) -> None:
         super().__init__()
         self._search = bot.config.search
-        self._network = InferenceNetwork(bot.model)
+        self._network = InferenceNetwork(find_model(bot.searcher))
         self.weights = keep_in_variables(self._network)
         self._vocabulary_file = tf.saved_model.Asset(vocabulary_file)
         ids, words = self._make_tables()

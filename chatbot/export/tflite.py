@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from chatbot.bot import Chatbot
+from chatbot.engines.tensorflow import find_model
 from chatbot.errors import ChatbotError
 from chatbot.export.static_greedy import StaticGreedy
 from chatbot.search import Rules
@@ -80,7 +81,7 @@ def convert(bot: Chatbot, quantize: str = "") -> bytes:
     """
     search = bot.config.search
     rules = Rules(search.min_reply_length, search.no_repeat_ngram, search.ban_unk)
-    greedy = StaticGreedy(bot.model, search.max_reply_length, rules)
+    greedy = StaticGreedy(find_model(bot.searcher), search.max_reply_length, rules)
     signature = [
         tf.TensorSpec([1, count_longest(bot.config.corpus)], tf.int32, "query_ids"),
         tf.TensorSpec([1], tf.int32, "query_length"),

@@ -10,10 +10,12 @@ from typing import Any
 import tensorflow as tf
 
 from chatbot.bot import Chatbot
+from chatbot.engines.tensorflow import open_tensorflow
 from chatbot.errors import ChatbotError
 from chatbot.export.card import name_model, write_card
 from chatbot.export.directory import check_output, write_directory
 from chatbot.export.formats import FORMATS
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.files import replace_text
 
@@ -45,13 +47,13 @@ def export_model(
     _check_quantize(name, quantize)
     target = check_output(output)
     directory = ModelDirectory(model_dir)
-    config, _ = directory.load()
+    config, vocabulary = directory.load()
     module = importlib.import_module(f"chatbot.export.{name}")
     search = module.settle(config, given or {})
-    bot = Chatbot.load(model_dir, dataclasses.asdict(search), "own")
-    _check_weights(model_dir, bot)
     # What is compared with a model in float32 replies in float32, whatever the processor has.
-    bot = Chatbot(bot.config.replace({"precision": "float32"}), bot.vocabulary, bot.model)
+    searcher = open_tensorflow(directory, config, len(vocabulary), "own", "float32")
+    _check_weights(model_dir, searcher.model)
+    bot = Chatbot(dataclasses.replace(config, search=search), vocabulary, searcher)
     title = f"{FORMATS[name].title} with weights in {quantize or 'float32'}"
     with write_directory(output) as place:
         usage = module.write(bot, place, quantize)
@@ -70,7 +72,7 @@ def _check_quantize(name: str, quantize: str) -> None:
         )
 
 
-def _check_weights(model_dir: str, bot: Chatbot) -> None:
-    variables = bot.model.trainable_variables
+def _check_weights(model_dir: str, model: Seq2Seq) -> None:
+    variables = model.trainable_variables
     if not all(bool(tf.reduce_all(tf.math.is_finite(variable))) for variable in variables):
         raise ChatbotError(f"{model_dir}: some of the weights are not numbers; train it again")

@@ -18,7 +18,8 @@ from chatbot.system.paths import find_in_project
 from chatbot.system.terminal import write_output
 
 PURPOSE = (
-    "Writes a trained model into a new directory, for use without the model directory. "
+    "Writes a trained model into a new directory, for use without the model directory. onnx is a "
+    "model directory of its own, with a chat that needs numpy and onnxruntime alone. "
     "saved_model takes texts and gives the replies of the model's own search, in TensorFlow or "
     "TensorFlow Serving, without this program. tflite takes and gives words' numbers, by greedy "
     "search, in LiteRT (TFLite), for phones and small devices."
@@ -39,15 +40,15 @@ def define_flags() -> None:
         "quantize",
         None,
         QUANTIZE,
-        "Type of the weights in tflite, else float32: float16 takes half the space, int8 a quarter "
-        "(dynamic range: the activations are quantised as they come).",
+        "Type of the weights, else float32: in onnx and tflite int8 takes a quarter of the space "
+        "(activations are quantised as they come), in tflite float16 half of it.",
     )
     show(WHAT, "model_dir", "format", "output", "quantize")
     define_path(
         "corpus",
         "",
         "Say for how many queries of this corpus saved_model cuts other tokens than the chatbot, "
-        "or tflite gives another greedy reply.",
+        "and tflite or onnx give another best reply.",
     )
     flags.DEFINE_integer("limit", 0, "Compare only this many first queries; 0 means all.", 0)
     show(COMPARED, "corpus", "limit")

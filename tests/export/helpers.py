@@ -10,7 +10,7 @@ from chatbot.bot import Chatbot
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import Config
 from chatbot.text import Vocabulary
-from tests.helpers_chat import CONFIG, WORDS
+from tests.helpers_chat import CONFIG, WORDS, wrap_model
 
 QUERIES = (
     "hello",
@@ -37,4 +37,4 @@ def make_bot(seed: int = 3, scale: float = 0.7, **settings: Any) -> Chatbot:
     generator = np.random.default_rng(seed)
     for variable in model.trainable_variables:
         variable.assign(generator.normal(0.0, scale, variable.shape))
-    return Chatbot(config, Vocabulary(WORDS), model)
+    return wrap_model(config, Vocabulary(WORDS), model)

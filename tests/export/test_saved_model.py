@@ -19,8 +19,8 @@ from chatbot.bot import Chatbot
 from chatbot.errors import ChatbotError
 from chatbot.export import saved_model
 from chatbot.export.saved_model import TextModel, drop_repeated
+from chatbot.lite.replies import LIKELY
 from chatbot.search import Hypotheses
-from chatbot.search.replies import LIKELY
 from tests.export.helpers import QUERIES, make_bot
 
 Answer = dict[str, Any]

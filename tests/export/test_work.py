@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from chatbot.engines.tensorflow import find_model
 from chatbot.errors import ChatbotError
 from chatbot.export import tflite
 from chatbot.export.card import write_card
@@ -115,7 +116,7 @@ def test_an_export_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("saved_model", "int8"), "--format=saved_model has no --quantize=int8; .*--format=tflite"),
+        (("saved_model", "int8"), "--format=saved_model has no --quantize=int8; .*--format=onnx or tflite"),
         (("saved_model", "", {"sample": True}), "cannot sample"),
         (("tflite", "", {"beam_size": 5}), "greedy search alone, no --beam_size"),
         (("tflite", "", {"min_reply_length": 9}), "is above --max_reply_length=4"),
@@ -161,7 +162,7 @@ def test_the_card_says_what_the_model_directory_knows(tmp_path: Path) -> None:
     place.mkdir()
     (place / "weights").write_bytes(bytes(1_260_000))
     bot = make_bot(diverse_groups=3, num_layers=2, max_length=12, use_attention=False)
-    count = sum(int(tf.size(variable)) for variable in bot.model.trainable_variables)
+    count = sum(int(tf.size(variable)) for variable in find_model(bot.searcher).trainable_variables)
     card = write_card(directory, bot, "a TFLite model", place)
     for line in (
         "# greeter",

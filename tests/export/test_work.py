@@ -116,7 +116,10 @@ def test_an_export_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("saved_model", "int8"), "--format=saved_model has no --quantize=int8; .*--format=onnx or tflite"),
+        (
+            ("saved_model", "int8"),
+            "--format=saved_model has no --quantize=int8; .*--format=onnx or tflite",
+        ),
         (("saved_model", "", {"sample": True}), "cannot sample"),
         (("tflite", "", {"beam_size": 5}), "greedy search alone, no --beam_size"),
         (("tflite", "", {"min_reply_length": 9}), "is above --max_reply_length=4"),

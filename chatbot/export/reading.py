@@ -31,9 +31,9 @@ class Tokenizer(tf.Module):
     """Cuts texts into tokens as `chatbot.text.tokenize` does.
 
     Normal forms are looked up character by character, so that tokens differ where a form depends
-    on several: marks in an unusual order, marks that compose no single letter with theirs or are
-    more than 30, Korean syllables written letter by letter, a capital sigma at the end of a word.
-    Code points that Unicode keeps free of characters become U+FFFD.
+    on several: several marks on one letter, unless Unicode has that letter and they are in its
+    order; Korean syllables written letter by letter; a capital sigma that ends a word. TensorFlow
+    2.15 also takes Unicode's noncharacters for U+FFFD.
     """
 
     def __init__(self) -> None:

@@ -42,9 +42,9 @@ for reply, score in zip(answer["replies"][0].numpy(), answer["scores"][0].numpy(
   (nats) and `scores`, `float32 [B, {width}]`.
 - {turns}
 - Places behind the last different reply have an empty text and -1e30 twice.
-- Tokens differ from the chatbot's for some rare texts: accents in an unusual order, or that compose
-  no single letter with theirs, or more than 30 on one; Korean syllables written letter by letter; a
-  capital sigma that ends a word; Unicode's noncharacters."""
+- Tokens differ from the chatbot's in rare texts: several accents on one letter, written apart,
+  unless Unicode has that letter and they are in its order; Korean syllables written letter by
+  letter; a capital sigma that ends a word; with TensorFlow 2.15 Unicode's noncharacters."""
 _ONE_TURN = "A query is one turn; a line break in it is a blank."
 _TURNS = (
     "A query is a turn, or several turns of a dialogue, oldest first, a line break between two: "

@@ -46,7 +46,7 @@ def export_model(
     target = check_output(output)
     directory = ModelDirectory(model_dir)
     config, _ = directory.load()
-    module = importlib.import_module(f"chatbot.export.{name}")
+    module = importlib.import_module(f"chatbot.export.{FORMATS[name].module}")
     search = module.settle(config, given or {})
     bot = Chatbot.load(model_dir, dataclasses.asdict(search), "own")
     _check_weights(model_dir, bot)

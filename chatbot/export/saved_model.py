@@ -67,7 +67,7 @@ class TextModel(tf.Module):
 
     @tf.function(input_signature=[QUERIES], autograph=False)
     def reply(self, query: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Replies to queries, `string [B]`.
+        """Replies to queries, `string [B]`, at least one.
 
         Returns:
             The best first, W replies each: `replies` `string [B, W]`, `log_probs` and `scores`
@@ -76,10 +76,10 @@ class TextModel(tf.Module):
         """
         ids, lengths = self._read(query)
         found = self._find(ids, lengths)
-        rows = tf.shape(found.lengths)
-        flat = tf.reshape(found.ids, [rows[0] * rows[1], -1])
-        texts = self._write(flat, tf.reshape(found.lengths, [-1]))
-        return drop_repeated(tf.reshape(texts, rows), found)
+        batch, width, longest = tf.unstack(tf.shape(found.ids))
+        rows = tf.reshape(found.ids, [batch * width, longest])
+        texts = self._write(rows, tf.reshape(found.lengths, [batch * width]))
+        return drop_repeated(tf.reshape(texts, [batch, width]), found)
 
     def _make_tables(self) -> tuple[tf.lookup.StaticHashTable, tf.lookup.StaticHashTable]:
         """Makes tables of the vocabulary, from words to ids and back."""

@@ -1,1 +1,1 @@
-"""Writes a trained model for other runtimes: a SavedModel, a TFLite model."""
+"""Writes a trained model for other runtimes; `formats` lists them, `work` does it."""

@@ -1,6 +1,6 @@
 """The formats that a model can be written in.
 
-Each is a module of this package, `chatbot.export.NAME`, with three functions:
+Each has a module of this package with three functions:
 
     settle(config, given) -> SearchConfig
         the search to write, given {setting: value} for what is to differ from the model's own;
@@ -20,18 +20,20 @@ class Format(NamedTuple):
     """One format.
 
     Attributes:
+        module: The module's name.
         title: What a person calls it.
         quantize: How its weights can be made smaller.
     """
 
+    module: str
     title: str
     quantize: tuple[str, ...]
 
 
 FORMATS = {
-    "onnx": Format("ONNX graphs", ("int8",)),
-    "saved_model": Format("a TensorFlow SavedModel", ()),
-    "tflite": Format("a TFLite model", ("float16", "int8")),
+    "onnx": Format("onnx_graphs", "ONNX graphs", ("int8",)),
+    "saved_model": Format("saved_model", "a TensorFlow SavedModel", ()),
+    "tflite": Format("tflite", "a TFLite model", ("float16", "int8")),
 }
 """{name: format}."""
 QUANTIZE = sorted({kind for form in FORMATS.values() for kind in form.quantize})

@@ -31,9 +31,9 @@ class Tokenizer(tf.Module):
     """Cuts texts into tokens as `chatbot.text.tokenize` does.
 
     Normal forms are looked up character by character, so that tokens differ where a form depends
-    on several: marks in an unusual order, marks that compose no single letter with theirs or are
-    more than 30, Korean syllables written letter by letter, a capital sigma at the end of a word.
-    Code points that Unicode keeps free of characters become U+FFFD.
+    on several: several marks on one letter, unless Unicode has that letter and they are in its
+    order; Korean syllables written letter by letter; a capital sigma that ends a word. TensorFlow
+    2.15 also takes Unicode's noncharacters for U+FFFD.
     """
 
     def __init__(self) -> None:
@@ -82,8 +82,7 @@ class Reader(tf.Module):
         Returns:
             Ids `int32 [B, S]`, padded on the right, and lengths `int32 [B]`.
         """
-        turns = queries[:, tf.newaxis]
-        turns = tf.RaggedTensor.from_tensor(turns)
+        turns = tf.RaggedTensor.from_tensor(queries[:, tf.newaxis])
         if self._turns > 1:
             turns = tf.strings.split(queries, BETWEEN_TURNS)
         tokens = self._tokenize(turns.flat_values)
@@ -95,12 +94,13 @@ class Reader(tf.Module):
         queries, ends = turns.value_rowids(), turns.row_splits[1:] - 1
         is_last = tf.range(tf.size(queries, tf.int64)) == tf.gather(ends, queries)
         has_tokens = ids.row_lengths() > 0
-        counted = tf.cumsum(tf.cast(tf.logical_or(has_tokens, is_last), tf.int64))
-        later = tf.gather(tf.gather(counted, ends), queries) - counted
-        read = tf.logical_and(tf.logical_or(has_tokens, is_last), later < self._turns)
-        needs_none = tf.cast(tf.logical_and(is_last, has_tokens), tf.int64)
+        counts = tf.logical_or(has_tokens, is_last)
+        numbers = tf.cumsum(tf.cast(counts, tf.int64))
+        later = tf.gather(tf.gather(numbers, ends), queries) - numbers  # that count, of a query
+        read = tf.logical_and(counts, later < self._turns)
+        is_added = tf.logical_not(tf.logical_and(is_last, has_tokens))
         added = tf.RaggedTensor.from_row_lengths(
-            tf.boolean_mask(tf.where(is_last, UNK, SEP), needs_none == 0), 1 - needs_none
+            tf.boolean_mask(tf.where(is_last, UNK, SEP), is_added), tf.cast(is_added, tf.int64)
         )
         joined = tf.ragged.boolean_mask(tf.concat([ids, added], axis=1), read)
         lengths = tf.math.segment_sum(joined.row_lengths(), tf.boolean_mask(queries, read))

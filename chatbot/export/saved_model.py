@@ -43,9 +43,9 @@ for reply, score in zip(answer["replies"][0].numpy(), answer["scores"][0].numpy(
   (nats) and `scores`, `float32 [B, {width}]`.
 - {turns}
 - Places behind the last different reply have an empty text and -1e30 twice.
-- Tokens differ from the chatbot's for some rare texts: accents in an unusual order, or that compose
-  no single letter with theirs, or more than 30 on one; Korean syllables written letter by letter; a
-  capital sigma that ends a word; Unicode's noncharacters."""
+- Tokens differ from the chatbot's in rare texts: several accents on one letter, written apart,
+  unless Unicode has that letter and they are in its order; Korean syllables written letter by
+  letter; a capital sigma that ends a word; with TensorFlow 2.15 Unicode's noncharacters."""
 _ONE_TURN = "A query is one turn; a line break in it is a blank."
 _TURNS = (
     "A query is a turn, or several turns of a dialogue, oldest first, a line break between two: "
@@ -68,7 +68,7 @@ class TextModel(tf.Module):
 
     @tf.function(input_signature=[QUERIES], autograph=False)
     def reply(self, query: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Replies to queries, `string [B]`.
+        """Replies to queries, `string [B]`, at least one.
 
         Returns:
             The best first, W replies each: `replies` `string [B, W]`, `log_probs` and `scores`
@@ -77,10 +77,10 @@ class TextModel(tf.Module):
         """
         ids, lengths = self._read(query)
         found = self._find(ids, lengths)
-        rows = tf.shape(found.lengths)
-        flat = tf.reshape(found.ids, [rows[0] * rows[1], -1])
-        texts = self._write(flat, tf.reshape(found.lengths, [-1]))
-        return drop_repeated(tf.reshape(texts, rows), found)
+        batch, width, longest = tf.unstack(tf.shape(found.ids))
+        rows = tf.reshape(found.ids, [batch * width, longest])
+        texts = self._write(rows, tf.reshape(found.lengths, [batch * width]))
+        return drop_repeated(tf.reshape(texts, [batch, width]), found)
 
     def _make_tables(self) -> tuple[tf.lookup.StaticHashTable, tf.lookup.StaticHashTable]:
         """Makes tables of the vocabulary, from words to ids and back."""

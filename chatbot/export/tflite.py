@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,12 @@ said = run(query_ids=query, query_length=np.array([len(ids)], np.int32))
 print(*(words[i] for i in said["reply_ids"][0, : said["reply_length"][0]]))
 ```
 
-- `query_ids`, `int32 [1, {longest}]`, are lines of `vocab.txt`, counted from 0, with 0 behind them;
-  {unk} is an unknown word{separator}. `query_length`, `int32 [1]`, is their number.
+- `query_ids`, `int32 [1, {longest}]`, are line numbers of `vocab.txt` from 0, {unk} an unknown
+  word{separator}; `query_length`, `int32 [1]`, is how many count, at least 1.
 - `reply_ids`, `int32 [1, {reply}]`, has {eos} behind the reply; `reply_length`, `int32 [1]`, is its
   length, `log_prob`, `float32 [1]`, its log probability (nats) with that of its end.
-- The chatbot cuts text a little further than the line above: chatbot.text.tokenize is the whole."""
+- The code above cuts ordinary English and Chinese as the chatbot does; for all else that is
+  `chatbot.text.tokenize`."""
 
 
 def settle(config: Config, given: Mapping[str, Any]) -> SearchConfig:
@@ -125,7 +126,7 @@ def write(bot: Chatbot, place: Path, quantize: str = "") -> list[str]:
     (place / MODEL_FILE).write_bytes(convert(bot, quantize))
     bot.vocabulary.save(place / "vocab.txt")
     cut = bot.config.corpus
-    separator = f", {SEP} stands between two turns" if cut.context_turns > 1 else ""
+    separator = f", {SEP} between two turns" if cut.context_turns > 1 else ""
     return _USAGE.format(
         model=MODEL_FILE,
         longest=count_longest(cut),
@@ -139,17 +140,23 @@ def write(bot: Chatbot, place: Path, quantize: str = "") -> list[str]:
 
 def compare(bot: Chatbot, place: Path, queries: Iterable[str]) -> str:
     """Compares the greedy replies to queries with the chatbot's."""
-    with _without_notices():
-        model = tf.lite.Interpreter(model_content=(place / MODEL_FILE).read_bytes())
-        run = model.get_signature_runner()
     texts = list(queries)
-    same = 0
-    for query, expected in zip(texts, bot.replies(texts)):
-        ids = np.array([bot.read(query).ids], np.int32)
-        padded = np.pad(ids, [[0, 0], [0, count_longest(bot.config.corpus) - ids.size]])
-        said = run(query_ids=padded, query_length=np.array([ids.size], np.int32))
-        found = bot.vocabulary.decode(said["reply_ids"][0, : said["reply_length"][0]])
-        same += expected[0].tokens == tuple(found)
-    differing = len(texts) - same
+    with _without_notices():
+        found = _answer((place / MODEL_FILE).read_bytes(), bot, texts)
+    expected = [list(replies[0].tokens) for replies in bot.replies(texts)]
+    differing = sum(tokens != others for tokens, others in zip(found, expected))
     share = differing / max(1, len(texts))
     return f"{differing:,} of {len(texts):,} queries ({share:.2%}) have another greedy reply"
+
+
+def _answer(model: bytes, bot: Chatbot, queries: Sequence[str]) -> list[list[str]]:
+    """Returns the tokens of the replies by a converted model."""
+    run = tf.lite.Interpreter(model_content=model).get_signature_runner()
+    query = np.zeros([1, count_longest(bot.config.corpus)], np.int32)
+    found = []
+    for text in queries:
+        ids = bot.read(text).ids
+        query[0, : len(ids)] = ids  # what is behind them does not count
+        said = run(query_ids=query, query_length=np.array([len(ids)], np.int32))
+        found.append(bot.vocabulary.decode(said["reply_ids"][0, : said["reply_length"][0]]))
+    return found

@@ -48,7 +48,7 @@ def export_model(
     target = check_output(output)
     directory = ModelDirectory(model_dir)
     config, vocabulary = directory.load()
-    module = importlib.import_module(f"chatbot.export.{name}")
+    module = importlib.import_module(f"chatbot.export.{FORMATS[name].module}")
     search = module.settle(config, given or {})
     # What is compared with a model in float32 replies in float32, whatever the processor has.
     searcher = open_tensorflow(directory, config, len(vocabulary), "own", "float32")

@@ -64,7 +64,7 @@ def answer_here(bot: Chatbot, queries: Sequence[str], place: Path) -> Answer:
     words = place / "vocab.txt"
     bot.vocabulary.save(words)
     model = TextModel(bot, str(words))
-    found = model.reply(tf.constant(queries))
+    found = model.reply(tf.constant(queries, tf.string))
     said = {name: value.numpy().tolist() for name, value in found.items()}
     said["replies"] = [[text.decode() for text in row] for row in said["replies"]]
     return said

@@ -75,12 +75,14 @@ class Chatbot:
         vocabulary: Vocabulary,
         searcher: Searcher,
         directory: ModelDirectory | None = None,
+        reply_precision: str = "auto",
     ) -> None:
         """Takes a searcher as it is; `load` opens one from a directory."""
         self.config = config
         self.vocabulary = vocabulary
         self.searcher = searcher
         self._directory = directory
+        self._reply_precision = reply_precision
 
     @classmethod
     def load(
@@ -111,7 +113,7 @@ class Chatbot:
         config = dataclasses.replace(config, search=search)
         precision = reply_precision or config.training.reply_precision
         searcher = open_searcher(directory, config, len(vocabulary), engine, precision)
-        return cls(config, vocabulary, searcher, directory)
+        return cls(config, vocabulary, searcher, directory, precision)
 
     def reply(
         self,
@@ -257,7 +259,11 @@ class Chatbot:
         """
         if self._directory is None:
             raise ValueError("only a chatbot loaded from a directory can change its engine")
-        self.searcher = open_searcher(self._directory, self.config, len(self.vocabulary), name)
+        precision = self._reply_precision
+        if name in ("own", "addons") and precision == "int8":
+            precision = "auto"  # theirs: int8 is onnx's alone
+        size = len(self.vocabulary)
+        self.searcher = open_searcher(self._directory, self.config, size, name, precision)
 
     def count_traces(self) -> int:
         """Returns how many graphs TensorFlow has traced, one for each kind of search."""

@@ -8,3 +8,10 @@ class ChatbotError(Exception):
 
     `train.py` and `predict.py` print the message alone and end with exit status 2.
     """
+
+
+class OnnxError(ChatbotError):
+    """The engine onnx cannot run here, or not this network, while another engine may.
+
+    The message ends with "take --engine=own".
+    """

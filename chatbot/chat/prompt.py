@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from absl import logging
 from prompt_toolkit import PromptSession, print_formatted_text
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import History
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
+from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.styles import Style
 
 from chatbot.chat.conversation import Conversation
 from chatbot.chat.loading import load_and_trace
 from chatbot.chat.rows import Row, note
 from chatbot.system.files import replace_text
-from chatbot.system.terminal import make_visible
+from chatbot.system.terminal import is_terminal, make_visible
 
 if TYPE_CHECKING:
     from chatbot.bot import Chatbot
@@ -121,13 +124,15 @@ def chat_on_terminal(
 
     The prompt appears at once, and the model is loaded and traced behind it.
     """
-    if not has_checkpoint(model_dir):
-        load_and_trace(model_dir, settings, **how)  # says what is missing, before any prompt
-    loading = Loading(lambda: load_and_trace(model_dir, settings, **how))
+    find_bot = functools.partial(load_and_trace, model_dir, settings, **how)
+    # What is missing is said before any prompt.
+    bot = None if looks_ready(model_dir) else find_bot()
+    loading = Loading(lambda: bot or find_bot())
     session = make_session(LineHistory(find_history()), loading.describe)
     loading.future.add_done_callback(lambda future: _report_loaded(session, future))
-    _show([note(f"{make_visible(model_dir)}: say something, or /help; {HOW_TO_LEAVE}")])
-    talk(session, Conversation(lambda: _wait(loading), pictures))
+    with showing_above():
+        _show([note(f"{make_visible(model_dir)}: say something, or /help; {HOW_TO_LEAVE}")])
+        talk(session, Conversation(lambda: _wait(loading), pictures))
     if not loading.future.done():
         # Python cannot end while a thread is inside TensorFlow; nothing is left to be saved.
         sys.stdout.flush()
@@ -136,12 +141,33 @@ def chat_on_terminal(
     return 0
 
 
-def has_checkpoint(model_dir: str) -> bool:
-    """Tells, without TensorFlow's seconds, whether a model directory looks ready."""
+def looks_ready(model_dir: str) -> bool:
+    """Tells at once whether a model directory seems to have a checkpoint, or an exported model."""
     try:
         return '"step"' in Path(model_dir, "checkpoints.json").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return any(Path(model_dir).glob("onnx/*/graphs.json"))
     except (OSError, UnicodeDecodeError):
         return False
+
+
+@contextlib.contextmanager
+def showing_above() -> Iterator[None]:
+    """Shows lines of standard error above the prompt instead of inside it, if it is on a terminal.
+
+    They come from the thread that loads.
+    """
+    if not is_terminal(2):
+        yield
+        return
+    handler = logging.get_absl_handler().python_handler  # it keeps what was there at its import
+    before = handler.stream
+    with patch_stdout():
+        handler.stream = sys.stderr
+        try:
+            yield
+        finally:
+            handler.stream = before
 
 
 def make_session(history: History, describe: Callable[[], str]) -> PromptSession[str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from chatbot.engines.onnx import is_installed, open_onnx
+import importlib.util
+
+from chatbot.engines.onnx import open_onnx
 from chatbot.engines.searcher import Searcher
-from chatbot.errors import ChatbotError
+from chatbot.errors import ChatbotError, OnnxError
 from chatbot.settings.config import Config
 from chatbot.settings.sections import check_engine
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.forking import refuse_fork
-from chatbot.system.notices import hushed
+from chatbot.system.notices import hushed, say
 from chatbot.system.processor import may_have_gpu
 
 
@@ -26,7 +28,8 @@ def open_searcher(
         directory: The model directory.
         config: Its settings.
         vocab_size: Words in the vocabulary, V.
-        engine: "own", "addons", "onnx", or "auto": onnx where it is installed and there is no GPU.
+        engine: "own", "addons", "onnx", or "auto": TensorFlow where there is a GPU, else onnx;
+            where that cannot run, a line on standard error says so, and TensorFlow replies.
         reply_precision: "float32", "int8" or "auto".
 
     Raises:
@@ -35,16 +38,22 @@ def open_searcher(
     """
     refuse_fork()
     check_engine(engine)
-    is_exported = directory.exists() and not directory.has_index()
+    is_exported = not directory.has_checkpoints()
     if is_exported and engine in ("own", "addons"):
         raise ChatbotError(
             f"{directory.path} is an exported model without a checkpoint; take --engine=onnx"
         )
-    prefers_onnx = is_exported or (is_installed() and not may_have_gpu())
-    if engine == "onnx" or (engine == "auto" and prefers_onnx):
-        return open_onnx(directory, config, vocab_size, reply_precision)
+    if engine == "onnx" or (engine == "auto" and (is_exported or not may_have_gpu())):
+        try:
+            return open_onnx(directory, config, vocab_size, reply_precision)
+        except OnnxError as error:
+            if engine == "onnx" or is_exported or reply_precision == "int8":
+                raise
+            say(f"{error}, which replies now")
     if reply_precision == "int8":
         raise ChatbotError("--reply_precision=int8 needs --engine=onnx; name both, or neither")
+    if importlib.util.find_spec("tensorflow") is None:
+        raise ChatbotError(f"--engine={engine} needs TensorFlow; pip install -r requirements.txt")
     with hushed():
         from chatbot.engines.tensorflow import open_tensorflow
     return open_tensorflow(directory, config, vocab_size, engine, reply_precision)

@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from chatbot.engines.choice import choose_engine
 from chatbot.engines.searcher import Searcher
-from chatbot.errors import ChatbotError
 from chatbot.lite.forced import Forced
 from chatbot.lite.hypotheses import Hypotheses
 from chatbot.lite.recording import Candidates
@@ -20,7 +19,6 @@ from chatbot.settings.config import Config, SearchConfig
 from chatbot.storage.checkpoints import Checkpoint
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.storage.tracking import track_for_replies
-from chatbot.system.command import command
 from chatbot.system.forking import taking_turns
 
 
@@ -98,23 +96,17 @@ def find_model(searcher: Searcher) -> Seq2Seq:
 
 
 def restore_model(
-    directory: ModelDirectory, config: Config, vocab_size: int
-) -> tuple[Seq2Seq, Checkpoint]:
-    """Loads the best checkpoint of a model directory, or the newest where none was measured.
+    directory: ModelDirectory, config: Config, vocab_size: int, checkpoint: Checkpoint
+) -> Seq2Seq:
+    """Loads a checkpoint of a model directory.
 
     Raises:
-        ChatbotError: There is none, or it is damaged or does not fit the settings.
+        ChatbotError: It does not fit the settings, or cannot be read.
     """
-    checkpoint = directory.best()
-    if checkpoint is None:
-        raise ChatbotError(
-            f"{directory.path} has no checkpoint yet; "
-            f"run {command('train')} --model_dir={directory.path} until it has saved one"
-        )
     model = Seq2Seq(config.model, vocab_size)
     tracked = track_for_replies(model, config.training.average_decay)
     directory.restore(tracked, checkpoint, whole=False)
-    return model, checkpoint
+    return model
 
 
 def open_tensorflow(
@@ -130,11 +122,11 @@ def open_tensorflow(
         reply_precision: "auto" or "float32".
 
     Raises:
-        ChatbotError: As `restore_model` and `choose_engine`.
+        ChatbotError: There is no whole checkpoint; as `restore_model` and `choose_engine`.
     """
     device = prepare_device()
     chosen = choose_engine(engine)
-    model, _ = restore_model(directory, config, vocab_size)
+    model = restore_model(directory, config, vocab_size, directory.require_best())
     model.engine = chosen
     precision = choose_precision(config.training.precision, reply_precision)
     return TensorFlowSearcher(model, precision, device)

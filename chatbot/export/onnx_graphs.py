@@ -13,6 +13,7 @@ from typing import Any
 import chatbot
 from chatbot.bot import Chatbot
 from chatbot.engines.conversion import take_weights
+from chatbot.engines.graphs import identify_network
 from chatbot.engines.tensorflow import find_model
 from chatbot.lite.files import find_graphs, save_graphs
 from chatbot.lite.writing import write_graphs
@@ -56,7 +57,8 @@ def write(bot: Chatbot, place: Path, quantize: str = "") -> list[str]:
     bot.vocabulary.save(place / "vocab.txt")
     directory.write_config(config, bot.vocabulary)
     graphs = write_graphs(take_weights(find_model(bot.searcher)), precision)
-    save_graphs(find_graphs(place, precision), graphs, "")
+    network = identify_network(directory, config, precision)
+    save_graphs(find_graphs(place, precision), graphs, network, "")
     _copy_program(place)
     packages = " ".join(f'"{name}>={version}"' for name, version in PACKAGES.items())
     return _USAGE.format(packages=packages, precision=precision).split("\n")

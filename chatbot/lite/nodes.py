@@ -9,6 +9,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from chatbot.errors import OnnxError
+
 OPSET = 17
 IR_VERSION = 8
 """What onnxruntime 1.14 and all later ones read."""
@@ -81,11 +83,18 @@ def describe(name: str, dtype: Any, shape: Sequence[int | str]) -> Any:
 
 
 def write_model(graph: Any) -> bytes:
-    """Makes the bytes of an ONNX file from a graph."""
+    """Makes the bytes of an ONNX file from a graph.
+
+    Raises:
+        OnnxError: They are more than protobuf takes.
+    """
     versions = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
     model = helper.make_model(graph, opset_imports=versions, ir_version=IR_VERSION)
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+    content = bytes(model.SerializeToString())
+    if len(content) > onnx.checker.MAXIMUM_PROTOBUF:
+        raise OnnxError("the network is larger than the 2 GB of an ONNX file; take --engine=own")
+    onnx.checker.check_model(content)
+    return content
 
 
 def _find_type(dtype: Any) -> int:

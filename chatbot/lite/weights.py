@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -69,3 +70,15 @@ class Weights(NamedTuple):
     def state_size(self) -> int:
         """Elements of the decoder's state, X."""
         return self.units * (2 * len(self.decoder) + (self.attention is not None))
+
+    def are_finite(self) -> bool:
+        """Tells whether all of them are numbers."""
+        return all(np.isfinite(array).all() for array in _list_arrays(self))
+
+
+def _list_arrays(weights: Any) -> Iterator[Array]:
+    if isinstance(weights, (tuple, list)):
+        for part in weights:
+            yield from _list_arrays(part)
+    elif weights is not None:
+        yield weights

@@ -118,9 +118,10 @@ class CheckpointStore:
         made = self.checkpoints()
         return next(iter([*_sort_measured(made), *reversed(made)]), None)
 
-    def has_index(self) -> bool:
+    @readable
+    def has_checkpoints(self) -> bool:
         """Tells whether this was ever a place for checkpoints; an exported model is none."""
-        return (self.path / "checkpoints.json").exists()
+        return (self.path / "checkpoints.json").exists() or any(self.path.glob("*.data-*"))
 
     def _first_whole(self, candidates: Any) -> Checkpoint | None:
         for candidate in candidates:

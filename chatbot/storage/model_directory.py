@@ -23,7 +23,7 @@ from typing import Any
 
 from chatbot.errors import ChatbotError
 from chatbot.settings.config import FORMAT, Config
-from chatbot.storage.checkpoints import CheckpointStore, PathLike, readable, unwritable
+from chatbot.storage.checkpoints import Checkpoint, CheckpointStore, PathLike, readable, unwritable
 from chatbot.system.command import command
 from chatbot.system.files import copy_whole, hash_file, read_json, remove_remains, write_json
 from chatbot.text import Vocabulary
@@ -176,6 +176,25 @@ class ModelDirectory(CheckpointStore):
                 f"({described.get('words')} words); restore the file or train again"
             )
         return config, vocabulary
+
+    def require_best(self) -> Checkpoint:
+        """Returns the best checkpoint.
+
+        Raises:
+            ChatbotError: There is none, or every one is damaged.
+        """
+        checkpoint = self.best()
+        if checkpoint is None:
+            raise ChatbotError(
+                f"{self.path} has no checkpoint yet; "
+                f"run {command('train')} --model_dir={self.path} until it has saved one"
+            )
+        return checkpoint
+
+    def read_vocabulary_hash(self) -> str:
+        """Returns the hash of the words, as config.json knows it."""
+        described = _read_object(self._read_config(), "vocabulary", self.path / "config.json")
+        return str(described.get("sha256"))
 
     def read_sources(self) -> dict[str, str]:
         """Returns {setting: fingerprint} of the corpora that the training was begun with."""

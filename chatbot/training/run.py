@@ -12,6 +12,7 @@ import tensorflow as tf
 from chatbot.dataset import Corpora
 from chatbot.engines import onnx
 from chatbot.engines.choice import choose_engine
+from chatbot.engines.graphs import make_graphs
 from chatbot.errors import ChatbotError
 from chatbot.network.device import prepare_device, resolve_precision
 from chatbot.network.seq2seq import Seq2Seq
@@ -165,6 +166,7 @@ def _write_graphs(job: Job, vocab_size: int) -> None:
     training = job.config.training
     precision = onnx.choose_precision(training.precision, training.reply_precision)
     try:
-        onnx.make_graphs(job.directory, job.config, vocab_size, precision, job.audience.say)
+        best = job.directory.require_best()
+        make_graphs(job.directory, job.config, vocab_size, precision, best, job.audience.say)
     except ChatbotError as error:
         job.audience.say(str(error))

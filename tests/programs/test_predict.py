@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import pty
-import select
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +14,7 @@ from chatbot.bot import Chatbot
 from chatbot.chat.conversation import Conversation
 from chatbot.system.terminal import UNSAFE
 from tests.helpers_chat import ROOT, make_directory, make_hostile_lines, read_line, run_predict
+from tests.terminals import Terminal
 
 TRACEBACK = b"Traceback"
 
@@ -138,55 +134,12 @@ def test_head_and_ctrl_c_end_it_quietly(model_dir: Path, tmp_path: Path) -> None
     assert done.stdout.startswith(b"greedy  ")
 
 
-class Terminal:
-    """predict.py on a terminal of its own."""
-
-    def __init__(self, model_dir: Path, home: Path) -> None:
-        self.shown = b""
-        self.process, self.keyboard = pty.fork()
-        if self.process == 0:
-            os.chdir(ROOT)
-            variables = {"TERM": "xterm", "HOME": str(home), "PROMPT_TOOLKIT_NO_CPR": "1"}
-            environment = {**os.environ, **variables, "XDG_STATE_HOME": ""}
-            program = [sys.executable, "predict.py", f"--model_dir={model_dir}"]
-            os.execve(sys.executable, program, environment)
-
-    def type(self, keys: bytes) -> None:
-        os.write(self.keyboard, keys)
-
-    def wait_for(self, text: bytes, seconds: float = 30) -> bytes:
-        """Reads until a text is shown; returns what was up to there, since the last call."""
-        end = time.monotonic() + seconds
-        while text not in self.shown:
-            assert time.monotonic() < end, self.shown
-            if select.select([self.keyboard], [], [], 0.1)[0]:
-                self.shown += os.read(self.keyboard, 1 << 16)
-        before, found, self.shown = self.shown.partition(text)
-        return before + found
-
-    def wait(self, seconds: float = 30) -> int:
-        """Returns the exit status."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if select.select([self.keyboard], [], [], 0.1)[0]:
-                with contextlib.suppress(OSError):  # the program has closed its side
-                    self.shown += os.read(self.keyboard, 1 << 16)
-            ended, status = os.waitpid(self.process, os.WNOHANG)
-            if ended:
-                self.process = 0
-                return os.waitstatus_to_exitcode(status)
-        raise TimeoutError(self.shown)
-
-
 @pytest.fixture
-def terminals(tmp_path: Path) -> Iterator[list[Terminal]]:
+def terminals() -> Iterator[list[Terminal]]:
     opened: list[Terminal] = []
     yield opened
     for terminal in opened:
-        if terminal.process:
-            os.kill(terminal.process, signal.SIGKILL)
-            os.waitpid(terminal.process, 0)
-        os.close(terminal.keyboard)
+        terminal.close()
 
 
 def test_a_conversation_on_a_terminal(

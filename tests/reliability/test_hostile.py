@@ -31,9 +31,9 @@ from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.terminal import UNSAFE
 from chatbot.text import EOS, GO, PAD, SEP, SPECIAL_TOKENS, Vocabulary, tokenize
 from tests.helpers_chat import CONFIG, ROOT, read_line, run_predict
-from tests.programs.test_predict import Terminal
 from tests.reliability.conftest import Tally
 from tests.reliability.hostile_lines import ESCAPES, list_hostile_lines, list_special_lines
+from tests.terminals import Terminal
 
 ROW = "hostile lines"
 MEMORY = 256 << 20  # bytes

@@ -39,10 +39,6 @@ def open_searcher(
     refuse_fork()
     check_engine(engine)
     is_exported = not directory.has_checkpoints()
-    if is_exported and engine in ("own", "addons"):
-        raise ChatbotError(
-            f"{directory.path} is an exported model without a checkpoint; take --engine=onnx"
-        )
     if engine == "onnx" or (engine == "auto" and (is_exported or not may_have_gpu())):
         try:
             return open_onnx(directory, config, vocab_size, reply_precision)

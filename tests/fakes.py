@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from chatbot.network.inference import InferenceNetwork
 from chatbot.search import FREE, BeamSearch, Rules
+from tests.lite_searches import LiteBeam
 from tests.oracles import Stepper, log_softmax
 
 NEVER = 1e-12
@@ -93,8 +94,6 @@ def make_search(
     """Makes an engine's search of a network or a table; without a width it is greedy."""
     is_table = isinstance(model, TableModel)
     if engine in ("own", "lite"):
-        from tests.lite_searches import LiteBeam
-
         kind: Any = BeamSearch if engine == "own" else LiteBeam
         own = kind(TableNetwork(model) if is_table else InferenceNetwork(model))
         return lambda *arguments: own(*arguments, beam_size or 1, rules)

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from chatbot.bot import Chatbot, ReadQuery, Reply
-from chatbot.engines.tensorflow import TensorFlowSearcher, choose_precision
+from chatbot.engines.tensorflow import TensorFlowSearcher, choose_precision, find_model
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import Config, CorpusConfig, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.storage.model_directory import ModelDirectory
@@ -151,6 +151,4 @@ def wrap_model(config: Config, vocabulary: Vocabulary, model: Seq2Seq) -> Chatbo
 
 def take_model(bot: Chatbot) -> Seq2Seq:
     """The network of a chatbot that TensorFlow runs."""
-    if not isinstance(bot.searcher, TensorFlowSearcher):
-        raise TypeError(f"{bot.engine} has no network in TensorFlow")
-    return bot.searcher.model
+    return find_model(bot.searcher)

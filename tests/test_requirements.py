@@ -28,7 +28,7 @@ def test_every_requirement_is_pinned_and_no_other_index_is_named(name: str) -> N
         assert re.fullmatch(
             r"-r requirements\.txt|-c constraints\.txt"
             r"|[A-Za-z0-9_-]+(\[[a-z-]+\])?==\d+(\.(post)?\d+)*"
-            r'(; python_version (<|>=) "3\.12")?',
+            r'(; python_version (<|>=) "3\.1[12]")?',
             requirement,
         )
     assert len(set(requirements)) > 1

@@ -46,10 +46,10 @@ def open_searcher(
             if engine == "onnx" or is_exported or reply_precision == "int8":
                 raise
             say(f"{error}, which replies now")
-    if reply_precision == "int8":
-        raise ChatbotError("--reply_precision=int8 needs --engine=onnx; name both, or neither")
     if is_exported:
         raise ChatbotError(f"{directory.path} has graphs alone; reply with --engine=onnx")
+    if reply_precision == "int8":
+        raise ChatbotError("--reply_precision=int8 needs --engine=onnx; name both, or neither")
     if importlib.util.find_spec("tensorflow") is None:
         raise ChatbotError(f"--engine={engine} needs TensorFlow; pip install -r requirements.txt")
     with hushed():

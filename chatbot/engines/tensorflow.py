@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from chatbot.engines.choice import choose_engine
+from chatbot.engines.searcher import Searcher
 from chatbot.lite.forced import Forced
 from chatbot.lite.hypotheses import Hypotheses
 from chatbot.lite.recording import Candidates
@@ -81,6 +82,17 @@ class TensorFlowSearcher:
     def count_traces(self) -> int:
         """As in `Searcher`."""
         return self._graphs.count_traces()
+
+
+def find_model(searcher: Searcher) -> Seq2Seq:
+    """Returns the network that a searcher runs.
+
+    Raises:
+        TypeError: It runs none in TensorFlow.
+    """
+    if not isinstance(searcher, TensorFlowSearcher):
+        raise TypeError(f"there is no network in TensorFlow with {searcher.engine}")
+    return searcher.model
 
 
 def restore_model(

@@ -21,14 +21,14 @@ def make_encoder(weights: Weights, products: Products) -> Any:
     hiddens, carries = [], []
     for place, layer in enumerate(weights.encoder):
         name, hidden, carry = _run_layer(nodes, products, layer, part, alive, place)
-        part = Part(name, units, is_bounded=True)
+        part = Part(name, units)
         hiddens.append(hidden)
         carries.append(carry)
     first, attended = [], {}
     if weights.attention is not None:
         first = [nodes.add("Sub", [hiddens[0], hiddens[0]])]  # the first attention is 0
         memory = nodes.add("Transpose", [part.name], perm=[1, 0, 2])
-        given = [Part(memory, units, is_bounded=True)]
+        given = [Part(memory, units)]
         keys = products.multiply(nodes, given, weights.attention.memory_kernel)
         attended = {
             memory: describe("memory", np.float32, ["B", "S", units]),
@@ -71,7 +71,7 @@ def _make_layer_step(products: Products, layer: LSTMWeights, place: int) -> Any:
     nodes = Nodes(f"layer_{place}_")
     names = [f"{nodes.prefix}{name}" for name in ("hidden", "carry", "gates", "alive")]
     hidden, carry, gates, alive = names
-    given = [Part(hidden, units, is_bounded=True)]
+    given = [Part(hidden, units)]
     product = products.multiply(nodes, given, order_gates(layer.recurrent_kernel))
     output, following = advance_lstm(nodes, nodes.add("Add", [gates, product]), carry, units)
     last = nodes.add("Where", [alive, output, hidden])

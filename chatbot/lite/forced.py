@@ -44,6 +44,7 @@ def force(
     attended, state = network.start(query_ids, query_lengths)
     state = np.repeat(state, lengths.shape[1], axis=0)
     rows, last_ids = np.arange(lengths.size), np.full(lengths.size, GO, np.int32)
+    nothing = np.zeros([lengths.size, 0], np.float32)
     log_probs, alignments = [], []
     with np.errstate(invalid="ignore"):  # -inf minus -inf
         for time in range(steps):
@@ -51,13 +52,8 @@ def force(
             last_ids = targets[:, :, time].ravel()
             normalizer = network.find_best(logits, 1).normalizer
             log_probs.append(to_log_probs(logits[rows, last_ids], normalizer))
-            alignments.append(logits[:, :0] if attention is None else attention)
-    shape = counted.shape
-    return Forced(
-        np.where(counted, np.stack(log_probs, axis=1).reshape(shape), np.float32(0.0)),
-        np.where(
-            counted[..., np.newaxis],
-            np.stack(alignments, axis=1).reshape(*shape, -1),
-            np.float32(0.0),
-        ),
-    )
+            alignments.append(nothing if attention is None else attention)
+    found = np.stack(log_probs, axis=1).reshape(counted.shape)
+    looks = np.stack(alignments, axis=1).reshape(*counted.shape, -1)
+    found[~counted] = looks[~counted] = 0.0
+    return Forced(found, looks)

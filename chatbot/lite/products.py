@@ -1,8 +1,7 @@
 """Matrix products with constant weights, as nodes of an ONNX graph: in float32 or in int8.
 
-In int8 every column of a kernel has a scale of its own, and so has every row of what it multiplies,
-unless its elements are known to lie within -1 and 1. So what becomes of a row depends on this row
-alone: a query gets the same reply in any batch.
+In int8 every column of a kernel has a scale of its own, and so has every row of what it multiplies.
+What becomes of a row depends on this row alone: a query gets the same reply in any batch.
 """
 
 from __future__ import annotations
@@ -29,18 +28,16 @@ LEAST = 1e-30
 
 
 class Part(NamedTuple):
-    """Columns of what a product multiplies.
+    """Columns of what a product multiplies; in int8 each part has scales of its own.
 
     Attributes:
         name: The tensor, `[..., X]`.
         size: X.
-        is_bounded: Whether all elements lie within -1 and 1, as an LSTM's outputs do.
         scale: The tensor of the rows' scales `float32 [..., 1]` where `name` is quantised already.
     """
 
     name: str
     size: int
-    is_bounded: bool = False
     scale: str = ""
 
 
@@ -99,51 +96,34 @@ class Int8Products:
         self, nodes: Nodes, parts: Sequence[Part], kernel: Array, bias: Array | None = None
     ) -> str:
         """As in `Products`."""
-        bounded = [part for part in parts if part.is_bounded]
-        others = [part for part in parts if not part.is_bounded]
         begins = np.cumsum([0, *(part.size for part in parts)])
-        rows = dict(zip(parts, (slice(a, b) for a, b in itertools.pairwise(begins))))
-        terms = []
-        if bounded:
-            joined = nodes.join([part.name for part in bounded])
-            own = np.concatenate([kernel[rows[part]] for part in bounded])
-            terms.append(_multiply_steps(nodes, _quantise(nodes, joined), own, bias))
-            bias = None
-        for part in others:
-            steps, scale = (part.name, part.scale) if part.scale else _scale_rows(nodes, part.name)
-            product = _multiply_steps(nodes, steps, kernel[rows[part]], None)
-            terms.append(nodes.add("Mul", [product, scale]))
-        total = terms[0]
-        for term in terms[1:]:
-            total = nodes.add("Add", [total, term])
+        total = ""
+        for part, (begin, end) in zip(parts, itertools.pairwise(begins)):
+            steps, scale = (part.name, part.scale) if part.scale else _quantise(nodes, part.name)
+            product = _multiply_steps(nodes, steps, kernel[begin:end])
+            term = nodes.add("Mul", [product, scale])
+            total = nodes.add("Add", [total, term]) if total else term
         return total if bias is None else nodes.add("Add", [total, nodes.constant(bias)])
 
 
-def _scale_rows(nodes: Nodes, name: str) -> tuple[str, str]:
-    """Adds what quantises rows by their greatest elements; returns the steps and the scales."""
+def _quantise(nodes: Nodes, name: str) -> tuple[str, str]:
+    """Adds what turns rows into steps, uint8 around `ACTIVATIONS` + 1; returns steps and scales."""
     largest = nodes.add("ReduceMax", [nodes.add("Abs", [name])], axes=[-1], keepdims=1)
     scale = nodes.add("Max", [largest, nodes.constant(np.float32(LEAST))])
-    return _quantise(nodes, nodes.add("Div", [name, scale])), scale
-
-
-def _quantise(nodes: Nodes, name: str) -> str:
-    """Adds what turns elements within -1 and 1 into steps, uint8 around `ACTIVATIONS` + 1."""
     step = nodes.constant(np.float32(1 / ACTIVATIONS))
-    return nodes.add("QuantizeLinear", [name, step, nodes.constant(np.uint8(ACTIVATIONS + 1))])
+    given = [nodes.add("Div", [name, scale]), step, nodes.constant(np.uint8(ACTIVATIONS + 1))]
+    return nodes.add("QuantizeLinear", given), scale
 
 
-def _multiply_steps(nodes: Nodes, steps: str, kernel: Array, bias: Array | None) -> str:
-    """Adds the product of steps, as `_quantise` makes them, with a kernel, and a bias."""
+def _multiply_steps(nodes: Nodes, steps: str, kernel: Array) -> str:
+    """Adds the product of steps, as `_quantise` makes them, with a kernel."""
     largest = np.maximum(np.abs(kernel).max(axis=0), LEAST)
-    quantised = np.rint(kernel / largest * WEIGHTS).astype(np.int8)
     given: list[Any] = [
-        quantised,
+        np.rint(kernel / largest * WEIGHTS).astype(np.int8),
         np.float32(1 / ACTIVATIONS),
         (largest / WEIGHTS).astype(np.float32),
         np.uint8(ACTIVATIONS + 1),
         np.zeros(kernel.shape[1], np.int8),
     ]
     inputs = [steps, *map(nodes.constant, given)]
-    if bias is not None:
-        inputs.append(nodes.constant(bias))
     return nodes.add("MatMulIntegerToFloat", inputs, domain="com.microsoft")

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from chatbot.lite.beam import to_log_probs
 from chatbot.lite.forced import force
 from chatbot.lite.hypotheses import Hypotheses, length_normalised, sort
 from chatbot.lite.interface import Array, Network
@@ -50,7 +51,8 @@ def rescore(
     log_probs, covered = found.ranked_log_probs, 0.0
     if settings.mmi_weight:
         common = _measure_commonness(network, found, settings.mmi_tokens)
-        log_probs = log_probs - settings.mmi_weight * common
+        with np.errstate(invalid="ignore"):
+            log_probs = to_log_probs(log_probs, settings.mmi_weight * common)
     if settings.coverage_penalty:
         covered = _measure_coverage(network, query_ids, query_lengths, found)
     scores = length_normalised(log_probs, found.lengths, settings.length_penalty)

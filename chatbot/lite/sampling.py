@@ -106,17 +106,16 @@ def invert(weights: Array, number: Array) -> Array:
     """Finds where the running sum of weights passes a share of their sum.
 
     Args:
-        weights: `float32 [R, K]`, not negative, not all 0; they are overwritten.
+        weights: `float32 [R, K]`, not negative; they are overwritten.
         number: `float32 [R]`, the share, in [0, 1).
 
     Returns:
-        `int64 [R]`, a place with a weight above 0.
+        `int64 [R]`, a place with a weight above 0 if there is one.
     """
     sums = np.cumsum(weights, axis=1, out=weights)
-    whole = sums[:, -1]
-    # A share that rounds up to the whole sum still belongs to the last weight.
-    share = np.minimum(number * whole, np.nextafter(whole, np.float32(0.0)))
-    return np.count_nonzero(sums <= share[:, np.newaxis], axis=1)
+    share = number * sums[:, -1]  # also rounded it is below the sum, unless the sum is 0
+    places = np.count_nonzero(sums <= share[:, np.newaxis], axis=1)
+    return np.minimum(places, weights.shape[1] - 1)
 
 
 def draw_numbers(queries: Sequence[Sequence[int]], seed: int, replies: int, longest: int) -> Any:

@@ -19,7 +19,7 @@ def make_step(weights: Weights, products: Products) -> Any:
     inputs, outputs = [describe("last_ids", np.int32, "R"), state], {}
     fed, hiddens, carries = _split_state(nodes, weights)
     _run_layers(nodes, products, weights, fed, hiddens, carries)
-    output, first = Part(hiddens[-1], units, is_bounded=True), []
+    output, first = Part(hiddens[-1], units), []
     if attention is not None:
         name, alignments = _attend(nodes, products, attention, output)
         output, first = Part(name, units), [name]
@@ -54,13 +54,13 @@ def _run_layers(
     carries: list[str],
 ) -> None:
     """Adds the LSTM layers; their states `[R, U]` take the places of those before."""
-    below = [products.embed(nodes, "last_ids"), *fed]
+    units = weights.units
+    parts = [products.embed(nodes, "last_ids"), *fed, Part(hiddens[0], units)]
     for place, layer in enumerate(weights.decoder):
-        parts = [*below, Part(hiddens[place], weights.units, is_bounded=True)]
         kernel = order_gates(np.concatenate([layer.kernel, layer.recurrent_kernel]))
         gates = products.multiply(nodes, parts, kernel, order_gates(layer.bias))
-        hiddens[place], carries[place] = advance_lstm(nodes, gates, carries[place], weights.units)
-        below = [Part(hiddens[place], weights.units, is_bounded=True)]
+        hiddens[place], carries[place] = advance_lstm(nodes, gates, carries[place], units)
+        parts = [Part(nodes.join(hiddens[place : place + 2]), 2 * units)]
 
 
 def _attend(
@@ -70,8 +70,8 @@ def _attend(
     scores = _score(nodes, products, weights, query)
     alignments = nodes.add("Softmax", [nodes.add("Add", [scores, "padding"])], axis=-1)
     context = nodes.reshape(nodes.add("MatMul", [alignments, "memory"]), [-1, query.size])
-    parts = [query, Part(context, query.size, is_bounded=True)]
-    attention = products.multiply(nodes, parts, weights.output_kernel)
+    both = Part(nodes.join([query.name, context]), 2 * query.size)
+    attention = products.multiply(nodes, [both], weights.output_kernel)
     tokens = nodes.add("Shape", ["memory"], start=1, end=2)
     shape = nodes.join([nodes.constant(np.array([-1])), tokens], axis=0)
     return attention, nodes.add("Reshape", [alignments, shape])

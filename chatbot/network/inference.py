@@ -135,7 +135,7 @@ class InferenceNetwork:
         zeros = tf.zeros([shape[1], self._units])
 
         def step(inputs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
-            following = _advance_lstm(inputs[0] + layer.hidden(state[0]), state[1])
+            following = advance_lstm(inputs[0] + layer.hidden(state[0]), state[1])
             return list(following), list(following)
 
         shapes: Shapes = [(tf.float32, [None, self._units])] * 2
@@ -171,7 +171,7 @@ class InferenceNetwork:
         inputs = [tf.gather(self._embedding, last_ids), *(tf.cast(x, self._dtype) for x in fed)]
         for place, layer in enumerate(self._decoder):
             gates = layer(tf.concat([*inputs, tf.cast(hiddens[place], self._dtype)], axis=1))
-            hiddens[place], carries[place] = _advance_lstm(gates, carries[place])
+            hiddens[place], carries[place] = advance_lstm(gates, carries[place])
             inputs = [tf.cast(hiddens[place], self._dtype)]
         output, alignments = hiddens[-1], None
         if attended is not None:
@@ -211,7 +211,7 @@ def _order_gates(weights: Any) -> tf.Tensor:
     return tf.concat([i, f, o, g], axis=-1)
 
 
-def _advance_lstm(gates: tf.Tensor, carry: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def advance_lstm(gates: tf.Tensor, carry: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Takes the elementwise part of an LSTM step; see `fast_lstm.advance_lstm`."""
     units = carry.shape[-1]
     sigmoids, g = tf.split(gates, [3 * units, units], axis=1)

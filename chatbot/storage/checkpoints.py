@@ -24,7 +24,7 @@ from chatbot.system.paths import local_path
 if TYPE_CHECKING:
     import tensorflow as tf
 
-LOGGER = logging.getLogger("absl")  # absl's own, without importing it
+LOGGER = logging.getLogger("chatbot")
 PathLike = str | os.PathLike[str]
 Result = TypeVar("Result")
 KEPT = 2

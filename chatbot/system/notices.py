@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from absl import logging
+from chatbot.system.terminal import make_visible
 
 HAS_KERAS_3 = sys.version_info >= (3, 12)  # there TensorFlow is 2.21, else 2.15
 NOTICES = (
@@ -23,7 +23,7 @@ NOTICES = (
 def say(text: str) -> None:
     """Tells a person what takes time or what was mended, in one line on standard error."""
     if sys.stderr is not None:
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{make_visible(text)}\n")
         sys.stderr.flush()
 
 
@@ -46,6 +46,8 @@ def hushed() -> Iterator[None]:
         return
     # Keras 3, which nobody uses here, and with it matplotlib: a second of every start.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    from absl import logging
+
     logging.get_absl_logger().addFilter(_is_wanted)
     with contextlib.nullcontext() if is_asked_for else _filter_stderr():
         yield

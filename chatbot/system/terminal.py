@@ -12,9 +12,6 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
-from absl import logging
-from wcwidth import wcwidth
-
 from chatbot.errors import ChatbotError
 
 # Control characters, which terminals obey; lone surrogates, which cannot be encoded; and invisible
@@ -34,6 +31,8 @@ def make_visible(text: str) -> str:
 
 def count_columns(text: str) -> int:
     """Counts the columns of a text of `make_visible` on a terminal, two for a wide character."""
+    from wcwidth import wcwidth
+
     return sum(map(wcwidth, text))
 
 
@@ -84,6 +83,8 @@ def _drop_failing_errors() -> None:
         write_through=True,
     )
     sys.stderr = sys.__stderr__ = stream  # type: ignore[misc]
+    from absl import logging
+
     handler = logging.get_absl_handler().python_handler  # it keeps what was there at its import
     handler.stream = stream
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from chatbot.lite.sampling import draw_numbers
 from chatbot.lite.searches import Searches
@@ -37,3 +38,18 @@ def test_a_nucleus_of_many_tokens_is_found_whole() -> None:
     said = set(found.ids[0, :, 0].tolist())
     assert 256 < len(said) < len(nucleus) < size
     assert said <= set(nucleus.tolist())
+
+
+@pytest.mark.parametrize("replies", [1, 2])
+def test_a_query_among_many_gets_the_samples_it_gets_alone(replies: int) -> None:
+    searches = Searches(EagerNetwork(TableNetwork(TableModel(draw_table(4, 9, 9, 6)))))
+    settings = SearchConfig(beam_size=replies, max_reply_length=8, sample=True)
+    ids, lengths = np.arange(9, dtype=np.int32)[:, np.newaxis], np.ones(9, np.int32)
+    together = searches.search(ids, lengths, settings)
+    assert len(set(together.lengths.ravel().tolist())) > 3
+    for row in range(9):
+        alone = searches.search(ids[row : row + 1], lengths[:1], settings)
+        np.testing.assert_array_equal(alone.lengths[0], together.lengths[row])
+        steps = alone.ids.shape[2]
+        np.testing.assert_array_equal(alone.ids[0], together.ids[row, :, :steps])
+        np.testing.assert_allclose(alone.log_probs[0], together.log_probs[row], atol=1e-5)

@@ -26,6 +26,13 @@ from tests.oracles import list_variables
 SIZE = 30
 MORE_QUERIES = (*QUERIES, (6,), (10, 10, 5, 8), (9, 7), (20, 29, 5), (17,))
 
+SEARCHES: list[dict[str, Any]] = [
+    {},
+    {"sample": True},
+    {"sample": True, "top_p": 0.5},
+    {"sample": True, "top_k": 5},
+]
+
 
 @pytest.fixture(scope="module", params=ATTENTIONS)
 def wordy(request: pytest.FixtureRequest) -> Seq2Seq:
@@ -158,11 +165,11 @@ def test_a_query_whose_replies_have_ended_takes_no_more_steps(
     assert network.rows == [going[0], *(count * beam_size for count in going[1:])]
 
 
-@pytest.mark.parametrize("sample", [False, True])
-def test_a_query_that_no_reply_is_left_for_takes_no_more_steps(sample: bool) -> None:
-    network = CountingNetwork(TableNetwork(TableModel(draw_table(3, 2, 9, 8))))
+@pytest.mark.parametrize("search", SEARCHES)
+def test_a_query_that_no_reply_is_left_for_takes_no_more_steps(search: Any) -> None:
+    network = CountingNetwork(TableNetwork(TableModel(draw_table(3, 4, 9, 8))))
     settings = SearchConfig(  # six different tokens, and there are only three
-        beam_size=2, min_reply_length=6, no_repeat_ngram=1, max_reply_length=8, sample=sample
+        beam_size=2, min_reply_length=6, no_repeat_ngram=1, max_reply_length=8, **search
     )
     found = Searches(network).search(*pad_arrays([[0], [1]]), settings)
     assert np.all(found.log_probs == -np.inf)
@@ -170,17 +177,15 @@ def test_a_query_that_no_reply_is_left_for_takes_no_more_steps(sample: bool) -> 
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("sample", [False, True])
+@pytest.mark.parametrize("search", [*SEARCHES, {"mmi_weight": 0.5}])
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_weights_that_are_not_numbers_give_no_reply(
-    value: float, sample: bool, beam_size: int
+    value: float, search: Any, beam_size: int
 ) -> None:
-    table = np.log(np.full([2, 4, 7, 7], 1 / 7))
-    table[1] = value
+    table = np.log(np.full([4, 4, 7, 7], 1 / 7))
+    table[1:] = value
     searches = Searches(EagerNetwork(TableNetwork(TableModel(table))))
-    settings = SearchConfig(
-        beam_size=beam_size, max_reply_length=3, sample=sample, no_repeat_ngram=1
-    )
+    settings = SearchConfig(beam_size=beam_size, max_reply_length=3, no_repeat_ngram=1, **search)
     found = searches.search(*pad_arrays([[0], [1]]), settings)
     assert np.all(found.log_probs[0, 0] > -np.inf)
     assert np.all(found.log_probs[1] == -np.inf)

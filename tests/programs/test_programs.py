@@ -20,7 +20,7 @@ from chatbot.programs import flags
 from tests.helpers_chat import ROOT
 from tests.trainings import write_pairs
 
-PROGRAMS = ("chatbot.programs.train", "chatbot.programs.predict", "chatbot.programs.evaluate")
+PROGRAMS = [f"chatbot.programs.{name}" for name in chatbot.programs.PROGRAMS]
 NAMES = (
     "beam_search plain use_attention rnn_size dropout attention corpus model_dir search flagfile "
     "undefok verbosity logger_levels help"
@@ -98,6 +98,7 @@ def run_shell(command: str, *arguments: str) -> subprocess.CompletedProcess[str]
         "train.py",
         "predict.py",
         "evaluate.py",
+        "export.py",
         "-m chatbot",
         "-m chatbot train",
         "-m tools.first_pairs",

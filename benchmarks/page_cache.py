@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 import os
@@ -50,7 +51,8 @@ def drop(files: Iterable[Path]) -> int:
     """
     left = 0
     for path in files:
-        with path.open("rb") as file:
+        # One may have gone meanwhile, as while a package is installed.
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             left += count_kept(file.fileno())
     return left

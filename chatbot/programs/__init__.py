@@ -11,7 +11,7 @@ PROGRAMS = {
     "train": "trains a chatbot on a corpus of dialogues",
     "predict": "talks as a trained chatbot, on the terminal or through a pipe",
     "evaluate": "measures chatbots on a corpus: perplexity, BLEU, variety, speed",
-    "export": "writes a chatbot for other runtimes: TensorFlow Serving, TFLite",
+    "export": "writes a chatbot for elsewhere: ONNX, TensorFlow Serving, TFLite",
 }
 """{name: what it does, in one line}."""
 

@@ -177,7 +177,8 @@ class PaperServer(Running):
 
     def list_callers(self) -> set[Any]:
         """The addresses of those who are connected."""
-        return {each.client for each in [*self.server._uvicorn.server_state.connections]}
+        connections: Any = self.server._uvicorn.server_state.connections
+        return {each.client for each in [*connections]}
 
     def stop(self) -> None:
         self.loop.call_soon_threadsafe(self.server.stop)

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from chatbot.serving.options import Options
 from chatbot.serving.page_files import PageFile
+from chatbot.serving.server import listen
 from tests.serving.servers import (
     CHAT,
     SECONDS,
@@ -255,3 +257,11 @@ def test_a_client_may_keep_its_connection_and_send_ahead(server: Running) -> Non
         received = b""
         while received.count(b"HTTP/1.1 200 OK\r\n") < 3 or not received.endswith(b"}}"):
             received += connection.recv(1 << 16)
+
+
+def test_no_part_of_an_answer_waits_for_the_receipt_of_another() -> None:
+    with listen(Options(port=0)) as listener:
+        with socket.create_connection(listener.getsockname()):
+            accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

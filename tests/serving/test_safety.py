@@ -178,6 +178,7 @@ def test_no_path_leads_out_of_the_page(paper: PaperServer, name: str) -> None:
 
 
 def test_no_text_of_a_caller_gets_into_metrics(server: Running) -> None:
+    assert server.chat("secret-text").status == 200
     server.get("/secret-path")
     server.get("/v1/models/secret-model")
     server.ask("POST", CHAT, make_chat("secret-text", model="secret-model"))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -43,9 +44,9 @@ def test_a_signal_that_is_held_back_comes_once_at_the_end(number: signal.Signals
             os.kill(os.getpid(), number)
             heard.append("inside")
         assert heard == ["inside", "outside"]
-        with pytest.raises(ValueError, match="work"), deferring_signals():
+        with contextlib.suppress(OSError), deferring_signals():
             os.kill(os.getpid(), number)
-            raise ValueError("work")
+            raise OSError("the disk is full")
         assert heard == ["inside", "outside", "outside"]
     finally:
         signal.signal(number, before)

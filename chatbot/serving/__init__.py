@@ -1,1 +1,1 @@
-"""Chats over HTTP: a page that compares searches, and the interface that other clients speak."""
+"""Serves chatbots over HTTP: OpenAI's chat interface, comparisons of searches, and a page."""

@@ -54,17 +54,18 @@ export function takeApart(reply, settings) {
   const rows = [
     ["modelLogProb", reply.log_prob, {}, "quiet"],
     ["allowedLogProb", parts.allowed_log_prob],
-    ["mmi", -settings.mmi_weight * parts.mmi, { weight: write(-settings.mmi_weight) }],
+    ["mmi", -settings.mmi_weight * parts.mmi, { weight: write(settings.mmi_weight), part: write(parts.mmi) }],
     ["divisor", parts.divisor],
   ];
   if (parts.coverage !== null) {
     const weight = settings.coverage_penalty;
-    rows.push(["coverage", weight * parts.coverage, { weight: write(weight) }]);
+    const values = { weight: write(weight), part: write(parts.coverage) };
+    rows.push(["coverage", weight * parts.coverage, values]);
   }
   rows.push(["total", reply.score, {}, "total"]);
   return [
     element("h4", {}, say("parts")),
-    element("p", { class: "reply-text" }, reply.text),
+    element("p", { class: "reply-text" }, reply.text || say("empty")),
     element("table", { class: "parts" }, element("tbody", {}, ...rows.map(makePart))),
   ];
 }

@@ -1,7 +1,7 @@
 // Where the nodes of a tree go: steps from left to right, likely words straight on.
 
-const ROW = 30;
-const GAP = 46;
+const ROW = 28;
+const GAP = 40;
 const PADDING = 9;
 const WIDE = /[\u1100-\u11ff\u2e80-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\u{1f000}-\u{3ffff}]/u;
 const ORDER = ["greedy", "beam", "samples"];

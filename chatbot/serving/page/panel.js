@@ -31,9 +31,10 @@ export function makePanel(found, { onpick, onbegin }) {
     onpick(reply);
   };
   const drawn = element("div", { class: "drawing" }, view.element);
-  const parts = [makeBeginning(found.prefix, onbegin), columns, makeReading(found, query.strip)];
+  const above = [makeBeginning(found.prefix, onbegin), columns, makeReading(found, query.strip)];
+  const tools = [makeControls(view), drawn, makeCaption(view, found)];
   const below = element("div", { class: "details" }, likeliest, score);
-  const panel = element("div", { class: "panel" }, ...parts, makeControls(view, found), drawn, below);
+  const panel = element("div", { class: "panel" }, ...above, element("section", {}, ...tools), below);
   pick(findBest(found.searches));
   view.lookAt(findBeginning(view.nodes, found.prefix.length));
   return panel;
@@ -65,7 +66,7 @@ function makeReading(found, strip) {
   return element("section", { class: "reading" }, element("h4", {}, say("reads")), strip, note);
 }
 
-function makeControls(view, found) {
+function makeControls(view) {
   const slider = element("input", {
     type: "range", min: 0, max: view.depth, value: view.depth, class: "steps", "aria-label": say("steps"),
   });
@@ -82,16 +83,22 @@ function makeControls(view, found) {
   const legend = ["greedy", "beam", "samples", "dropped"].map((name) =>
     element("span", { class: "entry" }, element("span", { class: `line ${name}` }), say(name)),
   );
-  const name = found.query.tokens.join("_").slice(0, 40);
   return element(
     "div", { class: "controls" },
     element("div", { class: "legend" }, ...legend),
     element("div", { class: "stepping" }, play, element("label", {}, `${say("steps")} `, slider), count),
     element("label", {}, dropped, ` ${say("showDropped")}`),
-    element("span", { class: "saving" },
-      element("button", { type: "button", onclick: () => saveJson(name, found) }, say("json")),
-      element("button", { type: "button", onclick: () => saveSvg(name, view.element) }, say("svg"))),
-    element("p", { class: "quiet" }, `${say("hint")} ${say("treeHelp")}`),
+  );
+}
+
+function makeCaption(view, found) {
+  const name = found.query.tokens.join("_").slice(0, 40);
+  const canHover = matchMedia("(hover: hover)").matches;
+  return element(
+    "div", { class: "caption" },
+    element("p", { class: "quiet" }, say(canHover ? "hint" : "touchHint")),
+    element("button", { type: "button", onclick: () => saveJson(name, found) }, say("json")),
+    element("button", { type: "button", onclick: () => saveSvg(name, view.element) }, say("svg")),
   );
 }
 

@@ -25,7 +25,7 @@ function makeButton(reply, buttons, onpick) {
   const button = element(
     "button",
     { type: "button", title: say("useReply"), onclick: () => onpick(reply) },
-    element("span", { class: "text" }, reply.text || "…"),
+    element("span", { class: "text" }, reply.text || say("empty")),
     element("span", { class: "quiet" }, `${say("score")} ${write(reply.score)}${times}`),
   );
   buttons.set(reply, button);

@@ -14,6 +14,7 @@ export class TreeView {
     this.ontake = ontake;
     this.step = this.depth;
     this.withDropped = true;
+    this.isArmed = true;
     this.element = shape("svg", { class: "tree", role: "tree", "aria-label": say("tree") });
     this.element.addEventListener("keydown", (event) => this.#press(event));
     this.draw();
@@ -75,12 +76,19 @@ export class TreeView {
       {
         class: `node${state}`, role: "treeitem", tabindex: -1, "data-node": node.number,
         "aria-level": node.depth + 1, "aria-label": describe(node), onmouseenter: look,
-        onfocus: look, onclick: () => this.ontake(node),
+        onfocus: look, onclick: () => this.isArmed && this.ontake(this.nodes[node.number]),
+        onpointerdown: (event) => this.#arm(event, node.number),
       },
-      shape("rect", box), label,
+      shape("title"), shape("rect", box), label,
     );
+    made.firstChild.textContent = describe(node);
     if (node.children.length) made.setAttribute("aria-expanded", "true");
     return made;
+  }
+
+  /** Lets a click take a node; the first tap of a finger, which cannot hover, only looks. */
+  #arm(event, number) {
+    this.isArmed = event.pointerType !== "touch" || this.current === number;
   }
 
   #look(number) {

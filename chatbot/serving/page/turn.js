@@ -75,7 +75,7 @@ export class Turn {
     const bubble = element("p", { class: "bubble theirs" }, element("span", { class: "unseen" }, `${say("bot")}: `), text);
     const panel = makePanel(found, {
       onpick: (reply) => {
-        text.textContent = reply.text || "…";
+        text.textContent = reply.text || say("empty");
         if (place) return;
         this.reply = reply.text;
         this.hooks.onreply();

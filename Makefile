@@ -15,7 +15,7 @@ PYTEST := -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --du
 # A .venv whose Python has gone, as after an upgrade of the system, is made again.
 GONE := $(shell test -x $(VENV_PYTHON) || echo FORCE)
 
-.PHONY: help chat train gpu lint test test-without-bfloat16 test-reliability clean FORCE
+.PHONY: help chat serve train gpu lint test test-without-bfloat16 test-reliability clean FORCE
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-23s%s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,11 @@ chat: $(RUNTIME) ## talk to the small talk bot; trains it first (one to two minu
 	@test -e $(SMALLTALK)/finished.json || \
 		$(VENV_PYTHON) train.py </dev/null >&2
 	@$(VENV_PYTHON) predict.py
+
+serve: .venv/.installed-requirements-serve.txt ## serve the small talk bot to browsers and programs; trains it first if need be
+	@test -e $(SMALLTALK)/finished.json || \
+		$(VENV_PYTHON) train.py </dev/null >&2
+	@$(VENV_PYTHON) serve.py
 
 train: $(RUNTIME) ## train the small talk bot, or go on where its training stopped
 	@$(VENV_PYTHON) train.py

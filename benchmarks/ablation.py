@@ -14,7 +14,8 @@ import tensorflow as tf
 
 from benchmarks.engines import list_engines
 from benchmarks.machine import describe_products, measure_products, report, time_in_turns
-from benchmarks.training import define_flags, draw_batches, make_config, make_step, take_step
+from benchmarks.sizes import make_config
+from benchmarks.training import define_flags, draw_batches, make_step, take_step
 from chatbot.dataset import Batch
 from chatbot.network.device import prepare_device, resolve_precision
 from chatbot.network.encoder import Encoded

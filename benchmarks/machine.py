@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from chatbot.system.terminal import write_output
 
 PRODUCT = 2048
 """Rows and columns of the matrices whose product is the machine's limit."""
+MEGABYTES = 256
+"""Of the array that is read to measure the memory: several times a processor's cache."""
 OPENBLAS = (
     "OPENBLAS_CORETYPE",
     "OPENBLAS_NUM_THREADS",
@@ -65,6 +68,8 @@ def measure_products(precision: str, repeats: int = 15) -> dict[str, float]:
     Returns:
         {library: operations a second}, a multiplication and an addition counting as two.
     """
+    import tensorflow as tf
+
     matrix = tf.random.stateless_normal([PRODUCT, PRODUCT], [1, 2])
     left = tf.cast(matrix, precision)
     product = tf.function(lambda: tf.matmul(left, left))
@@ -73,6 +78,62 @@ def measure_products(precision: str, repeats: int = 15) -> dict[str, float]:
         array, result = matrix.numpy(), np.empty([PRODUCT, PRODUCT], np.float32)
         seconds["numpy"] = time_calls(lambda: np.matmul(array, array, out=result), repeats)
     return {library: 2 * PRODUCT**3 / taken for library, taken in seconds.items()}
+
+
+def measure_int8_products(repeats: int = 15) -> float:
+    """Measures the same product of uint8 by int8, added up in int32, in onnxruntime.
+
+    Args:
+        repeats: Timed products.
+
+    Returns:
+        Operations a second, counted as in `measure_products`.
+    """
+    import onnxruntime
+
+    from chatbot.lite.nodes import Nodes, describe, write_model
+
+    nodes, shape = Nodes(), [PRODUCT, PRODUCT]
+    numbers = np.random.default_rng(1)
+    weights = nodes.constant(numbers.integers(-63, 64, shape, np.int8))
+    found = {nodes.add("MatMulInteger", ["rows", weights]): describe("found", np.int32, shape)}
+    graph = nodes.finish("product", [describe("rows", np.uint8, shape)], found)
+    session = onnxruntime.InferenceSession(write_model(graph), providers=["CPUExecutionProvider"])
+    rows = {"rows": numbers.integers(0, 256, shape, np.uint8)}
+    return 2 * PRODUCT**3 / time_calls(lambda: session.run(None, rows), repeats)
+
+
+def measure_memory(repeats: int = 15) -> float:
+    """Measures how fast all cores together read an array that no cache holds.
+
+    Args:
+        repeats: Timed readings.
+
+    Returns:
+        Bytes a second.
+    """
+    cores = len(os.sched_getaffinity(0))
+    parts = np.array_split(np.zeros(MEGABYTES << 18, np.float32) + 1, cores)
+    with ThreadPoolExecutor(cores) as threads:
+        seconds = time_calls(lambda: list(threads.map(np.max, parts)), repeats)
+    return (MEGABYTES << 20) / seconds
+
+
+def measure_machine(has_bfloat16: bool) -> dict[str, Any]:
+    """Measures what limits replies: products of every type that an engine takes, and the memory.
+
+    Args:
+        has_bfloat16: Whether to multiply in bfloat16 too.
+
+    Returns:
+        {figure: value}.
+    """
+    figures = describe_products(measure_products("float32"))
+    if has_bfloat16:
+        figures["bfloat16_gigaflops"] = measure_products("bfloat16")["tensorflow"] / 1e9
+    if importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("onnx"):
+        figures["int8_gigaops"] = measure_int8_products() / 1e9
+    return {**figures, "memory_gigabytes_per_second": measure_memory() / 1e9}
 
 
 def describe_products(*measured: Mapping[str, float]) -> dict[str, Any]:

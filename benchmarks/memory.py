@@ -1,4 +1,4 @@
-"""How much memory a training takes: train.py is started, and watched while it runs."""
+"""How much memory a program takes; train.py is started, and watched while it runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,10 +30,29 @@ def read_anonymous_memory(process: str = "self") -> int:
     Raises:
         OSError: There is no such process any more, or no such figure.
     """
+    return _read_status(process, "RssAnon")
+
+
+def read_peak_memory(process: str = "self") -> int:
+    """Reads the most memory that a process has had resident, mapped files included.
+
+    Args:
+        process: Its id.
+
+    Returns:
+        Bytes, /proc's VmHWM.
+
+    Raises:
+        OSError: As `read_anonymous_memory`.
+    """
+    return _read_status(process, "VmHWM")
+
+
+def _read_status(process: str, name: str) -> int:
     status = Path("/proc", process, "status")
-    found = re.search(r"^RssAnon:\s+(\d+) kB$", status.read_text(encoding="ascii"), re.MULTILINE)
+    found = re.search(rf"^{name}:\s+(\d+) kB$", status.read_text(encoding="ascii"), re.MULTILINE)
     if found is None:
-        raise OSError(f"{status} has no RssAnon")
+        raise OSError(f"{status} has no {name}")
     return 1024 * int(found[1])
 
 
@@ -66,7 +85,7 @@ def watch_training(
         with subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors
         ) as process:
-            largest = _watch(process)
+            largest = watch(process, read_anonymous_memory)
         seconds = time.perf_counter() - begin
         errors.seek(0)
         if process.returncode or not largest or set(cache_dir.iterdir()) != encoded:
@@ -74,10 +93,11 @@ def watch_training(
     return {"anonymous_bytes": largest, "seconds": seconds}
 
 
-def _watch(process: subprocess.Popen[bytes]) -> int:
+def watch(process: subprocess.Popen[bytes], read: Callable[[str], int]) -> int:
+    """Waits for the end of a process; returns the most memory that `read` found meanwhile."""
     largest = 0
     while process.poll() is None:
         with contextlib.suppress(OSError):  # it may end just now
-            largest = max(largest, read_anonymous_memory(str(process.pid)))
+            largest = max(largest, read(str(process.pid)))
         time.sleep(EVERY)
     return largest

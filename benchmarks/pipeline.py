@@ -31,9 +31,10 @@ from absl import flags
 
 from benchmarks.machine import report
 from benchmarks.memory import watch_training
+from benchmarks.sizes import make_config
 from benchmarks.texts import draw_pairs
 from benchmarks.training import define_flags as define_training_flags
-from benchmarks.training import make_config, measure
+from benchmarks.training import measure
 from chatbot.corpus import read_pairs
 from chatbot.dataset import (
     Batch,

@@ -37,11 +37,12 @@ from absl import flags
 
 from benchmarks.engines import define_engine, list_engines
 from benchmarks.machine import describe_products, measure_products, report
+from benchmarks.sizes import define_sizes, make_config
 from chatbot.dataset import Batch, BatchPlan, EncodingConfig, encode_corpus
 from chatbot.network.device import prepare_device, resolve_precision
 from chatbot.network.engine import Engine
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.programs.flags import FLAGS, define_path, run, show
+from chatbot.programs.flags import FLAGS, run, show
 from chatbot.settings.config import ModelConfig, TrainingConfig
 from chatbot.text import EOS, SPECIAL_TOKENS
 from chatbot.training.adam import Adam
@@ -70,36 +71,6 @@ def define_flags() -> None:
     define_engine()
     show("What to measure", "precision", "steps", "runs")
     show("Sizes", "dropout")
-
-
-def define_sizes() -> None:
-    """Defines the flags that all benchmarks of the network share."""
-    flags.DEFINE_integer("rnn_size", 512, "Units of each LSTM layer.", 1)
-    flags.DEFINE_integer("embedding_size", 512, "Width of the word vectors.", 1)
-    flags.DEFINE_integer("num_layers", 2, "LSTM layers a side.", 1)
-    flags.DEFINE_integer("vocab_size", 20_000, "Words.", 6)
-    flags.DEFINE_integer("batch_size", 128, "Pairs in a batch.", 1)
-    flags.DEFINE_integer("max_length", 20, "Tokens a side; longer sides are cut.", 2)
-    flags.DEFINE_enum("attention", "luong", ["luong", "bahdanau", "none"], "Attention.")
-    define_path("corpus", "", "Dialogues to take the pairs from; empty makes random ones.")
-    flags.DEFINE_boolean("json", False, "Print the figures as JSON, last.")
-    show("What to measure", "attention", "corpus", "json")
-    show("Sizes", "rnn_size", "embedding_size", "num_layers", "vocab_size", "batch_size")
-    show("Sizes", "max_length")
-
-
-def make_config(dropout: float = 0.0) -> ModelConfig:
-    """Returns the network's settings that the flags ask for."""
-    return ModelConfig(
-        rnn_size=FLAGS.rnn_size,
-        num_layers=FLAGS.num_layers,
-        embedding_size=FLAGS.embedding_size,
-        dropout=dropout,
-        embedding_dropout=0.0,
-        output_dropout=0.0,
-        attention="luong" if FLAGS.attention == "none" else FLAGS.attention,
-        use_attention=FLAGS.attention != "none",
-    )
 
 
 def count_operations(config: ModelConfig, vocab_size: int, batch: Batch) -> int:

@@ -227,6 +227,7 @@ def test_make_alone_lists_the_targets(clone: Path) -> None:
     assert [line.split()[1] for line in lines] == [
         "help",
         "chat",
+        "serve",
         "train",
         "gpu",
         "lint",

@@ -7,7 +7,11 @@ from typing import Any
 
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
-EXTRAS = {"gpu": "requirements-gpu.txt", "test": "requirements-dev.txt"}
+EXTRAS = {
+    "gpu": "requirements-gpu.txt",
+    "serve": "requirements-serve.txt",
+    "test": "requirements-dev.txt",
+}
 
 
 class RequirementsHook(MetadataHookInterface):

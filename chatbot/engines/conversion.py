@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from chatbot.lite.weights import LSTMWeights, ScoreWeights, Weights
 from chatbot.network.seq2seq import Seq2Seq
 
@@ -33,4 +31,4 @@ def take_weights(model: Seq2Seq) -> Weights:
 
 
 def _copy(tensor: Any) -> Any:
-    return np.array(tensor, np.float32)
+    return tensor.numpy()

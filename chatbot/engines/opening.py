@@ -39,10 +39,6 @@ def open_searcher(
     refuse_fork()
     check_engine(engine)
     is_exported = not directory.has_checkpoints()
-    if is_exported and engine in ("own", "addons"):
-        raise ChatbotError(
-            f"{directory.path} is an exported model without a checkpoint; take --engine=onnx"
-        )
     if engine == "onnx" or (engine == "auto" and (is_exported or not may_have_gpu())):
         try:
             return open_onnx(directory, config, vocab_size, reply_precision)
@@ -50,6 +46,8 @@ def open_searcher(
             if engine == "onnx" or is_exported or reply_precision == "int8":
                 raise
             say(f"{error}, which replies now")
+    if is_exported:
+        raise ChatbotError(f"{directory.path} has graphs alone; reply with --engine=onnx")
     if reply_precision == "int8":
         raise ChatbotError("--reply_precision=int8 needs --engine=onnx; name both, or neither")
     if importlib.util.find_spec("tensorflow") is None:

@@ -10,8 +10,9 @@ from chatbot.programs import flags
 PROGRAMS = {
     "train": "trains a chatbot on a corpus of dialogues",
     "predict": "talks as a trained chatbot, on the terminal or through a pipe",
+    "serve": "serves chatbots over HTTP: a page, and OpenAI's chat interface",
     "evaluate": "measures chatbots on a corpus: perplexity, BLEU, variety, speed",
-    "export": "writes a chatbot for other runtimes: TensorFlow Serving, TFLite",
+    "export": "writes a chatbot for elsewhere: ONNX, TensorFlow Serving, TFLite",
 }
 """{name: what it does, in one line}."""
 

@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -100,35 +100,32 @@ class CheckpointStore:
         Raises:
             ChatbotError: Every one is damaged.
         """
-        made = self.checkpoints()
-        newest = self._first_whole(reversed(made))
-        if made and newest is None:
-            raise ChatbotError(
-                f"every checkpoint in {self.path} is damaged; restore one from a copy, or train "
-                "again with another --model_dir"
-            )
-        return newest
+        return self._first_whole([*reversed(self.checkpoints())])
 
     def best(self) -> Checkpoint | None:
         """Returns the one of the lowest `validation_perplexity`, else as `newest` does."""
-        return self._first_whole(_sort_measured(self.checkpoints())) or self.newest()
+        return self._first_whole(_sort_best(self.checkpoints()))
 
     def find_best_entry(self) -> Checkpoint | None:
         """Returns what `best` returns where no file is damaged, and reads none."""
-        made = self.checkpoints()
-        return next(iter([*_sort_measured(made), *reversed(made)]), None)
+        return next(iter(_sort_best(self.checkpoints())), None)
 
     @readable
     def has_checkpoints(self) -> bool:
         """Tells whether this was ever a place for checkpoints; an exported model is none."""
         return (self.path / "checkpoints.json").exists() or any(self.path.glob("*.data-*"))
 
-    def _first_whole(self, candidates: Any) -> Checkpoint | None:
+    def _first_whole(self, candidates: Sequence[Checkpoint]) -> Checkpoint | None:
         for candidate in candidates:
             damage = self._find_damage(candidate)
             if damage is None:
-                return candidate  # type: ignore[no-any-return]
+                return candidate
             LOGGER.warning("skipping checkpoint %s: %s", candidate.name, damage)
+        if candidates:
+            raise ChatbotError(
+                f"every checkpoint in {self.path} is damaged; restore one from a copy, or train "
+                "again with another --model_dir"
+            )
         return None
 
     def _find_damage(self, checkpoint: Checkpoint) -> str | None:
@@ -253,6 +250,12 @@ class CheckpointStore:
 def _sort_measured(checkpoints: Iterable[Checkpoint]) -> list[Checkpoint]:
     measured = [c for c in checkpoints if c.validation_perplexity is not None]
     return sorted(measured, key=lambda c: c.validation_perplexity or 0.0)
+
+
+def _sort_best(checkpoints: Sequence[Checkpoint]) -> list[Checkpoint]:
+    """Puts the best first, those that were not measured last, the newest of them first."""
+    others = [c for c in reversed(checkpoints) if c.validation_perplexity is None]
+    return _sort_measured(checkpoints) + others
 
 
 def _is_news(record: logging.LogRecord) -> bool:

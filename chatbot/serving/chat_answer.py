@@ -1,0 +1,108 @@
+"""Writes replies as chat completions, whole or as a stream of events.
+
+A search knows a reply only when it is whole, so a stream's events follow one another at once.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from chatbot.reply import Reply
+from chatbot.serving.bodies import write_json
+from chatbot.serving.chat_request import ChatRequest
+from chatbot.serving.models import Answered
+from chatbot.text import join
+
+_WORD = re.compile(r"\s*\S+\s*?|\s+")
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One reply, as it is sent.
+
+    Attributes:
+        text: The reply, cut where it had to be.
+        tokens: How many tokens are sent or were cut by a stop.
+        finish_reason: "stop", or "length" where it has as many tokens as it may have.
+    """
+
+    text: str
+    tokens: int
+    finish_reason: str
+
+
+def choose(asked: ChatRequest, answered: Answered) -> list[Choice]:
+    """Cuts the replies that are sent."""
+    longest = min(asked.most_tokens or answered.longest, answered.longest)
+    return [_cut(reply, longest, asked.stops) for reply in answered.replies[: asked.count]]
+
+
+def _cut(reply: Reply, longest: int, stops: tuple[str, ...]) -> Choice:
+    tokens = reply.tokens[:longest]
+    text = reply.text if len(tokens) == len(reply.tokens) else join(tokens)
+    ends = [place for place in (text.find(stop) for stop in stops) if place >= 0]
+    if ends:
+        return Choice(text[: min(ends)], len(tokens), "stop")
+    return Choice(text, len(tokens), "length" if len(tokens) >= longest else "stop")
+
+
+def write_completion(model: str, choices: list[Choice], prompt_tokens: int) -> Json:
+    """Writes replies as one `chat.completion`."""
+    return {
+        **_begin("chat.completion", model),
+        "choices": [
+            {
+                "index": index,
+                "message": {"role": "assistant", "content": choice.text, "refusal": None},
+                "logprobs": None,
+                "finish_reason": choice.finish_reason,
+            }
+            for index, choice in enumerate(choices)
+        ],
+        "usage": _count(choices, prompt_tokens),
+    }
+
+
+def write_events(
+    model: str, choices: list[Choice], prompt_tokens: int, include_usage: bool
+) -> bytes:
+    """Writes replies as server-sent events: `chat.completion.chunk`s and `[DONE]`."""
+    begin = _begin("chat.completion.chunk", model)
+    more: Json = {"usage": None} if include_usage else {}
+    events = [
+        {**begin, "choices": [delta], **more}
+        for index, choice in enumerate(choices)
+        for delta in _write_deltas(index, choice)
+    ]
+    if include_usage:
+        events.append({**begin, "choices": [], "usage": _count(choices, prompt_tokens)})
+    written = [b"data: " + write_json(event) + b"\n\n" for event in events]
+    return b"".join([*written, b"data: [DONE]\n\n"])
+
+
+def _write_deltas(index: int, choice: Choice) -> Iterator[Json]:
+    contents = [{"role": "assistant", "content": ""}]
+    contents += [{"content": word} for word in _WORD.findall(choice.text)]
+    for content in [*contents, {}]:
+        reason = None if content else choice.finish_reason
+        yield {"index": index, "delta": content, "logprobs": None, "finish_reason": reason}
+
+
+def _begin(kind: str, model: str) -> Json:
+    name = f"chatcmpl-{uuid.uuid4().hex}"
+    return {"id": name, "object": kind, "created": int(time.time()), "model": model}
+
+
+def _count(choices: list[Choice], prompt_tokens: int) -> dict[str, int]:
+    said = sum(choice.tokens for choice in choices)
+    return {
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": said,
+        "total_tokens": prompt_tokens + said,
+    }

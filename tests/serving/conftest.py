@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatbot.bot import Chatbot
+from tests.helpers_chat import load_bot
+from tests.serving.servers import Running, start_server
+
+
+@pytest.fixture(scope="package")
+def model_dirs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two model directories with their graphs."""
+    place = tmp_path_factory.mktemp("models")
+    for name in ("small", "小"):
+        load_bot(place / name, "onnx")
+    return [place / "small", place / "小"]
+
+
+@pytest.fixture(scope="package")
+def bot(model_dirs: list[Path]) -> Chatbot:
+    """The first of the served models, in this process."""
+    return Chatbot.load(model_dirs[0], engine="onnx")
+
+
+@pytest.fixture(scope="package")
+def server(model_dirs: list[Path]) -> Iterator[Running]:
+    """A process that serves both."""
+    with start_server(*model_dirs) as running:
+        yield running

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import importlib
 import os
 import secrets
@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from chatbot.bot import Chatbot
 from chatbot.errors import ChatbotError
 from chatbot.reply import Reply
-from chatbot.serving.request_error import RequestError
 
 Turns = tuple[str, ...]
 """The turns of a dialogue, oldest first."""
@@ -111,7 +110,7 @@ class ReplyWork:
         """Equal queries with one seed would get equal samples."""
         return self.draws_seed
 
-    @property
+    @functools.cached_property
     def most(self) -> int:
         """Queries of a batch, at most."""
         width = self.model.bot.config.search.resolve(dict(self.changes)).beam_size
@@ -140,11 +139,8 @@ class ComparingWork:
     distinct: bool = False
 
     def run(self, items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Compares; what does not fit the model is a refusal."""
-        try:
-            return [_comparing().compare(self.model.bot, **item) for item in items]
-        except (TypeError, ValueError) as error:
-            raise RequestError(400, str(error)) from error
+        """Compares; the results are ready for JSON."""
+        return [_comparing().compare(self.model.bot, **item) for item in items]
 
 
 @dataclass(frozen=True)
@@ -156,14 +152,11 @@ class DescribingWork:
     distinct: bool = False
 
     def run(self, items: Sequence[Any]) -> list[dict[str, Any]]:
-        """Describes it for each item."""
-        return [_comparing().describe_model(self.model.bot) for _ in items]
+        """Describes it for each item, under its id."""
+        return [
+            {"id": self.model.name, **_comparing().describe_model(self.model.bot)} for _ in items
+        ]
 
 
 def _comparing() -> Any:
     return importlib.import_module("chatbot.serving.compare")
-
-
-def list_settings(bot: Chatbot) -> dict[str, Any]:
-    """Returns {setting: value} of a model's own search."""
-    return dataclasses.asdict(bot.config.search)

@@ -6,7 +6,6 @@ import asyncio
 import functools
 import traceback
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 from starlette.applications import Starlette
@@ -15,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chatbot.errors import ChatbotError
 from chatbot.serving.batcher import Batcher, Work
 from chatbot.serving.chat_answer import choose, write_completion, write_events
 from chatbot.serving.chat_request import parse_chat
@@ -26,13 +24,10 @@ from chatbot.serving.options import Options
 from chatbot.serving.page_files import read_page
 from chatbot.serving.request_error import CLOSE, RequestError, answer_json
 from chatbot.serving.requests import read_object
-from chatbot.settings.config import SearchConfig
 from chatbot.system.notices import say
 
 MOST_PREFIX = 200
 """Tokens with which a compared reply may be told to begin."""
-MOST_COMPARED = {"beam_size": 20, "max_reply_length": 200, "min_reply_length": 200}
-"""{setting: its largest value} in a comparison, which may say how wide and how far to search."""
 
 
 class Interface:
@@ -58,7 +53,7 @@ class Interface:
                 Route("/v1/models", self._list_models),
                 Route("/v1/models/{id:path}", self._retrieve_model),
                 Route("/v1/chat/completions", self._chat, methods=["POST"]),
-                Route("/api/model", self._describe_model),
+                Route("/api/model", self._describe_models),
                 Route("/api/compare", self._compare, methods=["POST"]),
                 Route("/health/live", self._say_live),
                 Route("/health/ready", self._say_ready),
@@ -88,21 +83,19 @@ class Interface:
     async def _compare(self, request: Request) -> Response:
         body = await read_object(request, self._options.read_timeout)
         model = self._find_model(body.get("model"))
-        settings = _take_settings(body.get("settings"), model.bot.config.search)
-        item = {
-            "turns": _take_texts(body, "turns"),
-            "settings": settings,
-            "prefix": _take_texts(body, "prefix"),
-        }
-        if len(item["prefix"]) > MOST_PREFIX:
+        item = {name: body[name] for name in ("turns", "settings", "prefix") if name in body}
+        prefix = item.get("prefix")
+        if isinstance(prefix, list) and len(prefix) > MOST_PREFIX:
             raise RequestError(400, f"prefix has more than {MOST_PREFIX} tokens", param="prefix")
+        if "turns" not in item:
+            raise RequestError(400, "turns must be a list of texts", param="turns")
         return answer_json(await self._do(request, ComparingWork(model), item))
 
-    async def _describe_model(self, request: Request) -> Response:
+    async def _describe_models(self, request: Request) -> Response:
         self._check_ready()
-        name = request.query_params.get("model") or next(iter(self.models))
-        work = DescribingWork(self._find_model(name))
-        return answer_json(await self._do(request, work, None))
+        work = [DescribingWork(model) for model in self.models.values()]
+        found = [await self._do(request, each, None) for each in work]
+        return answer_json({"models": found})
 
     async def _list_models(self, request: Request) -> Response:
         self._check_ready()
@@ -154,7 +147,7 @@ class Interface:
     async def _do(self, request: Request, work: Work, item: Any) -> Any:
         """Has work done, unless it takes too long or the caller goes away."""
         answer = self._batcher.submit(work, item)
-        gone = asyncio.ensure_future(request.receive())  # after the body there is nothing but this
+        gone = asyncio.ensure_future(_wait_until_gone(request))
         try:
             await asyncio.wait(
                 {answer, gone},
@@ -171,31 +164,13 @@ class Interface:
             gone.cancel()
 
 
+async def _wait_until_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 def _describe_served(model: Served) -> dict[str, Any]:
     return {"id": model.name, "object": "model", "created": model.created, "owned_by": "chatbot"}
-
-
-def _take_texts(body: Mapping[str, Any], name: str) -> list[str]:
-    value = body.get(name, [])
-    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-        raise RequestError(400, f"{name} must be a list of texts", param=name)
-    return value
-
-
-def _take_settings(value: Any, own: SearchConfig) -> dict[str, Any]:
-    """Checks the changes to a model's own search that somebody asks for."""
-    settings = {} if value is None else value
-    known = {item.name for item in fields(SearchConfig)}
-    if not isinstance(settings, dict) or not known.issuperset(settings):
-        raise RequestError(400, f"settings may have {', '.join(sorted(known))}", param="settings")
-    try:
-        search = own.resolve(settings)
-    except (ChatbotError, TypeError) as error:
-        raise RequestError(400, str(error), param="settings") from None
-    for name, most in MOST_COMPARED.items():
-        if name in settings and getattr(search, name) > most:
-            raise RequestError(400, f"{name} may be at most {most} here", param="settings")
-    return settings
 
 
 async def _refuse(request: Request, error: Any) -> Response:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 FLAGS = (
     "--headless",
@@ -63,7 +63,7 @@ class Visit:
     def open(self, fragment: str = "") -> Visit:
         """Opens the page and waits until it knows its models."""
         self.page.goto(f"{self.address}/{fragment}")
-        self.page.wait_for_function("document.querySelector('#model').options.length > 0")
+        self.page.wait_for_selector("#model option", state="attached")
         return self
 
     def say(self, line: str) -> None:
@@ -74,9 +74,12 @@ class Visit:
 
     def settle(self) -> None:
         """Waits until nothing is being asked any more."""
-        self.page.wait_for_function(
-            "!document.querySelector('.waiting') && document.querySelector('#stop').hidden"
-        )
+        self.page.wait_for_selector(".waiting", state="detached")
+        self.page.wait_for_selector("#stop", state="hidden")
+
+    def wait_for_count(self, selector: str, count: int) -> None:
+        """Waits until there are so many elements."""
+        expect(self.page.locator(selector)).to_have_count(count, timeout=30_000)
 
     def read(self, selector: str) -> list[str]:
         """The texts of elements."""

@@ -26,12 +26,13 @@ def test_the_page_asks_for_the_key_and_keeps_it(
         page = visit.page
         page.goto(visit.address)
         page.get_by_label("Key").fill("a-wrong-key-of-some-length")
-        page.get_by_role("button", name="Use it").click()
-        page.wait_for_function("performance.getEntriesByName(location.origin + '/api/model')[1]")
+        with page.expect_response("**/api/model") as refused:
+            page.get_by_role("button", name="Use it").click()
+        assert refused.value.status == 401
         assert page.get_by_role("alert").inner_text() == "This server wants a key."
         page.get_by_label("Key").fill(KEY)
         page.get_by_role("button", name="Use it").click()
-        page.wait_for_function("document.querySelector('#model').options.length > 0")
+        page.wait_for_selector("#model option", state="attached")
         visit.say("hello")
         assert page.locator(".tree").count() == 1
         page.reload()

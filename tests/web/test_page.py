@@ -96,9 +96,7 @@ def test_the_slider_steps_through_the_tree(visit: Open) -> None:
     assert nodes.count() == everything
     page.page.get_by_role("button", name="Play").click()
     assert nodes.count() < everything
-    page.page.wait_for_function(
-        "n => document.querySelectorAll('[role=treeitem]').length === n", arg=everything
-    )
+    page.wait_for_count(NODE, everything)
 
 
 def test_the_tree_shows_probability_searches_and_what_was_dropped(
@@ -219,7 +217,7 @@ def test_settings_have_the_models_defaults_and_change_the_replies(
     assert width.input_value() == str(bot.config.search.beam_size)
     width.fill("2")
     width.press("Enter")
-    page.page.wait_for_function("document.querySelectorAll('.column.beam button').length === 2")
+    page.wait_for_count(".column.beam button", 2)
     assert read_fragment(page)["set.beam_size"] == ["2"]
     page.page.get_by_role("button", name="Back to the model's own").click()
     page.settle()
@@ -235,7 +233,7 @@ def test_a_link_shows_the_same_again(visit: Open) -> None:
     page.page.get_by_label("Temperature").fill("1.5")
     page.page.get_by_label("Temperature").press("Enter")
     page.settle()
-    page.page.wait_for_function("location.hash.includes('set.temperature=1.5')")
+    assert read_fragment(page)["set.temperature"] == ["1.5"]
     again = visit(f"#{page.page.url.partition('#')[2]}")
     again.page.wait_for_selector(".tree")
     again.settle()

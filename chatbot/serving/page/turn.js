@@ -10,7 +10,7 @@ export class Turn {
   constructor(line, state, hooks) {
     Object.assign(this, { line, state, hooks, reply: "", prefix: [] });
     this.answers = element("div", { class: "answers" });
-    const said = element("p", { class: "bubble mine" }, element("span", { class: "unseen" }, `${say("you")}: `), line);
+    const said = makeBubble("mine", "you", line);
     this.element = element("article", { class: "turn" }, said, this.answers);
   }
 
@@ -32,7 +32,7 @@ export class Turn {
   /** Shows a reply that was given before. */
   recall(reply) {
     this.reply = reply;
-    this.answers.replaceChildren(element("p", { class: "bubble theirs" }, reply));
+    this.answers.replaceChildren(makeBubble("theirs", "bot", reply || say("empty")));
   }
 
   /** Stops what is being asked; tells whether anything was. */
@@ -72,7 +72,7 @@ export class Turn {
 
   #show(found, model, shown, place) {
     const text = element("span");
-    const bubble = element("p", { class: "bubble theirs" }, element("span", { class: "unseen" }, `${say("bot")}: `), text);
+    const bubble = makeBubble("theirs", "bot", text);
     const panel = makePanel(found, {
       onpick: (reply) => {
         text.textContent = reply.text || say("empty");
@@ -102,6 +102,12 @@ export class Turn {
   #nameModel(model) {
     return this.state.other ? [element("h3", {}, model)] : [];
   }
+}
+
+/** Makes a bubble that tells a screen reader who speaks. */
+function makeBubble(side, who, content) {
+  const name = element("span", { class: "unseen" }, `${say(who)}: `);
+  return element("p", { class: `bubble ${side}` }, name, content);
 }
 
 function focusTree(panel) {

@@ -17,15 +17,15 @@ from tests.serving.servers import start_server
 from tests.web.browsers import Visit, open_browser
 
 PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
-    "page_light.png": ("how are you?", {"viewport": {"width": 1180, "height": 1330}}),
+    "page_light.png": ("how are you?", {"viewport": {"width": 1180, "height": 1500}}),
     "page_dark.png": (
         "你好",
-        {"viewport": {"width": 1180, "height": 1330}, "locale": "zh-CN", "color_scheme": "dark"},
+        {"viewport": {"width": 1180, "height": 1500}, "locale": "zh-CN", "color_scheme": "dark"},
     ),
-    "page_narrow.png": ("hello", {"viewport": {"width": 360, "height": 740}}),
+    "page_narrow.png": ("hello", {"viewport": {"width": 360, "height": 1280}}),
 }
 """{file: (the line, the window)}."""
-COLOURS = 128
+COLOURS, NONE = 256, Image.Dither.NONE
 
 
 def take_pictures(browser: Browser, address: str, folder: Path) -> None:
@@ -33,11 +33,11 @@ def take_pictures(browser: Browser, address: str, folder: Path) -> None:
     for name, (line, window) in PICTURES.items():
         visit = Visit(browser, address, device_scale_factor=1.5, **window).open()
         visit.say(line)
-        visit.page.locator("[role=treeitem]").nth(2).hover()
-        visit.page.locator("#line").blur()
-        visit.page.evaluate("document.querySelector('main').scrollIntoView()")
+        visit.page.locator("[role=treeitem]").nth(2).focus()
+        visit.page.evaluate("scrollTo(0, 0)")
         picture = Image.open(io.BytesIO(visit.page.screenshot(animations="disabled")))
-        picture.convert("RGB").quantize(COLOURS).save(folder / name, optimize=True)
+        few = picture.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=NONE)
+        few.save(folder / name, optimize=True)
         visit.close()
 
 

@@ -54,12 +54,12 @@ export function takeApart(reply, settings) {
   const rows = [
     ["modelLogProb", reply.log_prob, {}, "quiet"],
     ["allowedLogProb", parts.allowed_log_prob],
-    ["mmi", -settings.mmi_weight * parts.mmi, { weight: write(settings.mmi_weight), part: write(parts.mmi) }],
+    ["mmi", -settings.mmi_weight * parts.mmi, { weight: settings.mmi_weight, part: write(parts.mmi) }],
     ["divisor", parts.divisor],
   ];
   if (parts.coverage !== null) {
     const weight = settings.coverage_penalty;
-    const values = { weight: write(weight), part: write(parts.coverage) };
+    const values = { weight, part: write(parts.coverage) };
     rows.push(["coverage", weight * parts.coverage, values]);
   }
   rows.push(["total", reply.score, {}, "total"]);

@@ -102,6 +102,7 @@ function listen() {
   });
   line.addEventListener("input", keepDraft);
   document.addEventListener("keydown", (event) => event.key === "Escape" && stop());
+  window.addEventListener("hashchange", () => location.reload());
   find("stop").addEventListener("click", stop);
   find("reset").addEventListener("click", reset);
   find("copy-link").addEventListener("click", copyLink);

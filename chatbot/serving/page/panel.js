@@ -24,13 +24,14 @@ export function makePanel(found, { onpick, onbegin }) {
   };
   const view = new TreeView(found.tree, { onlook: look, ontake: take });
   const { columns, select } = makeColumns(found.searches, (reply) => pick(reply));
+  const drawn = element("div", { class: "drawing" }, view.element);
   const pick = (reply) => {
     select(reply);
+    drawn.scrollTop = (view.findRow(reply.nodes.at(-1)) ?? 0) - drawn.clientHeight / 2;
     view.select(reply.nodes);
     score.replaceChildren(...takeApart(reply, found.settings));
     onpick(reply);
   };
-  const drawn = element("div", { class: "drawing" }, view.element);
   const above = [makeBeginning(found.prefix, onbegin), columns, makeReading(found, query.strip)];
   const tools = [makeControls(view), drawn, makeCaption(view, found)];
   const below = element("div", { class: "details" }, likeliest, score);

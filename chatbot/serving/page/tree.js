@@ -61,6 +61,11 @@ export class TreeView {
     this.#look(node.number);
   }
 
+  /** Returns how far down a node is drawn; undefined where it is not. */
+  findRow(number) {
+    return this.view.find((node) => node.number === number)?.y;
+  }
+
   #isShown(node) {
     return node.depth <= this.step && (this.withDropped || node.searches.length > 0 || node.depth === 0);
   }

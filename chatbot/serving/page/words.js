@@ -100,9 +100,10 @@ export function translate(root) {
   }
 }
 
-const number = new Intl.NumberFormat(language, { maximumFractionDigits: 2 });
+const twoDigits = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+const number = new Intl.NumberFormat(language, twoDigits);
 
-/** Writes a number with at most two digits behind the point. */
+/** Writes a number with two digits behind the point. */
 export function write(value) {
   return value === null ? "–" : number.format(value).replace("-", "−");
 }

@@ -83,18 +83,18 @@ class Running:
             connection.sendall(request)
             return read_all(connection)
 
-    def begin_chat(self, text: str = "hello") -> socket.socket:
-        """Sends a chat and waits for nothing."""
+    def begin_chat(self, text: str = "hello", **fields: Any) -> socket.socket:
+        """Sends a chat, after which the server shall close the connection, and does not wait."""
         connection = self.connect()
-        connection.sendall(self.write_chat(text))
+        connection.sendall(self.write_chat(text, "Connection: close\r\n", **fields))
         return connection
 
-    def write_chat(self, text: str = "hello", **fields: Any) -> bytes:
-        """A chat as bytes."""
+    def write_chat(self, text: str = "hello", more: str = "", **fields: Any) -> bytes:
+        """A chat as bytes, with more headers."""
         content = json.dumps(make_chat(text, **fields)).encode()
         head = (
             f"POST {CHAT} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n{more}\r\n"
         )
         return head.encode() + content
 
@@ -174,6 +174,11 @@ class PaperServer(Running):
         super().__init__(server.address)
         self.server = server
         self.loop = loop
+
+    def list_callers(self) -> set[Any]:
+        """The addresses of those who are connected."""
+        connections: Any = self.server._uvicorn.server_state.connections
+        return {each.client for each in [*connections]}
 
     def stop(self) -> None:
         self.loop.call_soon_threadsafe(self.server.stop)

@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from chatbot.bot import Chatbot
-from tests.serving.servers import SECONDS, Running, SlowBot, serve_paper
+from tests.serving.servers import SECONDS, Running, SlowBot, read_all, serve_paper
 
 DIALOGUE: list[Any] = [
     {"role": "system", "content": "be kind"},
@@ -139,4 +139,4 @@ def test_a_full_queue_is_a_rate_limit_that_says_when_to_come_again() -> None:
             assert int(caught.value.response.headers["retry-after"]) >= 1
             bot.gate.set()
             for connection in (first, second):
-                assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 OK\r\n")
+                assert read_all(connection).startswith(b"HTTP/1.1 200 OK\r\n")

@@ -1,6 +1,6 @@
 """Takes the pictures of the page that docs/ shows.
 
-    python -m tests.web.pictures MODEL_DIR FOLDER
+python -m tests.web.pictures MODEL_DIR FOLDER
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ PYTEST := -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --du
 # A .venv whose Python has gone, as after an upgrade of the system, is made again.
 GONE := $(shell test -x $(VENV_PYTHON) || echo FORCE)
 
-.PHONY: help chat serve train gpu lint test test-without-bfloat16 test-reliability clean FORCE
+.PHONY: help chat serve train gpu lint test test-without-bfloat16 test-reliability test-web clean FORCE
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-23s%s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,10 @@ test-without-bfloat16: $(DEVELOPMENT) ## run the tests of training and search as
 
 test-reliability: $(DEVELOPMENT) ## kill, damage, starve and insult it, and count what survives
 	@$(VENV_PYTHON) $(PYTEST) tests/reliability
+
+# Without a Chromium (apt-get install chromium) its tests are skipped.
+test-web: $(DEVELOPMENT) ## open the page in a real browser, chat, click, and check that everyone can use it
+	@$(VENV_PYTHON) $(PYTEST) tests/web
 
 clean: ## remove .venv, caches and coverage data; model/ and data/ stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis htmlcov .coverage .coverage.*

@@ -89,6 +89,7 @@ def test_what_the_requirements_need_in_turn_is_pinned_too() -> None:
     needed |= {"tensorflow-addons"} & {*pinned}
     needed |= {"ipykernel", "nbclient", "nbformat"}
     needed |= {"openai", "prometheus-client", "starlette", "uvicorn"}
+    needed |= {"playwright", "axe-playwright-python"}
     done: set[str] = set()
     while needed - done:
         name = (needed - done).pop()

@@ -234,5 +234,6 @@ def test_make_alone_lists_the_targets(clone: Path) -> None:
         "test",
         "test-without-bfloat16",
         "test-reliability",
+        "test-web",
         "clean",
     ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from chatbot.lite.hypotheses import Hypotheses
 from chatbot.lite.interface import Array, Network
 from chatbot.lite.recording import Candidates
-from chatbot.lite.rules import ban
+from chatbot.lite.rules import ban_unless_forced, find_forced
 from chatbot.lite.walk import Beam, Chosen, walk
 from chatbot.settings.config import SearchConfig
 from chatbot.text import EOS
@@ -19,6 +21,7 @@ def search_with_beam(
     query_lengths: Array,
     settings: SearchConfig,
     steps: list[Candidates] | None = None,
+    prefix: Sequence[int] = (),
 ) -> Hypotheses:
     """Replies to a batch of queries with the likeliest hypotheses; a width of 1 is greedy search.
 
@@ -38,6 +41,8 @@ def search_with_beam(
         settings: How to search.
         steps: If it is a list, one plain query's steps are appended to it, each with as many
             dropped hypotheses as kept ones.
+        prefix: Tokens that every reply begins with. They count in scores and rules; one that the
+            rules forbid counts as if its step had none.
 
     Returns:
         `beam_size` hypotheses a query.
@@ -45,7 +50,9 @@ def search_with_beam(
     groups = 1 if settings.beam_size == 1 or steps is not None else settings.diverse_groups
 
     def choose(logits: Array, beam: Beam) -> Chosen:
-        total, tokens, shares = _continue(network, logits, beam, settings, 1 + (steps is not None))
+        forced = find_forced(beam.said.shape[2] - 1, settings, prefix)
+        count = settings.beam_size * (1 if steps is None else 2)
+        total, tokens, shares = _continue(network, logits, beam, settings, count, forced)
         if steps is not None:
             steps.append(_record(total, tokens, settings.beam_size))
         if total.shape[1:] == (1, 1):  # greedy search has nothing to choose
@@ -65,23 +72,27 @@ def search_with_beam(
 
 
 def _continue(
-    network: Network, logits: Array, beam: Beam, settings: SearchConfig, times: int
+    network: Network,
+    logits: Array,
+    beam: Beam,
+    settings: SearchConfig,
+    count: int,
+    forced: int | None,
 ) -> tuple[Array, Array, Array]:
-    """Finds the likeliest continuations of each hypothesis.
+    """Finds the `count` likeliest continuations of each hypothesis, or the forced one.
 
     Returns:
         The whole hypotheses' log probabilities `float32 [Q, W', K]`, their tokens `int [Q, W', K]`,
         and the shares of the hypotheses after this step `float32 [Q, W']`.
     """
     queries, width, time = beam.said.shape
-    lost = ban(logits, beam.said.reshape(-1, time)[:, 1:], settings)
-    if time > settings.max_reply_length:
+    lost = ban_unless_forced(logits, beam.said.reshape(-1, time)[:, 1:], settings, forced)
+    if forced is not None:
         _, tokens, normalizer = network.find_best(logits, 1)
-        values = logits[:, EOS : EOS + 1]
-        tokens = np.full_like(tokens, EOS)
+        values = logits[:, forced : forced + 1]
+        tokens = np.full_like(tokens, forced)
     else:
-        count = min(times * settings.beam_size, network.vocab_size)
-        values, tokens, normalizer = network.find_best(logits, count)
+        values, tokens, normalizer = network.find_best(logits, min(count, network.vocab_size))
     log_probs = to_log_probs(values, normalizer[:, np.newaxis]).reshape(queries, width, -1)
     tokens = tokens.reshape(log_probs.shape)
     shares = beam.shares

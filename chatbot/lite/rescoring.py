@@ -50,7 +50,7 @@ def rescore(
     """
     log_probs, covered = found.ranked_log_probs, 0.0
     if settings.mmi_weight:
-        common = _measure_commonness(network, found, settings.mmi_tokens)
+        common = measure_commonness(network, found, settings.mmi_tokens)
         with np.errstate(invalid="ignore"):
             log_probs = to_log_probs(log_probs, settings.mmi_weight * common)
     if settings.coverage_penalty:
@@ -60,7 +60,7 @@ def rescore(
     return sort(found._replace(scores=scores))
 
 
-def _measure_commonness(network: Network, found: Hypotheses, count: int) -> Array:
+def measure_commonness(network: Network, found: Hypotheses, count: int) -> Array:
     """Computes M, `float32 [B, W]`."""
     # An empty query is the same for all, so all replies are replies to one.
     ids = found.ids.reshape(1, -1, found.ids.shape[2])

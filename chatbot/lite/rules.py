@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from chatbot.lite.interface import Array
@@ -35,6 +37,25 @@ def ban(logits: Array, said: Array, settings: SearchConfig) -> Array | None:
     if rows.size:
         np.logaddexp.at(lost, rows, logits[rows, tokens])
         logits[rows, tokens] = -np.inf
+    return lost
+
+
+def find_forced(time: int, settings: SearchConfig, prefix: Sequence[int]) -> int | None:
+    """Finds the token that must follow `time` tokens; None where the search chooses it."""
+    if time < len(prefix):
+        return prefix[time]
+    return EOS if time >= settings.max_reply_length else None
+
+
+def ban_unless_forced(
+    logits: Array, said: Array, settings: SearchConfig, forced: int | None
+) -> Array | None:
+    """Bans as `ban` does, but nothing where the rules forbid the token of a prefix."""
+    own = None if forced in (None, EOS) else logits.copy()
+    lost = ban(logits, said, settings)
+    # A prefix is the same in every row, so the rules forbid its token in all rows or in none.
+    if own is not None and np.isneginf(logits[0, forced]):
+        logits[...], lost = own, None
     return lost
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from chatbot.lite.beam import to_log_probs
 from chatbot.lite.hypotheses import Hypotheses
 from chatbot.lite.interface import Array, Network
-from chatbot.lite.rules import ban
+from chatbot.lite.rules import ban_unless_forced, find_forced
 from chatbot.lite.walk import Beam, Chosen, walk
 from chatbot.settings.config import SearchConfig
 from chatbot.text import EOS
@@ -26,6 +26,7 @@ def sample(
     query_lengths: Array,
     numbers: Array,
     settings: SearchConfig,
+    prefix: Sequence[int] = (),
 ) -> Hypotheses:
     """Draws replies to a batch of queries.
 
@@ -36,6 +37,7 @@ def sample(
         numbers: `float32 [B, N, T]` in [0, 1), from `draw_numbers`: for the N of `beam_size` and
             the T of `max_reply_length`.
         settings: How to search.
+        prefix: As in `search_with_beam`.
 
     Returns:
         N hypotheses a query, ranked by the model's own log probabilities, whatever the temperature.
@@ -44,9 +46,12 @@ def sample(
     def choose(logits: Array, beam: Beam) -> Chosen:
         shape, time = beam.log_probs.shape, beam.said.shape[2] - 1
         normalizer = network.find_best(logits, 1).normalizer
-        ban(logits, beam.said.reshape(-1, time + 1)[:, 1:], settings)
+        forced = find_forced(time, settings, prefix)
+        ban_unless_forced(logits, beam.said.reshape(-1, time + 1)[:, 1:], settings, forced)
         rows, tokens = np.arange(len(logits)), np.full(len(logits), EOS)
-        if time < settings.max_reply_length:
+        if forced is not None:
+            tokens = np.where(beam.find_finished().ravel(), EOS, forced)
+        else:
             number = numbers[beam.queries, :, time].ravel()
             drawn = draw(network, logits, number, settings)
             tokens = np.where(beam.find_finished().ravel(), EOS, drawn)

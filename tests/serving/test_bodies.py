@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from chatbot.errors import ChatbotError
+from chatbot.bot import Chatbot
+from chatbot.serving.compare import compare, describe_model
 from tests.serving.servers import CHAT, PaperServer, Running, make_chat
 
 
@@ -114,41 +113,40 @@ def test_methods_and_paths_that_do_not_exist_are_errors_too(paper: PaperServer) 
     assert paper.get("/v1/models/").code in ("model_not_found", "not_found")
 
 
-@pytest.fixture
-def comparing(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Stands for what compares; holds what it was asked."""
-    asked: list[Any] = []
-
-    def compare(bot: Any, **item: Any) -> dict[str, Any]:
-        if item["turns"] == ["unfit"]:
-            raise ChatbotError("this does not fit; give something else")
-        asked.append(item)
-        return {"text": item["turns"][0]}
-
-    module: Any = SimpleNamespace(compare=compare, describe_model=lambda bot: {"engine": "paper"})
-    monkeypatch.setitem(sys.modules, "chatbot.serving.compare", module)
-    return asked
+def test_models_are_described_and_searches_compared(server: Running, bot: Chatbot) -> None:
+    described = server.get("/api/model").json["models"]
+    assert [model["id"] for model in described] == ["small", "小"]
+    assert described[0] == {"id": "small", **describe_model(bot)}
+    item: dict[str, Any] = {
+        "turns": ["hello", "hi", "你好"],
+        "settings": {"beam_size": 2, "sampling_seed": 5},
+        "prefix": ["hi"],
+    }
+    answer = server.ask("POST", "/api/compare", {"model": "small", "more": 1, **item})
+    assert (answer.status, answer.json) == (200, compare(bot, **item))
+    assert server.ask("POST", "/api/compare", {"model": "小", "turns": [""]}).status == 200
 
 
-def test_models_are_described_and_searches_compared(
-    paper: PaperServer, comparing: list[Any]
-) -> None:
-    assert paper.get("/api/model").json == {"models": [{"id": "small", "engine": "paper"}]}
-    item = {"turns": ["hello"], "settings": {"beam_size": 2}, "prefix": ["hi"]}
-    answer = paper.ask("POST", "/api/compare", {"model": "small", "more": 1, **item})
-    assert (answer.status, answer.json) == (200, {"text": "hello"})
-    assert comparing == [item]
-
-
-@pytest.mark.usefixtures("comparing")
-def test_what_cannot_be_compared_is_refused(paper: PaperServer) -> None:
-    for body, status in (
-        ({"model": "small", "turns": ["unfit"]}, 400),
-        ({"model": "small"}, 400),
-        ({"model": "small", "turns": ["x"], "prefix": ["x"] * 201}, 400),
-        ({"model": "large", "turns": ["x"]}, 404),
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
         ({"turns": ["x"]}, 400),
-    ):
-        answer = paper.ask("POST", "/api/compare", body)
-        assert answer.status == status
-        assert answer.code
+        ({"model": "small"}, 400),
+        ({"model": "large", "turns": ["x"]}, 404),
+        ({"model": "small", "turns": "x"}, 400),
+        ({"model": "small", "turns": [1]}, 400),
+        ({"model": "small", "turns": ["x"], "prefix": ["x"] * 201}, 400),
+        ({"model": "small", "turns": ["x"], "prefix": ["no such word"]}, 400),
+        ({"model": "small", "turns": ["x"], "prefix": {}}, 400),
+        ({"model": "small", "turns": ["x"], "settings": {"beam_size": 1000}}, 400),
+        ({"model": "small", "turns": ["x"], "settings": {"beam_size": "2"}}, 400),
+        ({"model": "small", "turns": ["x"], "settings": {"no_such": 2}}, 400),
+        ({"model": "small", "turns": ["x"], "settings": [1]}, 400),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(
+    server: Running, body: dict[str, Any], status: int
+) -> None:
+    answer = server.ask("POST", "/api/compare", body)
+    assert answer.status == status
+    assert answer.code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from chatbot.errors import ChatbotError
 from chatbot.serving.guard import CSP
 from chatbot.serving.options import Options, read_keys
-from tests.helpers_chat import PaperBot
+from tests.helpers_chat import ROOT, PaperBot
 from tests.serving.servers import CHAT, PaperServer, Running, make_chat, serve_paper
 
 KEY = "a-key-of-24-characters--"
@@ -166,6 +167,21 @@ def test_every_answer_has_the_headers_of_safety(paper: PaperServer) -> None:
         assert "server" not in headers
     assert "default-src 'none'" in CSP
     assert "unsafe" not in CSP
+
+
+def test_the_page_is_its_files_and_no_others(paper: PaperServer) -> None:
+    folder = ROOT / "chatbot" / "serving" / "page"
+    kinds = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/"}
+    for path in folder.iterdir():
+        answer = paper.get(f"/page/{path.name}")
+        assert (answer.status, answer.content) == (200, path.read_bytes())
+        assert answer.headers["content-type"].startswith(kinds[path.suffix])
+    home = paper.get("/")
+    assert (home.status, home.content) == (200, (folder / "index.html").read_bytes())
+    assert home.headers["content-type"] == "text/html; charset=utf-8"
+    used = re.findall(r'(?:src|href)="(.*?)"', home.content.decode())
+    assert used
+    assert [paper.get(path).status for path in used] == [200] * len(used)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """Many chats at once with serve.py: python -m benchmarks.serving --model_dir=DIRECTORY.
 
 A server is started with the model twice: as it is, and with greedy search as its own. For each, 1,
-8, 32 and 200 chats ask queries of a corpus, every chat the next one as soon as it has its reply:
+8, 32 and 200 chats ask queries of a corpus, every chat the next one as soon as it has its reply.
+They take turns, in rounds, so that a busy machine is as busy for each number of chats:
 
-    replies_per_second    by the clock
+    replies_per_second    by the clock, the median of the rounds
     median, 95th, 99th    milliseconds from a request to its reply
-    gain                  replies a second over those of one chat, which is one request at a time
+    gain                  replies a second over those of one chat, which is one request at a time,
+                          in the same round; the median of the rounds
     lost, wrong           requests without a reply; replies that `Chatbot.reply` does not give alone
 
 `alone` is the median of `Chatbot.reply` in this process, reply by reply in turns with that of one
@@ -40,6 +42,7 @@ from chatbot.system.paths import find_in_project
 
 PURPOSE = "Measures a server with many chats at once, against one request at a time."
 CHATS = (1, 8, 32, 200)
+ROUNDS = 5
 FIRST = 2000
 """Replies before the memory is measured."""
 PROGRAM = Path(__file__).resolve().parents[1] / "serve.py"
@@ -109,25 +112,32 @@ def measure_model(
     """Measures one model at every number of chats, and one chat beside `Chatbot.reply`."""
     expected = {query: bot.reply(query)[0].text for query in queries}
     figures = compare_alone(search, bot, address, model, expected)
-    first = 0.0
-    for chats in CHATS:
-        sample = chat_at_once(address, model, expected, chats, 2 * chats)
-        count = max(4 * chats, round(FLAGS.seconds * len(sample.waits) / sample.seconds))
-        found = chat_at_once(address, model, expected, chats, count)
-        rate = len(found.waits) / found.seconds
-        first = first or rate
-        figures.update(_describe(f"{search}_{chats}", found, rate, rate / first))
+    rounds: dict[int, list[Measured]] = {chats: [] for chats in CHATS}
+    for _ in range(ROUNDS):
+        for chats, measured in rounds.items():
+            sample = chat_at_once(address, model, expected, chats, 2 * chats)
+            rate = len(sample.waits) / sample.seconds
+            count = max(2 * chats, round(FLAGS.seconds / ROUNDS * rate))
+            measured.append(chat_at_once(address, model, expected, chats, count))
+    for chats, measured in rounds.items():
+        gains = [_rate(many) / _rate(one) for many, one in zip(measured, rounds[1])]
+        figures.update(_describe(f"{search}_{chats}", measured, statistics.median(gains)))
     return figures
 
 
-def _describe(name: str, found: Measured, rate: float, gain: float) -> dict[str, Any]:
-    ranked = statistics.quantiles(found.waits, n=100) if len(found.waits) > 1 else found.waits * 99
+def _rate(found: Measured) -> float:
+    return len(found.waits) / found.seconds
+
+
+def _describe(name: str, found: Sequence[Measured], gain: float) -> dict[str, Any]:
+    waits = [wait for each in found for wait in each.waits]
+    ranked = statistics.quantiles(waits, n=100) if len(waits) > 1 else waits * 99
     return {
-        f"{name}_replies_per_second": rate,
+        f"{name}_replies_per_second": statistics.median(map(_rate, found)),
         f"{name}_gain": gain,
         **{f"{name}_{at}_milliseconds": 1000 * ranked[at - 1] for at in (50, 95, 99)},
-        f"{name}_lost": found.lost,
-        f"{name}_wrong": found.wrong,
+        f"{name}_lost": sum(each.lost for each in found),
+        f"{name}_wrong": sum(each.wrong for each in found),
     }
 
 

@@ -31,11 +31,6 @@ CHANGES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def bot(tmp_path_factory: pytest.TempPathFactory) -> Chatbot:
-    return load_bot(tmp_path_factory.mktemp("model"), "onnx")
-
-
 def list_replies(found: dict[str, Any]) -> list[dict[str, Any]]:
     return [reply for search in found["searches"] for reply in search["replies"]]
 

@@ -186,6 +186,19 @@ def test_the_tree_obeys_the_keyboard(visit: Open) -> None:
     assert find_current(page) == "start"
 
 
+def test_a_finger_looks_at_a_word_first_and_takes_it_then(visit: Open) -> None:
+    page = visit(has_touch=True, is_mobile=True, viewport={"width": 390, "height": 800})
+    page.say("hello")
+    node = page.page.locator(f"{NODE}:not(.path):not(.ended)").nth(1)
+    word = node.locator("text").text_content()
+    node.tap()
+    page.wait_for_count(f"{NODE}[aria-selected=true] >> text='{word}'", 1)
+    assert page.page.locator(".beginning").count() == 0
+    page.page.locator(f"{NODE}[aria-selected=true]").tap()
+    page.page.wait_for_selector(".beginning")
+    assert page.read(".beginning strong")[0].endswith(str(word))
+
+
 def test_two_models_reply_side_by_side_and_can_be_switched(visit: Open) -> None:
     page = visit()
     page.say("hello")

@@ -61,9 +61,9 @@ export class TreeView {
     this.#look(node.number);
   }
 
-  /** Returns how far down a node is drawn; undefined where it is not. */
-  findRow(number) {
-    return this.view.find((node) => node.number === number)?.y;
+  /** Finds a node as it is drawn; undefined where it is not. */
+  findPlace(number) {
+    return this.view.find((node) => node.number === number);
   }
 
   #isShown(node) {

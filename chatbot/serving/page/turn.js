@@ -2,7 +2,7 @@
 
 import { compare, keepKey } from "./api.js";
 import { announce, element } from "./dom.js";
-import { makePanel } from "./panel.js";
+import { Panel } from "./panel.js";
 import { say } from "./words.js";
 
 /** A line with its replies; hooks: `before` lists earlier turns, `onreply`, `onask(turn, words)`. */
@@ -73,7 +73,7 @@ export class Turn {
   #show(found, model, shown, place) {
     const text = element("span");
     const bubble = makeBubble("theirs", "bot", text);
-    const panel = makePanel(found, {
+    const panel = new Panel(found, {
       onpick: (reply) => {
         text.textContent = reply.text || say("empty");
         if (place) return;
@@ -82,9 +82,10 @@ export class Turn {
       },
       onbegin: (prefix) => this.hooks.onask(this, prefix),
     });
-    const how = element("details", { open: true }, element("summary", {}, say("comparison")), panel);
+    const how = element("details", { open: true }, element("summary", {}, say("comparison")), panel.element);
     shown.replaceChildren(...this.#nameModel(model), bubble, how);
-    if (this.hadFocus && !place) focusTree(panel);
+    panel.reveal();
+    if (this.hadFocus && !place) focusTree(panel.element);
     announce(`${model}: ${text.textContent}`);
   }
 

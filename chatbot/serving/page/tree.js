@@ -33,7 +33,9 @@ export class TreeView {
       this.element.setAttribute(name, value);
     }
     this.parts = new Map(this.view.map((node) => [node.number, this.#drawNode(node)]));
-    const edges = this.view.slice(1).map((node) => drawEdge(view[node.parent], node));
+    const isTaken = (node) => Number(node.searches.length > 0); // drawn over what was dropped
+    const ends = this.view.slice(1).sort((a, b) => isTaken(a) - isTaken(b));
+    const edges = ends.map((node) => drawEdge(view[node.parent], node));
     this.element.replaceChildren(...edges, ...this.parts.values());
     this.#mark();
   }

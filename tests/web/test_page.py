@@ -252,6 +252,24 @@ def test_a_link_shows_the_same_again(visit: Open) -> None:
     assert again.page.url == page.page.url
 
 
+def test_the_link_is_copied(visit: Open) -> None:
+    page = visit()
+    page.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.say("hello")
+    page.page.get_by_role("button", name="Copy link").click()
+    page.page.get_by_role("button", name="Link copied").wait_for()
+    assert page.page.evaluate("navigator.clipboard.readText()") == page.page.url
+
+
+def test_fewer_turns_can_be_read(visit: Open) -> None:
+    page = visit("#context=1&turn=hello&turn=hi&turn=who are you ?")
+    page.page.wait_for_selector(".tree")
+    page.settle()
+    asked = page.page.locator(".turn").count()
+    assert asked == 2
+    assert page.read(".turn:last-child .word") == ["who", "are", "you", "?"]
+
+
 def test_a_new_chat_forgets_the_dialogue(visit: Open) -> None:
     page = visit()
     page.say("hello")

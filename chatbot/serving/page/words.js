@@ -2,7 +2,7 @@
 
 const ENGLISH = {
   model: "Model", beside: "Compare with", none: "none", settings: "Settings", copyLink: "Copy link",
-  copied: "Link copied", reset: "New chat", line: "Your line", placeholder: "Write a line…",
+  copied: "Link copied", notCopied: "It is in the address bar", reset: "New chat", line: "Your line", placeholder: "Write a line…",
   send: "Send", stop: "Stop", stopped: "Stopped.", retry: "Try again", thinking: "Replying…",
   welcome: "See how a reply is found",
   welcomeMore: "Each line is answered by greedy search, beam search and samples. One tree shows what all of them considered.",
@@ -28,7 +28,7 @@ const ENGLISH = {
 
 const CHINESE = {
   model: "模型", beside: "对照模型", none: "无", settings: "设置", copyLink: "复制链接",
-  copied: "链接已复制", reset: "新对话", line: "你说的话", placeholder: "说点什么…",
+  copied: "链接已复制", notCopied: "链接在地址栏里", reset: "新对话", line: "你说的话", placeholder: "说点什么…",
   send: "发送", stop: "停止", stopped: "已停止。", retry: "重试", thinking: "正在回复…",
   welcome: "看看回复是怎么找到的",
   welcomeMore: "每句话都由贪心搜索、束搜索和随机采样分别回答；一棵树画出它们考虑过的一切。",

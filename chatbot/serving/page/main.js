@@ -187,4 +187,4 @@ line.placeholder = say("placeholder");
 line.value = sessionStorage.getItem(DRAFT) ?? "";
 listen();
 start();
-line.focus();
+if (matchMedia("(hover: hover)").matches) line.focus(); // on a phone a keyboard would open

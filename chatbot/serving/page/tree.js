@@ -33,8 +33,9 @@ export class TreeView {
       this.element.setAttribute(name, value);
     }
     this.parts = new Map(this.view.map((node) => [node.number, this.#drawNode(node)]));
-    const isTaken = (node) => Number(node.searches.length > 0); // drawn over what was dropped
-    const ends = this.view.slice(1).sort((a, b) => isTaken(a) - isTaken(b));
+    const isTaken = (node) => Number(node.searches.length > 0);
+    const isBelow = (a, b) => isTaken(a) - isTaken(b) || a.log_prob - b.log_prob;
+    const ends = this.view.slice(1).sort(isBelow); // the likeliest words' edges on top
     const edges = ends.map((node) => drawEdge(view[node.parent], node));
     this.element.replaceChildren(...edges, ...this.parts.values());
     this.#mark();
@@ -43,13 +44,13 @@ export class TreeView {
   /** Shows the first steps alone. */
   showSteps(step) {
     this.step = step;
-    this.draw();
+    this.#redraw();
   }
 
   /** Shows or hides what the beam dropped. */
   showDropped(isShown) {
     this.withDropped = isShown;
-    this.draw();
+    this.#redraw();
   }
 
   /** Marks a reply's path. */
@@ -66,6 +67,11 @@ export class TreeView {
   /** Finds a node as it is drawn; undefined where it is not. */
   findPlace(number) {
     return this.view.find((node) => node.number === number);
+  }
+
+  #redraw() {
+    this.draw();
+    if (!this.parts.has(this.current)) this.#look(0);
   }
 
   #isShown(node) {
@@ -106,8 +112,8 @@ export class TreeView {
   }
 
   #mark() {
-    if (!this.parts.has(this.current)) this.current = 0;
-    const path = new Set(listPath(this.nodes, this.nodes[this.current]).map((node) => node.number));
+    const current = this.nodes[this.current];
+    const path = new Set(current ? listPath(this.nodes, current).map((node) => node.number) : []);
     for (const [number, part] of this.parts) {
       part.tabIndex = number === this.current ? 0 : -1;
       part.setAttribute("aria-selected", String(number === this.current));

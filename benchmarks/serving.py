@@ -9,8 +9,8 @@ A server is started with the model twice: as it is, and with greedy search as it
     lost, wrong           requests without a reply; replies that `Chatbot.reply` does not give alone
 
 `alone` is the median of `Chatbot.reply` in this process, reply by reply in turns with that of one
-chat, whose difference is what HTTP costs. The resident memory of the server is taken after the
-first 2,000 replies and at the end, after at least `--replies` more.
+chat, whose difference is what HTTP costs. The resident memory of the server is taken after
+2,000 replies more, and after `--replies` more than these.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def measure_memory(
     expected = dict.fromkeys(queries, "")  # nobody looks at what is wrong here
     if FLAGS.replies == 0:
         return {}
-    chat_at_once(address, model, expected, 32, FIRST)
+    chat_at_once(address, model, expected, 32, min(FIRST, FLAGS.replies))
     before = read_memory(process)
     chat_at_once(address, model, expected, 32, FLAGS.replies)
     after = read_memory(process)

@@ -14,7 +14,8 @@ At most 128 queries are searched together, and so few that the logits of a step,
 at most three copies, stay below 64 MB; a single query has beam_size * V of them.
 
 **In which precision.** onnxruntime multiplies in int8, unless `reply_precision` or the training's
-`precision` is float32: log probabilities are then within about 0.03 of those that float32 gives.
+`precision` is float32: log probabilities of likely replies are then within about 0.1 of those that
+float32 gives.
 TensorFlow multiplies in bfloat16 on a processor with instructions for it, unless one of the two is
 float32 or the beam is wider than 16. The last product is then computed again in float32 for a
 step's likeliest tokens, and log probabilities are within about 0.02.

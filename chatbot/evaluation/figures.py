@@ -79,7 +79,7 @@ def evaluate(
     figures = {
         **_measure_both(bot.config.search, material, listed),
         "signatures": list_signatures(),
-        "notes": material.list_notes(),
+        "notes": [f"computed by {bot.engine} on {bot.device}", *material.list_notes()],
     }
     return figures, material
 

@@ -1,6 +1,6 @@
 """Matrix products with constant weights, as nodes of an ONNX graph: in float32 or in int8.
 
-In int8 every column of a kernel has a scale of its own, and so has every row of what it multiplies.
+In int8 every column of a kernel has its own scale, and so has every row of what it multiplies.
 What becomes of a row depends on this row alone: a query gets the same reply in any batch.
 """
 
@@ -28,7 +28,7 @@ LEAST = 1e-30
 
 
 class Part(NamedTuple):
-    """Columns of what a product multiplies; in int8 each part has scales of its own.
+    """Columns of what a product multiplies; in int8 each part has its own scales.
 
     Attributes:
         name: The tensor, `[..., X]`.

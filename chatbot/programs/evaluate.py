@@ -60,15 +60,13 @@ from chatbot.errors import ChatbotError
 from chatbot.evaluation.searches import parse_searches
 from chatbot.programs.flags import (
     FLAGS,
-    define_loading,
     define_path,
     define_paths,
     define_settings,
-    given_loading,
     given_settings,
     show,
 )
-from chatbot.settings.config import CorpusConfig, SearchConfig
+from chatbot.settings.config import CorpusConfig, SearchConfig, TrainingConfig
 from chatbot.settings.read_options import ReadOptions
 from chatbot.system.paths import find_in_project
 from chatbot.system.terminal import write_output
@@ -94,7 +92,7 @@ def define_flags() -> None:
     define_path("corpus", bundled, "File, directory or zip of dialogues.")
     show("What to measure", "model_dir", "corpus")
     define_settings("What to measure", CorpusConfig, "corpus_format", "encoding", "columns")
-    define_loading("What to measure")
+    define_settings("What to measure", TrainingConfig, "engine", "reply_precision")
     flags.DEFINE_integer("limit", 0, "Measure only this many first pairs; 0 means all.", 0)
     flags.DEFINE_multi_string(
         "search",
@@ -131,7 +129,9 @@ def main(_: Sequence[str]) -> int:
     settings = given_settings(SearchConfig)
     for name in names:
         comparison.check_directory(name, searches, settings)
-    found = comparison.evaluate_directories(names, pairs, searches, settings, **given_loading())
+    found = comparison.evaluate_directories(
+        names, pairs, searches, settings, **given_settings(TrainingConfig)
+    )
     write_output(f"{comparison.format_figures(found)}\n")
     if FLAGS.examples:
         write_output(f"\n{comparison.format_examples(found, pairs[: FLAGS.examples])}\n")

@@ -14,7 +14,7 @@ from chatbot.errors import ChatbotError
 from chatbot.programs.flag_files import expand_flag_files
 from chatbot.programs.help import describe
 from chatbot.programs.launch import HELP, launch
-from chatbot.settings.config import SECTIONS, Config, TrainingConfig
+from chatbot.settings.config import SECTIONS, Config
 from chatbot.settings.fields import Settings
 from chatbot.system.paths import local_path
 from chatbot.system.terminal import write_output
@@ -88,20 +88,6 @@ def define_settings(heading: str, kind: type[Settings], *names: str) -> None:
 def show(heading: str, *names: str) -> None:
     """Puts flags under a heading of `--help`; a new heading comes last."""
     _SHOWN.setdefault(heading, []).extend(names)
-
-
-def define_loading(heading: str) -> None:
-    """Defines the flags that say how a model is loaded; see `given_loading`."""
-    define_settings(heading, TrainingConfig, "engine", "reply_precision")
-
-
-def given_loading() -> dict[str, Any]:
-    """Returns the engine and the reply precision for `Chatbot.load`."""
-    precision = FLAGS["reply_precision"]
-    return {
-        "engine": FLAGS.engine,
-        "reply_precision": precision.value if precision.present else None,
-    }
 
 
 def given_settings(*kinds: type[Settings]) -> dict[str, Any]:

@@ -11,14 +11,12 @@ from absl import flags
 from chatbot.errors import ChatbotError
 from chatbot.programs.flags import (
     FLAGS,
-    define_loading,
     define_path,
     define_settings,
-    given_loading,
     given_settings,
     show,
 )
-from chatbot.settings.config import PLAIN, SearchConfig
+from chatbot.settings.config import PLAIN, SearchConfig, TrainingConfig
 from chatbot.system.command import command
 from chatbot.system.paths import find_in_project
 from chatbot.system.terminal import is_terminal
@@ -67,7 +65,7 @@ def define_flags() -> None:
     )
     who = "Who talks, and to whom"
     show(who, "model_dir", "input", "output", "attention_dir", "beam_tree_dir")
-    define_loading(who)
+    define_settings(who, TrainingConfig, "engine", "reply_precision")
     show(SEARCH, "plain")
     define_settings(SEARCH, SearchConfig)
     flags.DEFINE_alias("seed", "sampling_seed")
@@ -86,7 +84,7 @@ def main(_: Sequence[str]) -> int:
         )
     given = {**(PLAIN if FLAGS.plain else {}), **given_settings(SearchConfig)}
     pictures = _make_pictures(FLAGS.attention_dir, FLAGS.beam_tree_dir)
-    how = given_loading()
+    how = given_settings(TrainingConfig)
     if FLAGS.input or FLAGS.output:
         from chatbot.chat.bulk import answer_lines
 

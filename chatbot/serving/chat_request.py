@@ -73,7 +73,7 @@ class ChatRequest:
             }
             if self.seed is not None:
                 changes["sampling_seed"] = self.seed
-        elif self.count > own.resolve({}).beam_size:
+        elif self.count > 1 and self.count > own.resolve({}).beam_size:
             changes = {"beam_search": True, "beam_size": self.count, "diverse_groups": 1}
         else:
             changes = {}

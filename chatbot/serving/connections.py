@@ -38,7 +38,7 @@ class ImpatientProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Starts the clock of the headers."""
-        super().connection_made(transport)
+        super().connection_made(_JoiningTransport(transport, self.loop))  # type: ignore[arg-type]
         self._watch()
         if len(self.connections) > self._max_connections:
             connections: Any = self.connections
@@ -83,3 +83,35 @@ class ImpatientProtocol(H11Protocol):
         if phase[0] in (h11.IDLE, h11.SEND_BODY):
             seconds = self._read_timeout + GRACE * (phase[0] is h11.SEND_BODY)
             self._clock = self.loop.call_later(seconds, self.transport.abort)
+
+
+class _JoiningTransport:
+    """A transport that sends what is written in one turn of the loop at once.
+
+    uvicorn writes an answer's head and body apart. Every system call gives up Python's lock, which
+    the thread that computes then holds for milliseconds.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+
+    def write(self, part: bytes) -> None:
+        """Keeps a part until the loop's turn ends."""
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(part)
+
+    def close(self) -> None:
+        """Sends what is left, and closes."""
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _flush(self) -> None:
+        if self._parts:
+            self._transport.write(b"".join(self._parts))
+            self._parts.clear()

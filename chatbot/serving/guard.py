@@ -76,8 +76,10 @@ class Guard:
             app = self._check(scope, headers) or self._app
         except RequestError as refusal:
             app = refusal.respond()
-        await app(scope, receive, send_guarded)
-        self._metrics.count_request(_label(scope["path"]), status, time.perf_counter() - begin)
+        try:
+            await app(scope, receive, send_guarded)
+        finally:
+            self._metrics.count_request(_label(scope["path"]), status, time.perf_counter() - begin)
 
     def _check(self, scope: Scope, headers: dict[bytes, bytes]) -> Response | None:
         """Refuses what may not come in; returns the answer to a browser's preflight."""

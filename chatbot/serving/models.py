@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import os
 import secrets
 import time
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 from chatbot.bot import Chatbot
 from chatbot.errors import ChatbotError
 from chatbot.reply import Reply
+from chatbot.serving.compare import compare, describe_model
 
 Turns = tuple[str, ...]
 """The turns of a dialogue, oldest first."""
@@ -140,7 +140,7 @@ class ComparingWork:
 
     def run(self, items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Compares; the results are ready for JSON."""
-        return [_comparing().compare(self.model.bot, **item) for item in items]
+        return [compare(self.model.bot, **item) for item in items]
 
 
 @dataclass(frozen=True)
@@ -153,10 +153,4 @@ class DescribingWork:
 
     def run(self, items: Sequence[Any]) -> list[dict[str, Any]]:
         """Describes it for each item, under its id."""
-        return [
-            {"id": self.model.name, **_comparing().describe_model(self.model.bot)} for _ in items
-        ]
-
-
-def _comparing() -> Any:
-    return importlib.import_module("chatbot.serving.compare")
+        return [{"id": self.model.name, **describe_model(self.model.bot)} for _ in items]

@@ -27,6 +27,8 @@ from chatbot.system.terminal import write_output
 END_SECONDS = 10.0
 """What has been accepted is finished within these seconds after a signal."""
 BACKLOG = 1024
+TURNS = 10
+"""Turns of the loop in which a request that has arrived is accepted and read; five would do."""
 
 
 def serve(model_dirs: Iterable[str], options: Options) -> int:
@@ -146,6 +148,12 @@ class Server:
 
 class _Uvicorn(uvicorn.Server):
     """uvicorn without handlers of signals, which the server has itself."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Takes what has arrived so far, which uvicorn would drop, and then ends."""
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -126,6 +126,22 @@ def _silent_where_nobody_can_raise() -> Iterator[None]:
         sys.excepthook, sys.unraisablehook = before
 
 
+@contextlib.contextmanager
+def deferring_signals() -> Iterator[None]:
+    """Holds signals back until the block ends, and then lets the handlers from before have them.
+
+    An exception that a handler raises while TensorFlow traces a graph can crash it.
+    """
+    received: list[int] = []
+    before = set_handlers(lambda number, frame: received.append(number))
+    try:
+        yield
+    finally:
+        restore_handlers(before)
+        for number in received[:1]:
+            signal.raise_signal(number)
+
+
 def set_handlers(handler: Any, numbers: Iterable[signal.Signals] = SIGNALS) -> dict[int, Any]:
     """Installs a handler for signals that are not ignored, where Python lets this thread do so.
 

@@ -19,7 +19,7 @@ from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import TrainingConfig
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.command import command
-from chatbot.system.stopping import Stopped, StopRequest
+from chatbot.system.stopping import Stopped, StopRequest, deferring_signals
 from chatbot.training.audience import Audience
 from chatbot.training.averages import make_averages
 from chatbot.training.corpora import prepare_corpora
@@ -101,7 +101,8 @@ def _train(job: Job, precision: str) -> int:
             "to begin again, with more minutes if they are too few"
         )
         return 0
-    trainer = _make_trainer(job, corpora, precision)
+    with deferring_signals():
+        trainer = _make_trainer(job, corpora, precision)
     job.distribution.check_agreement({"step": trainer.step}, "go on from different checkpoints")
     if job.distribution.is_chief:
         _note_beginning(job, corpora, trainer)

@@ -131,7 +131,8 @@ def test_what_nobody_knows_is_null_and_said(bot: Chatbot) -> None:
         assert figures["people"]["unseen"] is None
         assert figures["pairs_unseen"] == (None if seen is None else 0)
         assert figures["seen_share"] == (None if seen is None else 1.0)
-        said, doubt = figures["notes"]
+        engine, said, doubt = figures["notes"]
+        assert engine == "computed by our own loops on unknown"
         assert note in said
         assert doubt.startswith("the pairs come from 5 dialogues, and intervals need 10")
         json.dumps(figures, allow_nan=False)

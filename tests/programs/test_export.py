@@ -56,7 +56,7 @@ def test_a_model_is_written_and_compared(
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ("--output=out", "no format is named; choose --format=saved_model or tflite"),
+        ("--output=out", "no format is named; choose --format=onnx or saved_model or tflite"),
         ("--format=tflite", "nothing says where to write; name a directory with --output=DIR"),
         ("--format=pickle --output=out", "flag --format=pickle: value should be one of"),
         ("--format=tflite --output=a://b", "--output=a://b is an address"),

@@ -313,7 +313,7 @@ def test_what_is_said_while_a_prompt_is_shown_stands_above_it(
             terminal.type(b"lo\r")
             shown = terminal.wait_for(b"greedy", 100) + terminal.wait_for(b"> ", 100)
             terminal.type(b"\x04")
-            assert terminal.wait() == 0
+            assert terminal.wait(100) == 0
             tally.read(before + after + shown)
         finally:
             terminal.close()
@@ -327,11 +327,11 @@ def test_an_exported_model_chats_on_a_terminal(
     with tally.trying(ROW):
         terminal = Terminal(model_dir, tmp_path)
         try:
-            terminal.wait_for(b"loading")
+            terminal.wait_for(b"loading", 100)
             terminal.type(b"hello\r")
-            shown = terminal.wait_for(b"beam 3") + terminal.wait_for(b"> ")
+            shown = terminal.wait_for(b"beam 3", 100) + terminal.wait_for(b"> ", 100)
             tally.read(shown)
             terminal.type(b"\x04")
-            assert terminal.wait() == 0
+            assert terminal.wait(100) == 0
         finally:
             terminal.close()

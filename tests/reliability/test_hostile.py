@@ -52,6 +52,7 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for variable in model.trainable_variables:
         variable.assign(generator.normal(0.0, 0.7, variable.shape))
     directory.save(tf.train.Checkpoint(model=model), "ckpt", 1, {})
+    Chatbot.load(path)  # writes the graphs that replies are read from
     return path
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from chatbot.bot import Chatbot
 from tests.helpers_chat import load_bot
-from tests.serving.servers import Running, start_server
+from tests.serving.servers import PaperServer, Running, serve_paper, start_server
 
 
 @pytest.fixture(scope="package")
@@ -29,4 +29,14 @@ def bot(model_dirs: list[Path]) -> Chatbot:
 def server(model_dirs: list[Path]) -> Iterator[Running]:
     """A process that serves both."""
     with start_server(*model_dirs) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def paper() -> Iterator[PaperServer]:
+    """A server over a bot of paper, with a friend and a name of its own."""
+    with serve_paper(
+        allow_hosts=("chat.example.org",),
+        allow_origins=("https://friend.example",),
+    ) as running:
         yield running

@@ -150,9 +150,11 @@ def start_server(*model_dirs: Path, flags: Sequence[str] = ()) -> Iterator[Runni
 class SlowBot(PaperBot):
     """Replies once the gate is open."""
 
-    def __init__(self, **search: Any) -> None:
-        super().__init__(**search)
+    def __init__(self, is_open: bool = False) -> None:
+        super().__init__()
         self.gate = threading.Event()
+        if is_open:
+            self.gate.set()
         self.started = threading.Semaphore(0)
 
     def warm_up(self) -> None:
@@ -186,9 +188,10 @@ class PaperServer(Running):
 
 @contextlib.contextmanager
 def serve_paper(
-    bot: Any, load_gate: threading.Event | None = None, **options: Any
+    bot: Any = None, load_gate: threading.Event | None = None, **options: Any
 ) -> Iterator[PaperServer]:
     """Serves a bot as "small"; with a gate, loading waits for it, and the body does not."""
+    bot = bot or SlowBot(is_open=True)
     ready: queue.Queue[Any] = queue.Queue()
     given = Options(port=0, **options)
 

@@ -31,16 +31,10 @@ from tests.serving.servers import (
 )
 
 
-def open_bot() -> SlowBot:
-    bot = SlowBot()
-    bot.gate.set()
-    return bot
-
-
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[PaperServer]:
     """A server that loses its patience soon."""
-    with serve_paper(open_bot(), read_timeout=0.3) as running:
+    with serve_paper(read_timeout=0.3) as running:
         yield running
 
 
@@ -89,7 +83,10 @@ def test_a_reader_that_does_not_read_is_not_waited_for(
 ) -> None:
     page = {"big.js": PageFile(b"x" * (32 << 20), "text/javascript")}
     monkeypatch.setattr("chatbot.serving.routes.read_page", lambda: page)
-    with serve_paper(open_bot(), read_timeout=0.3) as running, running.connect() as connection:
+    with (
+        serve_paper(read_timeout=0.3) as running,
+        running.connect() as connection,
+    ):
         request = f"GET /page/big.js HTTP/1.1\r\nHost: 127.0.0.1:{running.port}\r\n\r\n"
         connection.sendall(request.encode())
         running.wait_for('chatbot_requests_total{path="/page/",status="200"} 1.0')
@@ -99,7 +96,10 @@ def test_a_reader_that_does_not_read_is_not_waited_for(
 
 
 def test_half_open_connections_do_not_keep_others_out() -> None:
-    with serve_paper(open_bot(), max_connections=8) as running, contextlib.ExitStack() as stack:
+    with (
+        serve_paper(max_connections=8) as running,
+        contextlib.ExitStack() as stack,
+    ):
         for _ in range(40):
             stack.enter_context(running.connect()).sendall(b"GET / HTTP/1.1\r\n")
         for _ in range(5):
@@ -177,7 +177,7 @@ def test_equal_queries_without_a_seed_do_not_share_one() -> None:
 
 def test_while_models_are_loaded_there_is_a_503() -> None:
     gate = threading.Event()
-    with serve_paper(open_bot(), gate) as running:
+    with serve_paper(load_gate=gate) as running:
         ready = running.get("/health/ready")
         assert (ready.status, ready.json) == (503, {"status": "loading"})
         assert running.get("/health/live").status == 200

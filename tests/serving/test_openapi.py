@@ -14,7 +14,7 @@ from chatbot.serving.openapi import describe_interface
 from chatbot.serving.options import Options
 from chatbot.serving.routes import Interface
 from tests.serving.servers import CHAT, Running, make_chat
-from tests.serving.test_safety import WRONG
+from tests.serving.test_bodies import WRONG
 
 DESCRIPTION = describe_interface()
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -7,7 +8,7 @@ import sys
 import pytest
 
 from chatbot.system import stopping
-from chatbot.system.stopping import Stopped, StopRequest
+from chatbot.system.stopping import Stopped, StopRequest, deferring_signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -31,6 +32,24 @@ def test_a_second_ctrl_c_later_interrupts(monkeypatch: pytest.MonkeyPatch) -> No
         assert stop.signal_number == signal.SIGINT
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_is_held_back_comes_once_at_the_end(number: signal.Signals) -> None:
+    heard: list[object] = []
+    before = signal.signal(number, lambda *_: heard.append("outside"))
+    try:
+        with deferring_signals():
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), number)
+            heard.append("inside")
+        assert heard == ["inside", "outside"]
+        with contextlib.suppress(OSError), deferring_signals():
+            os.kill(os.getpid(), number)
+            raise OSError("the disk is full")
+        assert heard == ["inside", "outside", "outside"]
+    finally:
+        signal.signal(number, before)
 
 
 @pytest.mark.parametrize("caught_by", ["C++", "a destructor"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,23 @@ class Options:
     reply_timeout: float = 10.0
 
     def check(self) -> None:
-        """Raises `ChatbotError` where the server would be open to the network without a key."""
+        """Checks what was given.
+
+        Raises:
+            ChatbotError: The server would be open to the network without a key, or an origin or a
+                name could never be one.
+        """
+        for origin in self.allow_origins:
+            if not re.fullmatch(r"https?://[^/\s*]+", origin):
+                raise ChatbotError(
+                    f"--allow_origin={origin} is no origin; give one as https://example.org, "
+                    "without a path"
+                )
+        for name in self.allow_hosts:
+            if not re.fullmatch(r"[^/\s*]+", name):
+                raise ChatbotError(
+                    f"--allow_host={name} is no name; give one as chat.example.org, without http://"
+                )
         if not self.keys and not is_loopback(self.host):
             raise ChatbotError(
                 f"--host={self.host} is open to other machines; say who may call with "

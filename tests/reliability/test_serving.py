@@ -6,6 +6,7 @@ The fixtures start real processes, which must end with status 0 and may not have
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import http.client
 import json
 import random
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from chatbot.settings.config import SearchConfig
 from tests.helpers_chat import load_bot, make_hostile_lines, read_line
 from tests.reliability.conftest import Tally
 from tests.serving.servers import CHAT, SECONDS, Running, make_chat, read_all, start_server
@@ -141,15 +143,19 @@ def draw_request(generator: random.Random, server: Running) -> tuple[str, bytes]
     values: list[Any] = [None, 0, -1, 1, 3, 2.5, 1e300, True, "", "x", [], {}, [None], "你" * 99]
     paths = [*PATHS, "/" + "".join(chr(generator.randrange(33, 127)) for _ in range(9))]
     body = make_chat(choose(["hello", "你好", "\ud800", "hi " * 99]))
+    body.update(turns=["hello", choose(["", "\ud800", "你好"])], settings={}, prefix=[])
     for _ in range(generator.randrange(3)):
         body[choose(FIELDS)] = choose(values)
     if generator.random() < 0.2:
+        body["settings"] = {choose(SETTINGS): choose(values)}
+        body["prefix"] = [choose(["hi", "zzz", "", "<eos>"])]
         body["messages"] = [choose([*values, {"role": "user", "content": choose(values)}])]
     content = json.dumps(body).encode()
     if generator.random() < 0.1:
         content = content[: generator.randrange(len(content))]
     method = choose(["POST"] * 6 + ["GET"] * 4 + ["HEAD", "PUT", "OPTIONS", "PATCH", "X-Y"])
-    path = CHAT if method == "POST" and generator.random() < 0.7 else choose(paths)
+    path = choose([CHAT, CHAT, "/api/compare"] if method == "POST" else paths)
+    path = path if generator.random() < 0.8 else choose(paths)
     kind = "application/json" if generator.random() < 0.9 else choose(["text/plain", "", "json"])
     lines = [
         f"{method} {path} HTTP/1.1",
@@ -165,11 +171,13 @@ def draw_request(generator: random.Random, server: Running) -> tuple[str, bytes]
 PATHS = (
     *("/", "/page/index.html", "/page/..%2f..", "/v1/models", "/v1//models", "/v1/models/small"),
     *("/v1/models/%00", "/v1", "//", "/health/live", "/health/ready", "/metrics", "/openapi.json"),
+    *("/api/model", "/api/compare"),
     *("/v1/completions", "/v1/chat/completions?x=%ff", "/%ff%fe", "/?a=b#c", "/v1/models/%2e%2e"),
 )
+SETTINGS = [item.name for item in dataclasses.fields(SearchConfig)] + ["no_such"]
 FIELDS = (
     *("model", "messages", "temperature", "top_p", "n", "seed", "max_tokens", "stop", "stream"),
-    *("stream_options", "user", "max_completion_tokens", "tools", "logprobs"),
+    *("stream_options", "user", "max_completion_tokens", "turns", "settings", "prefix"),
 )
 
 

@@ -136,6 +136,18 @@ def test_another_host_needs_a_key(host: str) -> None:
     Options(host=host, keys=(KEY.encode(),)).check()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("allow_origins", value) for value in ("*", "https://a.example/", "a.example", "null")),
+        *(("allow_hosts", value) for value in ("", "*", "http://a.example", "*.example", "a b")),
+    ],
+)
+def test_names_and_origins_that_could_never_match_are_refused(name: str, value: str) -> None:
+    with pytest.raises(ChatbotError, match=f"--{name.removesuffix('s')}="):
+        Options(**{name: (value,)}).check()  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
 def test_this_machine_needs_none(host: str) -> None:
     Options(host=host).check()

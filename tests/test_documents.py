@@ -228,7 +228,8 @@ def test_tutorial_flag_file_names_every_value_of_the_documents() -> None:
     }
     assert {name: values[name] for name in nothing} == nothing
     # These say how long and how exactly a run computes, not what is learned.
-    of_run = "max_steps seed engine precision max_minutes max_bad_steps distribute deterministic"
+    of_run = "max_steps seed engine precision max_minutes max_bad_steps distribute deterministic "
+    of_run += "reply_precision"
     own = {item.name for kind in (ModelConfig, TrainingConfig) for item in fields(kind)}
     assert own - set(of_run.split()) <= {name.removeprefix("no") for name in named} | named
 

@@ -64,6 +64,7 @@ from chatbot.programs.flags import (
     define_paths,
     define_settings,
     given_settings,
+    given_values,
     show,
 )
 from chatbot.settings.config import CorpusConfig, SearchConfig, TrainingConfig
@@ -130,7 +131,7 @@ def main(_: Sequence[str]) -> int:
     for name in names:
         comparison.check_directory(name, searches, settings)
     found = comparison.evaluate_directories(
-        names, pairs, searches, settings, **given_settings(TrainingConfig)
+        names, pairs, searches, settings, **given_values("engine", "reply_precision")
     )
     write_output(f"{comparison.format_figures(found)}\n")
     if FLAGS.examples:

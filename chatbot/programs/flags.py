@@ -96,8 +96,14 @@ def given_settings(*kinds: type[Settings]) -> dict[str, Any]:
     Args:
         *kinds: The sections; none means all.
     """
-    names = {item.name for kind in kinds or SECTIONS.values() for item in fields(kind)}
-    return {name: FLAGS[name].value for name in names & set(FLAGS) if FLAGS[name].present}
+    return given_values(
+        *{item.name for kind in kinds or SECTIONS.values() for item in fields(kind)}
+    )
+
+
+def given_values(*names: str) -> dict[str, Any]:
+    """Returns {flag: value} for those of some flags that the command line or a flag file names."""
+    return {name: FLAGS[name].value for name in names if name in FLAGS and FLAGS[name].present}
 
 
 def settings_from_flags() -> Config:

@@ -14,6 +14,7 @@ from chatbot.programs.flags import (
     define_path,
     define_settings,
     given_settings,
+    given_values,
     show,
 )
 from chatbot.settings.config import PLAIN, SearchConfig, TrainingConfig
@@ -84,7 +85,7 @@ def main(_: Sequence[str]) -> int:
         )
     given = {**(PLAIN if FLAGS.plain else {}), **given_settings(SearchConfig)}
     pictures = _make_pictures(FLAGS.attention_dir, FLAGS.beam_tree_dir)
-    how = given_settings(TrainingConfig)
+    how = given_values("engine", "reply_precision")
     if FLAGS.input or FLAGS.output:
         from chatbot.chat.bulk import answer_lines
 

@@ -19,7 +19,7 @@ def processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A processor with the instructions, to be overwritten."""
     path = tmp_path / "cpuinfo"
     path.write_text("processor\t: 0\nflags\t\t: fpu avx2 avx512f avx512_bf16\n")
-    monkeypatch.setattr(device, "PROCESSOR_FILE", path)
+    monkeypatch.setattr("chatbot.system.processor.PROCESSOR_FILE", path)
     monkeypatch.setattr(device, "has_gpu", lambda: False)
     for name in ("ONEDNN_MAX_CPU_ISA", "TF_ENABLE_ONEDNN_OPTS"):
         monkeypatch.delenv(name, raising=False)

@@ -10,14 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from chatbot.beam_tree import list_nodes
 from chatbot.bot import Chatbot
 from chatbot.errors import ChatbotError
 from chatbot.lite.rules import NO_WORDS
+from chatbot.network.seq2seq import Seq2Seq
 from chatbot.serving.compare import LIMITS, SEARCHES, compare, describe_model, settle
-from chatbot.text import EOS, SPECIAL_TOKENS
-from tests.helpers_chat import ROOT, load_bot
+from chatbot.storage.model_directory import ModelDirectory
+from chatbot.text import EOS, SPECIAL_TOKENS, Vocabulary
+from tests.helpers_chat import CONFIG, ROOT, WORDS, load_bot
 
 END = SPECIAL_TOKENS[EOS]
 TURNS = ["hello", "hi, are you pip?"]
@@ -29,11 +32,6 @@ CHANGES: list[dict[str, Any]] = [
     {"temperature": 1.6, "top_k": 5, "sampling_seed": 7},
     {"coverage_penalty": 0.4, "mmi_weight": 0.6, "mmi_tokens": 2},
 ]
-
-
-@pytest.fixture(scope="module")
-def bot(tmp_path_factory: pytest.TempPathFactory) -> Chatbot:
-    return load_bot(tmp_path_factory.mktemp("model"), "onnx")
 
 
 def list_replies(found: dict[str, Any]) -> list[dict[str, Any]]:
@@ -250,6 +248,21 @@ def test_a_model_that_searches_wider_is_limited_and_one_without_beam_has_one(bot
     search = settle(other, {"diverse_groups": 2})
     assert {name: getattr(search, name) for name in LIMITS} == {**LIMITS, "diverse_groups": 2}
     assert describe_model(other)["settings"][0]["default"] == 20
+
+
+def test_a_model_without_attention_has_no_coverage(tmp_path: Path) -> None:
+    model = dataclasses.replace(CONFIG.model, use_attention=False)
+    config = dataclasses.replace(CONFIG, model=model)
+    directory = ModelDirectory(tmp_path)
+    directory.create(config, Vocabulary(WORDS))
+    directory.save(tf.train.Checkpoint(model=Seq2Seq(model, len(WORDS))), "ckpt", 1, {})
+    bot = Chatbot.load(tmp_path, engine="onnx")
+    found = compare(bot, TURNS)
+    assert {reply["parts"]["coverage"] for reply in list_replies(found)} == {None}
+    assert all(node["next"]["attention"] == [] for node in found["tree"] if node["next"])
+    assert describe_model(bot)["sizes"]["attention"] is None
+    with pytest.raises(ChatbotError, match="no setting 'coverage_penalty'"):
+        compare(bot, TURNS, {"coverage_penalty": 1.0})
 
 
 def test_a_comparison_does_without_tensorflow() -> None:

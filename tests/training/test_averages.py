@@ -129,7 +129,7 @@ def test_validation_and_chat_have_the_averages_and_training_goes_on_without(
     assert plain.keys() == averaged.keys()
     for key in plain:
         np.testing.assert_array_equal(averaged[key], plain[key], err_msg=key)
-    bot = Chatbot.load(tmp_path / "averaged")
+    bot = Chatbot.load(tmp_path / "averaged", engine="own")
     newest = ModelDirectory(tmp_path / "averaged").newest()
     assert newest == ModelDirectory(tmp_path / "averaged").best()
     moved = 0.0

@@ -36,7 +36,7 @@ def take_pictures(browser: Browser, address: str, folder: Path) -> None:
         visit.page.locator("[role=treeitem]").nth(2).focus()
         visit.page.evaluate("scrollTo(0, 0)")
         picture = Image.open(io.BytesIO(visit.page.screenshot(animations="disabled")))
-        few = picture.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=NONE)
+        few = picture.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, 3, dither=NONE)
         few.save(folder / name, optimize=True)
         visit.close()
 

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import pytest
 
@@ -90,9 +90,13 @@ def test_the_slider_steps_through_the_tree(visit: Open) -> None:
     assert levels == {"1", "2"}
     slider.press("End")
     assert nodes.count() == everything
+    page.page.clock.install()
     page.page.get_by_role("button", name="Play").click()
-    assert nodes.count() < everything
-    page.wait_for_count(NODE, everything)
+    assert nodes.count() == 1
+    page.page.clock.run_for(600)
+    assert {each.get_attribute("aria-level") for each in nodes.all()} == levels
+    page.page.clock.run_for(60_000)
+    assert nodes.count() == everything
 
 
 def test_the_tree_shows_probability_searches_and_what_was_dropped(
@@ -186,6 +190,19 @@ def test_the_tree_obeys_the_keyboard(visit: Open) -> None:
     assert find_current(page) == "start"
 
 
+def test_a_finger_looks_at_a_word_first_and_takes_it_then(visit: Open) -> None:
+    page = visit(has_touch=True, is_mobile=True, viewport={"width": 390, "height": 800})
+    page.say("hello")
+    node = page.page.locator(f"{NODE}:not(.path):not(.ended)").nth(1)
+    word = node.locator("text").text_content()
+    node.tap()
+    page.wait_for_count(f"{NODE}[aria-selected=true] >> text='{word}'", 1)
+    assert page.page.locator(".beginning").count() == 0
+    page.page.locator(f"{NODE}[aria-selected=true]").tap()
+    page.page.wait_for_selector(".beginning")
+    assert page.read(".beginning strong")[0].endswith(str(word))
+
+
 def test_two_models_reply_side_by_side_and_can_be_switched(visit: Open) -> None:
     page = visit()
     page.say("hello")
@@ -237,6 +254,26 @@ def test_a_link_shows_the_same_again(visit: Open) -> None:
     for selector in (".bubble", ".turn:last-child .text", ".turn:last-child td"):
         assert again.read(selector) == page.read(selector)
     assert again.page.url == page.page.url
+
+
+def test_the_link_is_copied(visit: Open) -> None:
+    page = visit()
+    page.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.say("hello")
+    page.page.get_by_role("button", name="Copy link").click()
+    page.page.get_by_role("button", name="Link copied").wait_for()
+    assert page.page.evaluate("navigator.clipboard.readText()") == page.page.url
+
+
+def test_fewer_turns_can_be_read(visit: Open) -> None:
+    turns = ["hello", "hi", "who are you ?"]
+    page = visit("#" + urlencode({"turn": turns}, doseq=True))
+    for context in (0, 2, 1):  # 0 leaves it to the model
+        given = urlencode({"turn": turns, "context": context}, doseq=True)
+        with page.page.expect_request("**/api/compare") as asked:
+            page.page.evaluate("fragment => { location.hash = fragment; }", given)
+        assert json.loads(asked.value.post_data or "")["turns"] == turns[-context:]
+    assert page.page.locator(".turn").count() == 2
 
 
 def test_a_new_chat_forgets_the_dialogue(visit: Open) -> None:

@@ -2,7 +2,7 @@
 
 const KEY = "chatbot.key";
 
-/** What the server refuses, with its own words. */
+/** What the server refuses, with its own words; status 0 and no words where it does not answer. */
 export class Refused extends Error {
   constructor(status, message) {
     super(message);
@@ -29,7 +29,9 @@ async function call(path, options = {}) {
   const headers = { "content-type": "application/json" };
   const key = sessionStorage.getItem(KEY);
   if (key) headers.authorization = `Bearer ${key}`;
-  const answer = await fetch(path, { ...options, headers });
+  const answer = await fetch(path, { ...options, headers }).catch(() => {
+    throw new Refused(0, "");
+  });
   const body = await answer.json().catch(() => null);
   if (answer.ok && body) return body;
   throw new Refused(answer.status, body?.error?.message ?? `HTTP ${answer.status}`);

@@ -25,6 +25,6 @@ export function drawEdge(parent, node) {
 function curve(parent, node, shift) {
   const [x, y] = [parent.x + parent.width, parent.y + shift];
   const [toX, toY] = [node.x, node.y + shift];
-  const middle = (x + toX) / 2;
-  return `M${x} ${y}C${middle} ${y} ${middle} ${toY} ${toX} ${toY}`;
+  const middle = (parent.right + toX) / 2; // so that it bends where no words are
+  return `M${x} ${y}H${parent.right}C${middle} ${y} ${middle} ${toY} ${toX} ${toY}`;
 }

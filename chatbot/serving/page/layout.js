@@ -36,7 +36,7 @@ function sortChildren(node) {
   if (first) node.children = [first, ...rest.filter(isShort), ...rest.filter((x) => !isShort(x))];
 }
 
-/** Gives every node x, y and width; returns the size of the whole drawing. */
+/** Gives every node x, y, width, and the right end of its column; returns the size of the whole drawing. */
 export function placeNodes(nodes) {
   const widths = [];
   for (const node of nodes) {
@@ -47,6 +47,7 @@ export function placeNodes(nodes) {
   widths.forEach((width, depth) => lefts.push(lefts[depth] + width + GAP));
   const free = widths.map(() => 0);
   if (nodes.length) place(nodes[0], 0, free, lefts);
+  for (const node of nodes) node.right = lefts[node.depth + 1] - GAP;
   return { width: lefts.at(-1) - GAP + 12, height: Math.max(...free, 1) * ROW + 12 };
 }
 

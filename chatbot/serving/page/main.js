@@ -113,15 +113,19 @@ function listen() {
   });
 }
 
+function tell(key) {
+  announce(say(key));
+  find("copy-link").textContent = say(key);
+  setTimeout(() => { find("copy-link").textContent = say("copyLink"); }, 2500);
+}
+
 async function copyLink() {
   keepAddress();
   try {
     await navigator.clipboard.writeText(location.href);
-    announce(say("copied"));
-    find("copy-link").textContent = say("copied");
-    setTimeout(() => { find("copy-link").textContent = say("copyLink"); }, 1500);
+    tell("copied");
   } catch {
-    find("copy-link").blur(); // the address bar has the link anyway
+    tell("notCopied"); // only pages from this machine or by HTTPS may copy
   }
 }
 
@@ -183,4 +187,4 @@ line.placeholder = say("placeholder");
 line.value = sessionStorage.getItem(DRAFT) ?? "";
 listen();
 start();
-line.focus();
+if (matchMedia("(hover: hover)").matches) line.focus(); // on a phone a keyboard would open

@@ -8,37 +8,66 @@ import { findBest, makeColumns } from "./replies.js";
 import { TreeView } from "./tree.js";
 import { say } from "./words.js";
 
-/** Shows what the server found; `onpick` gets a reply, `onbegin` the words to decode on from. */
-export function makePanel(found, { onpick, onbegin }) {
-  const query = makeQuery(found.query);
-  const likeliest = element("section", { class: "card" });
-  const score = element("section", { class: "card" });
-  const look = (node) => {
-    query.shade((view.nodes[node.parent] ?? node).next.attention);
-    likeliest.replaceChildren(...listLikeliest(view.nodes, node, onbegin).filter(Boolean));
-  };
-  const take = (node) => {
-    const reply = findReply(found, node);
-    if (reply) pick(reply);
-    else onbegin(listPath(view.nodes, node).map((one) => one.token));
-  };
-  const view = new TreeView(found.tree, { onlook: look, ontake: take });
-  const { columns, select } = makeColumns(found.searches, (reply) => pick(reply));
-  const drawn = element("div", { class: "drawing" }, view.element);
-  const pick = (reply) => {
-    select(reply);
-    drawn.scrollTop = (view.findRow(reply.nodes.at(-1)) ?? 0) - drawn.clientHeight / 2;
-    view.select(reply.nodes);
-    score.replaceChildren(...takeApart(reply, found.settings));
-    onpick(reply);
-  };
-  const above = [makeBeginning(found.prefix, onbegin), columns, makeReading(found, query.strip)];
-  const tools = [makeControls(view), drawn, makeCaption(view, found)];
-  const below = element("div", { class: "details" }, likeliest, score);
-  const panel = element("div", { class: "panel" }, ...above, element("section", {}, ...tools), below);
-  pick(findBest(found.searches));
-  view.lookAt(findBeginning(view.nodes, found.prefix.length));
-  return panel;
+/** What the server found; `onpick` gets a reply, `onbegin` the words to decode on from. */
+export class Panel {
+  constructor(found, { onpick, onbegin }) {
+    Object.assign(this, { found, onpick, onbegin });
+    this.query = makeQuery(found.query);
+    this.likeliest = element("section", { class: "card" });
+    this.score = element("section", { class: "card" });
+    const hooks = { onlook: (node) => this.#look(node), ontake: (node) => this.#take(node) };
+    this.view = new TreeView(found.tree, hooks);
+    this.drawing = element("div", { class: "drawing" }, this.view.element);
+    this.columns = makeColumns(found.searches, (reply) => this.pick(reply));
+    this.element = this.#assemble();
+    this.pick(findBest(found.searches));
+    this.view.lookAt(findBeginning(this.view.nodes, found.prefix.length));
+  }
+
+  /** Chooses the reply with which the dialogue goes on. */
+  pick(reply) {
+    this.columns.select(reply);
+    this.view.select(reply.nodes);
+    this.score.replaceChildren(...takeApart(reply, this.found.settings));
+    this.#scroll(reply.nodes.at(-1), this.drawing.scrollLeft);
+    this.onpick(reply);
+  }
+
+  /** Scrolls the tree, once it is on the page, to the word that it looks at. */
+  reveal() {
+    const { x = 0 } = this.view.findPlace(this.view.current) ?? {};
+    this.#scroll(this.view.current, x - this.drawing.clientWidth / 3);
+  }
+
+  #scroll(number, left) {
+    const { y = 0 } = this.view.findPlace(number) ?? {};
+    this.drawing.scrollTo({ left, top: y - this.drawing.clientHeight / 2 });
+  }
+
+  #look(node) {
+    const { nodes } = this.view;
+    this.query.shade((nodes[node.parent] ?? node).next.attention);
+    this.likeliest.replaceChildren(...listLikeliest(nodes, node, this.onbegin).filter(Boolean));
+  }
+
+  #take(node) {
+    const reply = findReply(this.found, node);
+    if (reply) this.pick(reply);
+    else this.onbegin(listPath(this.view.nodes, node).map((one) => one.token));
+  }
+
+  #assemble() {
+    const { found, view } = this;
+    const tools = [makeControls(view), this.drawing, makeCaption(view, found)];
+    const parts = [
+      makeBeginning(found.prefix, this.onbegin),
+      this.columns.element,
+      makeReading(found, this.query.strip),
+      element("section", {}, ...tools),
+      element("div", { class: "details" }, this.likeliest, this.score),
+    ];
+    return element("div", { class: "panel" }, ...parts);
+  }
 }
 
 /** Finds the word that follows the forced ones. */

@@ -17,7 +17,7 @@ export function makeColumns(searches, onpick) {
       button.setAttribute("aria-pressed", String(reply === picked));
     }
   };
-  return { columns: element("div", { class: "columns" }, ...columns), select };
+  return { element: element("div", { class: "columns" }, ...columns), select };
 }
 
 function makeButton(reply, buttons, onpick) {

@@ -33,7 +33,10 @@ export class TreeView {
       this.element.setAttribute(name, value);
     }
     this.parts = new Map(this.view.map((node) => [node.number, this.#drawNode(node)]));
-    const edges = this.view.slice(1).map((node) => drawEdge(view[node.parent], node));
+    const isTaken = (node) => Number(node.searches.length > 0);
+    const isBelow = (a, b) => isTaken(a) - isTaken(b) || a.log_prob - b.log_prob;
+    const ends = this.view.slice(1).sort(isBelow); // the likeliest words' edges on top
+    const edges = ends.map((node) => drawEdge(view[node.parent], node));
     this.element.replaceChildren(...edges, ...this.parts.values());
     this.#mark();
   }
@@ -41,13 +44,13 @@ export class TreeView {
   /** Shows the first steps alone. */
   showSteps(step) {
     this.step = step;
-    this.draw();
+    this.#redraw();
   }
 
   /** Shows or hides what the beam dropped. */
   showDropped(isShown) {
     this.withDropped = isShown;
-    this.draw();
+    this.#redraw();
   }
 
   /** Marks a reply's path. */
@@ -61,9 +64,14 @@ export class TreeView {
     this.#look(node.number);
   }
 
-  /** Returns how far down a node is drawn; undefined where it is not. */
-  findRow(number) {
-    return this.view.find((node) => node.number === number)?.y;
+  /** Finds a node as it is drawn; undefined where it is not. */
+  findPlace(number) {
+    return this.view.find((node) => node.number === number);
+  }
+
+  #redraw() {
+    this.draw();
+    if (!this.parts.has(this.current)) this.#look(0);
   }
 
   #isShown(node) {
@@ -104,8 +112,8 @@ export class TreeView {
   }
 
   #mark() {
-    if (!this.parts.has(this.current)) this.current = 0;
-    const path = new Set(listPath(this.nodes, this.nodes[this.current]).map((node) => node.number));
+    const current = this.nodes[this.current];
+    const path = new Set(current ? listPath(this.nodes, current).map((node) => node.number) : []);
     for (const [number, part] of this.parts) {
       part.tabIndex = number === this.current ? 0 : -1;
       part.setAttribute("aria-selected", String(number === this.current));

@@ -2,8 +2,10 @@
 
 import { compare, keepKey } from "./api.js";
 import { announce, element } from "./dom.js";
-import { makePanel } from "./panel.js";
+import { Panel } from "./panel.js";
 import { say } from "./words.js";
+
+const MOST_TURNS = 50; // that are sent; the model reads as many as it was trained to
 
 /** A line with its replies; hooks: `before` lists earlier turns, `onreply`, `onask(turn, words)`. */
 export class Turn {
@@ -54,7 +56,8 @@ export class Turn {
     shown.replaceChildren(...this.#nameModel(model), bubble);
     try {
       const found = await compare(this.#describe(model), signal);
-      if (!signal.aborted) this.#show(found, model, shown, place);
+      signal.throwIfAborted();
+      this.#show(found, model, shown, place);
     } catch (error) {
       const text = signal.aborted ? say("stopped") : explain(error);
       if (!signal.aborted || this.asking === null) this.#showError(text, error, model, shown);
@@ -66,14 +69,14 @@ export class Turn {
     const names = new Set(settings.map((item) => item.name));
     const chosen = Object.entries(this.state.settings).filter(([name]) => names.has(name));
     const turns = [...this.hooks.before(), this.line];
-    const read = this.state.context ? turns.slice(-this.state.context) : turns.slice(-50);
-    return { model, turns: read, settings: Object.fromEntries(chosen), prefix: this.prefix };
+    const read = this.state.context ?? MOST_TURNS;
+    return { model, turns: turns.slice(-read), settings: Object.fromEntries(chosen), prefix: this.prefix };
   }
 
   #show(found, model, shown, place) {
     const text = element("span");
     const bubble = makeBubble("theirs", "bot", text);
-    const panel = makePanel(found, {
+    const panel = new Panel(found, {
       onpick: (reply) => {
         text.textContent = reply.text || say("empty");
         if (place) return;
@@ -82,9 +85,10 @@ export class Turn {
       },
       onbegin: (prefix) => this.hooks.onask(this, prefix),
     });
-    const how = element("details", { open: true }, element("summary", {}, say("comparison")), panel);
+    const how = element("details", { open: true }, element("summary", {}, say("comparison")), panel.element);
     shown.replaceChildren(...this.#nameModel(model), bubble, how);
-    if (this.hadFocus && !place) focusTree(panel);
+    panel.reveal();
+    if (this.hadFocus && !place) focusTree(panel.element);
     announce(`${model}: ${text.textContent}`);
   }
 
@@ -129,5 +133,5 @@ export function makeKeyForm(onkey) {
 /** Says what went wrong, in the server's words where it has some. */
 export function explain(error) {
   if (error.status === 401) return say("keyNeeded");
-  return error.status ? error.message : say("offline");
+  return error.message || say("offline");
 }

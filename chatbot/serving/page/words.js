@@ -1,8 +1,8 @@
 // The page's words, in the browser's language.
 
 const ENGLISH = {
-  model: "Model", beside: "Beside it", none: "none", settings: "Settings", copyLink: "Copy link",
-  copied: "Link copied", reset: "New chat", line: "Your line", placeholder: "Write a line…",
+  model: "Model", beside: "Compare with", none: "none", settings: "Settings", copyLink: "Copy link",
+  copied: "Link copied", notCopied: "It is in the address bar", reset: "New chat", line: "Your line", placeholder: "Write a line…",
   send: "Send", stop: "Stop", stopped: "Stopped.", retry: "Try again", thinking: "Replying…",
   welcome: "See how a reply is found",
   welcomeMore: "Each line is answered by greedy search, beam search and samples. One tree shows what all of them considered.",
@@ -22,13 +22,13 @@ const ENGLISH = {
   parts: "Score, taken apart", modelLogProb: "log p of the model", allowedLogProb: "log p among what the rules allow",
   mmi: "− MMI: {weight} × ({part})", divisor: "÷ length", coverage: "+ coverage: {weight} × ({part})", total: "= score",
   json: "Save JSON", svg: "Save SVG", context: "Turns the model reads", defaults: "Back to the model's own",
-  describe: "{words} words · {units} units · {layers} layers · {attention} · {engine}",
+  describe: "{words} words · {layers} × {units} units · {attention} · {engine}",
   withAttention: "{name} attention", withoutAttention: "no attention", you: "You", bot: "Bot",
 };
 
 const CHINESE = {
   model: "模型", beside: "对照模型", none: "无", settings: "设置", copyLink: "复制链接",
-  copied: "链接已复制", reset: "新对话", line: "你说的话", placeholder: "说点什么…",
+  copied: "链接已复制", notCopied: "链接在地址栏里", reset: "新对话", line: "你说的话", placeholder: "说点什么…",
   send: "发送", stop: "停止", stopped: "已停止。", retry: "重试", thinking: "正在回复…",
   welcome: "看看回复是怎么找到的",
   welcomeMore: "每句话都由贪心搜索、束搜索和随机采样分别回答；一棵树画出它们考虑过的一切。",
@@ -48,7 +48,7 @@ const CHINESE = {
   parts: "得分的组成", modelLogProb: "模型的对数概率", allowedLogProb: "规则允许范围内的对数概率",
   mmi: "− MMI：{weight} × ({part})", divisor: "÷ 长度", coverage: "+ 覆盖：{weight} × ({part})", total: "= 得分",
   json: "保存 JSON", svg: "保存 SVG", context: "模型读几轮对话", defaults: "恢复模型默认值",
-  describe: "{words} 个词 · {units} 个单元 · {layers} 层 · {attention} · {engine}",
+  describe: "{words} 个词 · {layers} 层 × {units} 单元 · {attention} · {engine}",
   withAttention: "{name} 注意力", withoutAttention: "无注意力", you: "你", bot: "机器人",
 };
 

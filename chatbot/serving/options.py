@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from chatbot.errors import ChatbotError
 
 SHORTEST_KEY = 16
 """Characters of the shortest key that is accepted."""
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:*]+)(:[0-9]+)?")
+_ORIGIN = re.compile(rf"[A-Za-z][A-Za-z0-9+.-]*://{_HOST.pattern}")
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,24 @@ class Options:
     reply_timeout: float = 10.0
 
     def check(self) -> None:
-        """Raises `ChatbotError` where the server would be open to the network without a key."""
+        """Raises `ChatbotError`: open to the network without a key, or no origin or host."""
         if not self.keys and not is_loopback(self.host):
             raise ChatbotError(
                 f"--host={self.host} is open to other machines; say who may call with "
                 "--api_key_file, or take --host=127.0.0.1"
             )
+        for origin in self.allow_origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ChatbotError(
+                    f"--allow_origin={origin} is no origin; write one as https://example.org, "
+                    "without a path or a slash at its end"
+                )
+        for host in self.allow_hosts:
+            if not _HOST.fullmatch(host):
+                raise ChatbotError(
+                    f"--allow_host={host} is no name of a host; write one as chat.example.org or "
+                    "chat.example.org:8080"
+                )
 
 
 def is_loopback(host: str) -> bool:

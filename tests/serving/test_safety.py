@@ -151,6 +151,20 @@ def test_another_host_needs_a_key(host: str) -> None:
     Options(host=host, keys=(KEY.encode(),)).check()
 
 
+@pytest.mark.parametrize("origin", ["https://a.example/", "a.example", "*", "", "https://a/b"])
+def test_what_no_browser_sends_is_no_origin(origin: str) -> None:
+    with pytest.raises(ChatbotError, match=r"--allow_origin=.* is no origin; write one as https:"):
+        Options(allow_origins=("https://a.example", origin)).check()
+    Options(allow_origins=("https://a.example", "http://[::1]:8000", "https://a:8443")).check()
+
+
+@pytest.mark.parametrize("host", ["https://a.example", "a.example/", "*", "", "a:b", "::1"])
+def test_what_no_caller_sends_is_no_host(host: str) -> None:
+    with pytest.raises(ChatbotError, match=r"--allow_host=.* is no name of a host; write one as"):
+        Options(allow_hosts=("a.example", host)).check()
+    Options(allow_hosts=("a.example", "a.example:8080", "[::1]:80", "[::1]")).check()
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
 def test_this_machine_needs_none(host: str) -> None:
     Options(host=host).check()
@@ -231,6 +245,7 @@ def test_headers_of_16_kib_are_refused(server: Running, size: int) -> None:
 def test_what_is_no_json_object_is_a_400(server: Running, content: bytes) -> None:
     answer = server.ask("POST", CHAT, content)
     assert (answer.status, answer.code) == (400, "invalid_json")
+    assert "sys." not in answer.json["error"]["message"]  # no advice for whoever runs Python
 
 
 WRONG: dict[str, list[Any]] = {

@@ -8,7 +8,7 @@ from chatbot.engines.onnx import open_onnx
 from chatbot.engines.searcher import Searcher
 from chatbot.errors import ChatbotError, OnnxError
 from chatbot.settings.config import Config
-from chatbot.settings.sections import check_engine
+from chatbot.settings.sections import check_engine, check_reply_precision
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.forking import refuse_fork
 from chatbot.system.notices import hushed, say
@@ -38,6 +38,7 @@ def open_searcher(
     """
     refuse_fork()
     check_engine(engine)
+    check_reply_precision(reply_precision)
     is_exported = not directory.has_checkpoints()
     if engine == "onnx" or (engine == "auto" and (is_exported or not may_have_gpu())):
         try:

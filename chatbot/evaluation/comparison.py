@@ -48,7 +48,8 @@ def check_directory(
     config, _ = directory.load()
     directory.check_pairs()
     list_searches(config.replace(settings or {}), searches)
-    directory.checkpoints()
+    if directory.has_checkpoints():  # else it is an export
+        directory.checkpoints()
 
 
 def evaluate_directories(

@@ -108,8 +108,8 @@ class Material(NamedTuple):
         notes = []
         if self.seen is None:
             notes.append(
-                "the model directory does not say which pairs were learned from (an older version "
-                "made it), so there are no figures of unseen pairs; train again to have them"
+                "the model directory does not say which pairs were learned from (it is an export, "
+                "or an older version made it), so there are no figures of unseen pairs"
             )
         elif self.seen.all():
             notes.append("the model has learned from all these pairs: there are no unseen ones")

@@ -14,8 +14,12 @@ def main() -> int:
     """Answers each line with the greedy reply and the replies of the model's own search.
 
     Returns:
-        The exit status: 2 where the model cannot be loaded.
+        The exit status: 2 where the model cannot be loaded, or something follows the directory.
     """
+    if sys.argv[1:]:
+        given = make_visible(sys.argv[1])
+        sys.stderr.write(f"{given}: this takes no arguments; python DIRECTORY answers its input\n")
+        return 2
     try:
         bot = Chatbot.load(Path(__file__).parent)
     except ChatbotError as error:

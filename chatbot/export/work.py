@@ -48,6 +48,11 @@ def export_model(
     target = check_output(output)
     directory = ModelDirectory(model_dir)
     config, vocabulary = directory.load()
+    if not directory.has_checkpoints():
+        raise ChatbotError(
+            f"{model_dir} is an export itself and has no checkpoint; name the directory that "
+            "train has written with --model_dir"
+        )
     module = importlib.import_module(f"chatbot.export.{FORMATS[name].module}")
     search = module.settle(config, given or {})
     # What is compared with a model in float32 replies in float32, whatever the processor has.

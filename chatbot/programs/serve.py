@@ -82,7 +82,7 @@ def main(_: Sequence[str]) -> int:
         host=FLAGS.host,
         port=FLAGS.port,
         keys=read_keys(FLAGS.api_key_file) if FLAGS.api_key_file else (),
-        allow_origins=tuple(FLAGS.allow_origin),
+        allow_origins=tuple(name.lower() for name in FLAGS.allow_origin),
         allow_hosts=tuple(name.lower() for name in FLAGS.allow_host),
         max_waiting=FLAGS.max_waiting,
         max_connections=FLAGS.max_connections,

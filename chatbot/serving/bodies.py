@@ -6,6 +6,9 @@ import json
 import math
 from typing import Any, NoReturn
 
+MOST_DIGITS = 400
+"""Digits of a whole number, at most: what is longer no float holds, and Python may refuse."""
+
 
 def parse_json(content: bytes) -> Any:
     """Parses strict JSON in UTF-8.
@@ -15,7 +18,10 @@ def parse_json(content: bytes) -> Any:
     """
     try:
         return json.loads(
-            content.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_parse_float
+            content.decode("utf-8"),
+            parse_constant=_refuse_constant,
+            parse_float=_parse_float,
+            parse_int=_parse_int,
         )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
@@ -37,6 +43,12 @@ def write_json(value: Any) -> bytes:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _parse_int(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise ValueError("a number is too large")
+    return int(text)
 
 
 def _parse_float(text: str) -> float:

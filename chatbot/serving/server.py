@@ -65,7 +65,7 @@ def listen(options: Options) -> socket.socket:
         )[0]
         listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = (getattr(error, "strerror", None) or str(error)).partition(" (while")[0]
         raise ChatbotError(
             f"{where} cannot be listened on ({reason}); name another host or port"
         ) from None

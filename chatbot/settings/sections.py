@@ -13,6 +13,7 @@ from chatbot.settings.fields import Settings, setting
 from chatbot.settings.read_options import AUTO, ReadOptions
 
 ENGINES = ("auto", "own", "addons", "onnx")
+REPLY_PRECISIONS = ("auto", "float32", "int8")
 ENGINE_HELP = (
     "Who runs the network: our own loops in TensorFlow (own), the classes of Keras and "
     "tensorflow_addons, as in the tutorial (addons), or onnxruntime without TensorFlow (onnx), "
@@ -25,6 +26,14 @@ def check_engine(name: str) -> None:
     """Raises `ChatbotError` where there is no engine of a name."""
     if name not in ENGINES:
         raise ChatbotError(f"there is no engine {name!r}; take one of {', '.join(ENGINES)}")
+
+
+def check_reply_precision(name: str) -> None:
+    """Raises `ChatbotError` where replies have no such type of weights."""
+    if name not in REPLY_PRECISIONS:
+        raise ChatbotError(
+            f"there is no reply_precision {name!r}; take one of {', '.join(REPLY_PRECISIONS)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -212,7 +221,7 @@ class TrainingConfig(Settings):
         "auto",
         "Type of the weights that reply by onnx: int8 is the fastest and a quarter of the size; "
         "auto is int8, or float32 after a training with --precision=float32.",
-        choices=("auto", "float32", "int8"),
+        choices=REPLY_PRECISIONS,
     )
     max_minutes: float = setting(
         0.0, "Save and stop after this many minutes of this run; 0 means no limit.", 0.0, 1e6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +82,17 @@ def test_a_chat_says_and_changes_who_computes_and_the_replies_stay(tmp_path: Pat
         tell("/engine keras") == "there is no engine 'keras'; take one of auto, own, addons, onnx"
     )
     assert tell("/engine") == "now by Keras and tensorflow_addons"
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16", 8])
+def test_a_precision_that_replies_have_not_is_one_line_and_makes_nothing(
+    name: Any, tmp_path: Path
+) -> None:
+    make_directory(tmp_path)
+    for engine in ("auto", "onnx", "own"):
+        with pytest.raises(ChatbotError, match=r"take one of auto, float32, int8$"):
+            Chatbot.load(tmp_path, engine=engine, reply_precision=name)
+    assert not (tmp_path / "onnx").exists()
 
 
 @pytest.mark.needs_addons

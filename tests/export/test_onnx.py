@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from chatbot.bot import Chatbot
+from chatbot.corpus import Pair
 from chatbot.errors import ChatbotError
+from chatbot.evaluation.comparison import check_directory, evaluate_directories
 from chatbot.export.work import export_model
 from tests.export.helpers import QUERIES
 from tests.helpers_chat import make_directory
@@ -88,6 +90,28 @@ def test_it_is_a_model_directory_without_a_checkpoint(exported: Path) -> None:
     for engine in ("own", "addons"):
         with pytest.raises(ChatbotError, match="has graphs alone; reply with --engine=onnx"):
             Chatbot.load(exported, engine=engine)
+
+
+def test_it_is_not_exported_again(exported: Path, tmp_path: Path) -> None:
+    for name in ("onnx", "saved_model"):
+        with pytest.raises(ChatbotError, match="is an export itself and has no checkpoint; name"):
+            export_model(str(exported), str(tmp_path / "again"), name)
+
+
+def test_it_is_evaluated_as_any_other(exported: Path) -> None:
+    names = [str(exported.parent / "model"), str(exported)]
+    for name in names:
+        check_directory(name, [])
+    pairs = [Pair(query, "hi", number) for number, query in enumerate(QUERIES)]
+    found = evaluate_directories(names, pairs, [])
+    assert [each.figures["pairs"] for each in found] == [len(QUERIES)] * 2
+
+
+def test_an_argument_is_refused_instead_of_ignored(exported: Path) -> None:
+    code = "import runpy; sys.argv = ['.', '--engine=own']; "
+    done = run_alone(f"{code}runpy.run_path('.', run_name='__main__')", exported, "hello\n")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("--engine=own: this takes no arguments; ")
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone", "index"])

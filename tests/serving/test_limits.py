@@ -234,6 +234,7 @@ def test_what_a_person_can_mend_is_one_line_and_status_2(
             assert (process.returncode, output) == (2, "")
             assert errors.startswith("serve.py: ")
             assert said in errors
+            assert "while attempting" not in errors
             assert errors.count("\n") == 1
 
 

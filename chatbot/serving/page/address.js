@@ -17,8 +17,11 @@ export function readAddress() {
   };
 }
 
-/** Writes the same, without a new entry in the history. */
+let known = location.hash;
+
+/** Writes the same, without a new entry in the history, unless a person has just given another. */
 export function writeAddress({ model, other, context, settings, turns, prefix }) {
+  if (location.hash !== known) return; // the page is about to be loaded anew
   const given = new URLSearchParams();
   if (model) given.set("model", model);
   if (other) given.set("other", other);
@@ -27,4 +30,5 @@ export function writeAddress({ model, other, context, settings, turns, prefix })
   for (const turn of turns) given.append("turn", turn);
   for (const word of prefix) given.append("begin", word);
   history.replaceState(null, "", `#${given}`);
+  known = location.hash;
 }

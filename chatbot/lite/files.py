@@ -117,6 +117,8 @@ def save_graphs(place: Path, graphs: Mapping[str, bytes], network: str, source: 
             return
         remove_remains(place)
         for name in NAMES:
+            if not (place / name).is_file():
+                (place / name).unlink(missing_ok=True)  # a pipe would wait for a reader for ever
             with write_whole(place / name) as file:
                 file.write(graphs[name])
         files = {name: _describe(graphs[name]) for name in NAMES}

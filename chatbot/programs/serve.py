@@ -37,7 +37,7 @@ def define_flags() -> None:
         "api_key_file",
         "",
         "File with a key a line. Whoever calls needs one of them, as Authorization: Bearer KEY; "
-        "only the page itself and /health need none.",
+        "only the page's files, /openapi.json and /health need none.",
     )
     flags.DEFINE_multi_string(
         "allow_host",

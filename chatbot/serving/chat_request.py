@@ -93,7 +93,7 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
         _take_number(body, name, None, 1, 1 << 31)
         for name in ("max_completion_tokens", "max_tokens")
     ]
-    seed = _take_number(body, "seed", None, -(1 << 63), 1 << 63)
+    seed = _take_number(body, "seed", None, -(1 << 63), (1 << 63) - 1)
     return ChatRequest(
         turns=_take_turns(body.get("messages")),
         temperature=_take_temperature(body),

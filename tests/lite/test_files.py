@@ -77,7 +77,7 @@ def test_a_damaged_file_is_named_and_then_replaced(place: Path, name: str, damag
         read_graphs(place, "network", "source")
     assert str(caught.value).startswith(str(place / name))
     assert str(caught.value).isprintable()
-    if damage in ("a directory", "a pipe", "a link to itself"):
+    if damage == "a directory":
         return
     save_graphs(place, GRAPHS, "network", "source")
     assert read_graphs(place, "network", "source") == GRAPHS

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnxruntime
 
+from chatbot.lite.files import NAMES
 from chatbot.lite.interface import Best, Step
 from chatbot.system.forking import refuse_fork
 
@@ -38,9 +39,7 @@ class OnnxNetwork:
 
     def __init__(self, graphs: Mapping[str, bytes]) -> None:
         """Takes the graphs as `write_graphs` made them."""
-        self._encoder, self._step, self._best = (
-            _open_session(graphs[name]) for name in ("encoder.onnx", "step.onnx", "best.onnx")
-        )
+        self._encoder, self._step, self._best = (_open_session(graphs[name]) for name in NAMES)
         self.vocab_size = int(self._step.get_outputs()[0].shape[1])
 
     def start(self, query_ids: Any, query_lengths: Any) -> tuple[Attended | None, Any]:

@@ -48,15 +48,14 @@ def sample(
         normalizer = network.find_best(logits, 1).normalizer
         forced = find_forced(time, settings, prefix)
         ban_unless_forced(logits, beam.said.reshape(-1, time + 1)[:, 1:], settings, forced)
-        rows, tokens = np.arange(len(logits)), np.full(len(logits), EOS)
-        if forced is not None:
-            tokens = np.where(beam.find_finished().ravel(), EOS, forced)
-        else:
+        following: Array | int | None = forced
+        if following is None:
             number = numbers[beam.queries, :, time].ravel()
-            drawn = draw(network, logits, number, settings)
-            tokens = np.where(beam.find_finished().ravel(), EOS, drawn)
+            following = draw(network, logits, number, settings)
+        rows, finished = np.arange(len(logits)), beam.find_finished()
+        tokens = np.where(finished.ravel(), EOS, following)
         log_probs = to_log_probs(logits[rows, tokens], normalizer).reshape(shape)
-        total = beam.log_probs + np.where(beam.find_finished(), np.float32(0), log_probs)
+        total = beam.log_probs + np.where(finished, np.float32(0), log_probs)
         return Chosen(tokens.reshape(shape), total, beam.shares, rows.reshape(shape))
 
     return walk(network, query_ids, query_lengths, settings, settings.beam_size, choose)

@@ -48,6 +48,10 @@ WHOLE: dict[str, Files] = {
         "a.yml": b"conversations:\n- - hello\n  - hi there\n- - how are you?\n  - fine, thanks.\n"
     },
     "conv": {"a.conv": b"E\nM hello\nM hi there\nE\nM how are you?\nM fine, thanks.\n"},
+    "mixed": {
+        "a.conv": b"E\nM hello\nM hi there\nE\nM how are you?\nM fine, thanks.\n",
+        "b.tsv": b"query\treply\n",
+    },
 }
 NAMES = tuple(WHOLE)
 BY_LINE = tuple(name for name in NAMES if name not in ("chatterbot", "json"))

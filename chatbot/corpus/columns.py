@@ -9,6 +9,9 @@ from chatbot.corpus.report import Dialogue, ReadReport
 from chatbot.corpus.sources import Source, make_printable
 from chatbot.errors import ChatbotError
 
+INTENT = "intent"
+"""The column, or key, that says what the query means."""
+
 _QUERIES = frozenset(
     "query question questions ask input source prompt instruction message request post utterance "
     "context q user human src 问 问题 提问 问句 输入 用户 上句 query_text question_text".split()
@@ -52,16 +55,18 @@ def choose_columns(
     Raises:
         ChatbotError: A column is chosen by a name that the first row does not have.
     """
-    query, reply, last = 0, 1, 1
+    query, reply, last, intent = 0, 1, 1, -1
     name = source.name
     for place, (number, cells) in enumerate(rows):
         if place == 0:
             (query, reply), is_header = _find_places(source, cells, f"{name}:{number}")
             last = max(query, reply)
             if is_header:
+                intent = cells.index(INTENT) if INTENT in cells else -1
                 continue
         if last < len(cells):
-            yield Dialogue([cells[query], cells[reply]], f"{name}:{number}")
+            meant = cells[intent] if 0 <= intent < len(cells) else ""
+            yield Dialogue([cells[query], cells[reply]], f"{name}:{number}", None, ("", meant))
         else:
             reason = missing if last == 1 else f"row of less than {last + 1} columns"
             report.drop(reason, f"{name}:{number}")

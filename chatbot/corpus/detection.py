@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from chatbot.corpus.entries import holds_more
 from chatbot.corpus.json_lines import parse
 from chatbot.corpus.lines import read_lines
 from chatbot.corpus.reader import Reader
-from chatbot.corpus.report import ReadReport
+from chatbot.corpus.report import Dialogue, ReadReport
 from chatbot.corpus.sources import Source, find_sources, is_zip
 from chatbot.errors import ChatbotError
 from chatbot.settings.read_options import AS_FOUND, ReadOptions
@@ -38,15 +39,32 @@ READERS: dict[str, Reader] = {
     "chatterbot": chatterbot.READER,
     "conv": conv.READER,
 }
-FORMATS = ("auto", *READERS)
-"""The names that `--corpus_format` takes."""
 
-# A corpus with one of the first three may hold other files too; the next five may be mixed up.
+# A corpus with one of the first three may hold other files too; the next five may be mixed.
 _BY_NAME = ("convokit", "cornell", "dailydialog")
 _BY_SUFFIX = ("tsv", "csv", "jsonl", "chatterbot", "conv")
 _LAST = "json"  # so are files that say something about a corpus of another format
 _LOOKED_AT = 100  # lines
+_MIXED = "mixed"
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
+SINGLE = tuple(READERS)
+"""The names of the formats that a file has, in an order on which fingerprints depend."""
+
+
+def _read_mixed(sources: Sequence[Source], report: ReadReport) -> Iterator[Dialogue]:
+    for source in sources:
+        fitting = [name for name in _BY_SUFFIX if READERS[name].reads(source.file_name)]
+        yield from READERS[fitting[0] if fitting else _BY_SUFFIX[0]].read([source], report)
+
+
+READERS[_MIXED] = Reader(
+    "file with a known ending",
+    lambda file_name: any(READERS[name].reads(file_name) for name in _BY_SUFFIX),
+    _read_mixed,
+    has_columns=True,
+)
+FORMATS = ("auto", *READERS)
+"""The names that `--corpus_format` takes."""
 
 
 def as_path(path: str | os.PathLike[str]) -> Path:
@@ -65,7 +83,7 @@ def detect_format(path: str | os.PathLike[str], options: ReadOptions = AS_FOUND)
     """Returns the format of a corpus, one of `FORMATS` except "auto".
 
     Raises:
-        ChatbotError: Nothing is there, or nothing fits, or several formats do.
+        ChatbotError: Nothing is there, or nothing fits.
     """
     corpus = as_path(path)
     files = find_readable(corpus, options)
@@ -78,13 +96,8 @@ def detect_format(path: str | os.PathLike[str], options: ReadOptions = AS_FOUND)
     # Files that end in .jsonl or .json are of several formats.
     if single and fitting in ([], ["jsonl"], [_LAST]):
         fitting = _detect_by_lines(files[0]) or fitting
-    if len(fitting) == 1:
-        return fitting[0]
     if fitting:
-        raise ChatbotError(
-            f"{Source(corpus).name}: files of several formats are here ({', '.join(fitting)}); "
-            "choose one with --corpus_format"
-        )
+        return fitting[0] if len(fitting) == 1 else _MIXED
     raise ChatbotError(
         f"{Source(corpus).name}: no corpus of a known format is here; the formats are "
         f"{', '.join(READERS)}; choose one with --corpus_format{_name_archives(corpus)}"

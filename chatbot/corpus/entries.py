@@ -2,7 +2,8 @@
 
 A list of texts is a dialogue of these turns. An object is a pair (`query` and `reply`, or other
 names for them), or has a list of turns, each a text or an object with its text and, if it has one,
-its speaker.
+its speaker. Where turns are an assistant's, these alone are learned as replies. `INTENT` says what
+a reply replies to.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from chatbot.corpus.columns import find_names
+from chatbot.corpus.columns import INTENT, find_names
 from chatbot.corpus.json_lines import as_text
 from chatbot.corpus.report import Dialogue, ReadReport
 
@@ -24,9 +25,13 @@ _SPEAKERS = "role from speaker author".split()
 _UNSAID = ("system", "developer", "tool", "function", "function_call", "observation")
 
 
+_ASSISTANTS = ("assistant", "gpt", "bot", "chatbot", "model", "chatgpt")
+
+
 class _Turn(NamedTuple):
     text: str
     speaker: object
+    intent: str = ""
 
 
 _NOTHING_SAID = _Turn("", None)
@@ -75,7 +80,7 @@ def read_entry(
     if query is None or reply is None:
         report.drop(NO_PAIR if columns is None else _name_missing(columns), where)
     else:
-        yield Dialogue([query, reply], where)
+        yield Dialogue([query, reply], where, None, ("", as_text(value.get(INTENT)) or ""))
 
 
 def _find_turns(value: object) -> list[Any] | None:
@@ -95,25 +100,32 @@ def _name_missing(columns: tuple[str, str]) -> str:
 
 
 def _read_turns(items: list[Any], where: str, report: ReadReport) -> Iterator[Dialogue]:
-    turns: list[str] = []
-    speaker: object = None
+    turns: list[_Turn] = []
     is_parted = False
     for item in items:
         turn = _as_turn(item)
         if turn is None:
             report.drop("turn without a text", where)
             if len(turns) > 1:
-                yield Dialogue(turns, where)
+                yield _make_dialogue(turns, where)
             turns, is_parted = [], True
         elif turn is _NOTHING_SAID:
             continue
-        elif turns and turn.speaker is not None and turn.speaker == speaker:
-            turns[-1] += f"\n{turn.text}"  # one who goes on does not answer
+        elif turns and turn.speaker is not None and turn.speaker == turns[-1].speaker:
+            # One who goes on does not answer.
+            turns[-1] = turns[-1]._replace(text=f"{turns[-1].text}\n{turn.text}")
         else:
-            turns.append(turn.text)
-        speaker = None if turn is None else turn.speaker
+            turns.append(turn)
     if turns or not is_parted:
-        yield Dialogue(turns, where)
+        yield _make_dialogue(turns, where)
+
+
+def _make_dialogue(turns: list[_Turn], where: str) -> Dialogue:
+    answers = [turn.speaker in _ASSISTANTS for turn in turns]
+    intents = [turn.intent for turn in turns]
+    return Dialogue(
+        [turn.text for turn in turns], where, answers if any(answers) else None, intents
+    )
 
 
 def _as_turn(item: object) -> _Turn | None:
@@ -125,7 +137,7 @@ def _as_turn(item: object) -> _Turn | None:
         if is_unsaid or (content is None and "tool_calls" in item):
             return _NOTHING_SAID
         text = _join_parts(content) if isinstance(content, list) else as_text(content)
-        return None if text is None else _Turn(text, speaker)
+        return None if text is None else _Turn(text, speaker, as_text(item.get(INTENT)) or "")
     text = as_text(item)
     return None if text is None else _Turn(text, None)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from chatbot.corpus.detection import (
     READERS,
+    SINGLE,
     as_path,
     detect_format,
     find_files,
@@ -66,6 +67,8 @@ def read_pairs(
 ) -> Iterator[Pair]:
     """Reads the (query, reply) pairs of a corpus: each two consecutive turns of a dialogue.
 
+    Where messages have an assistant, only its turns are replies.
+
     Args:
         path: A file, a directory or a zip.
         corpus_format: One of `FORMATS`.
@@ -111,7 +114,7 @@ def fingerprint(path: str | os.PathLike[str], as_once: bool = False) -> str:
         sources = [Source(corpus)]  # a zip as it is
     for source in sources:
         depth = os.path.relpath(source.path, corpus).count(os.sep)
-        formats = [name for name, reader in READERS.items() if reader.reads(source.file_name)]
+        formats = [name for name in SINGLE if READERS[name].reads(source.file_name)]
         known = f"{depth} {formats}"
         if as_once:
             known = os.path.relpath(source.path, corpus.parent)
@@ -181,15 +184,20 @@ def _pair_turns(
 ) -> Iterator[Pair]:
     before = report.pairs
     context: deque[str] = deque(maxlen=context_turns - 1)
-    for number, (turns, where) in enumerate(dialogues):
+    for number, (turns, where, learned, intents) in enumerate(dialogues):
+        if learned is not None and not any(learned[1:]):
+            report.drop("dialogue in which the assistant answers nothing", where)
         context.clear()
         query = turns[0]
         query_has_token = _has_token(query)
-        for reply in turns[1:]:
+        for place, reply in enumerate(turns[1:], start=1):
             reply_has_token = _has_token(reply)
-            if query_has_token and reply_has_token:
+            if learned is not None and not learned[place]:
+                pass
+            elif query_has_token and reply_has_token:
                 report.add_pair(query, reply)
-                yield Pair(query, reply, number, tuple(context))
+                intent = intents[place] if intents else ""
+                yield Pair(query, reply, number, tuple(context), intent)
             else:
                 report.drop("pair with an empty side", where)
             if query_has_token:

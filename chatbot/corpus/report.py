@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, NamedTuple
 
@@ -21,12 +21,14 @@ class Pair(NamedTuple):
         reply: The second.
         dialogue: The dialogue's running number in its corpus, from 0.
         context: The turns before the query, oldest first, as many as were asked for and are there.
+        intent: What the query means, where the corpus says so, else "".
     """
 
     query: str
     reply: str
     dialogue: int
     context: tuple[str, ...] = ()
+    intent: str = ""
 
     @property
     def turns(self) -> tuple[str, ...]:
@@ -40,10 +42,14 @@ class Dialogue(NamedTuple):
     Attributes:
         turns: In order.
         where: `file:line` of the first.
+        learned: Which turns are learned as replies, or None for all but the first.
+        intents: What each turn replies to, "" where the corpus does not say; may be empty.
     """
 
     turns: list[str]
     where: str
+    learned: Sequence[bool] | None = None
+    intents: Sequence[str] = ()
 
 
 @dataclass

@@ -15,6 +15,9 @@ from chatbot.corpus.packed import DAMAGED, MAX_RATIO, SMALL, strip_suffix, unpac
 from chatbot.errors import ChatbotError
 from chatbot.settings.read_options import AS_FOUND, ReadOptions
 
+HELD_OUT = "held_out"
+"""A directory of this name in a corpus is there to measure with, and never learned."""
+
 _ZIP_START = b"PK\x03\x04"
 _DAMAGED = (zipfile.BadZipFile, *DAMAGED)
 
@@ -63,7 +66,7 @@ def find_sources(
 
     Args:
         path: A text file, which is taken whatever its name; a zip; or a directory, searched with
-            all below it. Hidden files are passed over.
+            all below it. Hidden files, and directories named `HELD_OUT`, are passed over.
         reads: Whether a reader wants a file of this name (as `Source.file_name` has it).
         options: How the texts are to be read.
 
@@ -155,7 +158,7 @@ def _walk(path: Path) -> Iterator[Path]:
 
     found = []
     for directory, folders, files in os.walk(path, onerror=refuse):
-        folders[:] = [folder for folder in folders if not _is_hidden(folder)]
+        folders[:] = [folder for folder in folders if not _is_passed_over(folder)]
         found += [Path(directory, file) for file in files if not _is_hidden(file)]
     # A pipe or a device among them would never end.
     return (file for file in sorted(found) if file.is_file())
@@ -185,7 +188,13 @@ def _list_members(path: Path, reads: Callable[[str], bool]) -> list[tuple[str, i
 
 def _is_wanted(member: str, reads: Callable[[str], bool]) -> bool:
     parts = PurePosixPath(member).parts
-    return bool(parts) and not any(map(_is_hidden, parts)) and reads(strip_suffix(parts[-1]))
+    if not parts or _is_hidden(parts[-1]) or any(map(_is_passed_over, parts[:-1])):
+        return False
+    return reads(strip_suffix(parts[-1]))
+
+
+def _is_passed_over(folder: str) -> bool:
+    return _is_hidden(folder) or folder == HELD_OUT
 
 
 def _is_hidden(name: str) -> bool:

@@ -27,7 +27,7 @@ from chatbot.dataset.pair_hashes import hash_pair
 from chatbot.system.files import flush_to_disk, write_json
 from chatbot.text import SPECIAL_TOKENS, UNK, Vocabulary, end_reply, join_turns
 
-FORMAT = 4
+FORMAT = 5
 """Number of the files' format; raise it when the files or the rules of `text` or `turns` change."""
 
 TRAIN, VALIDATION = "train", "validation"

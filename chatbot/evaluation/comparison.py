@@ -8,7 +8,6 @@ from typing import Any
 
 from chatbot.bot import Chatbot
 from chatbot.corpus import Pair
-from chatbot.errors import ChatbotError
 from chatbot.evaluation.differences import subtract_models
 from chatbot.evaluation.figures import Evaluation, evaluate, find_seen
 from chatbot.evaluation.material import Material
@@ -21,10 +20,10 @@ from chatbot.evaluation.tables import (
     list_examples,
     list_tables,
     make_line,
+    write_models,
 )
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.storage.reports import read_reports
-from chatbot.system.files import write_json
 
 __all__ = [
     "check_directory",
@@ -116,10 +115,4 @@ def write_figures(path: Path, evaluations: Sequence[Evaluation]) -> None:
     Raises:
         ChatbotError: The file cannot be written.
     """
-    figures = {found.name: found.figures for found in evaluations}
-    try:
-        write_json(path, {"models": figures} if len(figures) > 1 else evaluations[0].figures)
-    except OSError as error:
-        raise ChatbotError(
-            f"{path} cannot be written ({error.strerror}); name another file"
-        ) from None
+    write_models(path, {found.name: found.figures for found in evaluations})

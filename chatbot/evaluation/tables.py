@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from chatbot.corpus import Pair
+from chatbot.errors import ChatbotError
 from chatbot.evaluation.figures import UNSEEN, Evaluation
 from chatbot.evaluation.searches import GREEDY, PEOPLE
+from chatbot.system.files import write_json
 from chatbot.system.terminal import count_columns, make_visible, pad_columns
 
 SURENESS = (
@@ -156,6 +159,20 @@ def format_markdown(table: Table) -> str:
 def make_line(text: str) -> str:
     """Writes a text on one line that no terminal obeys."""
     return make_visible(" ".join(text.split()))
+
+
+def write_models(path: Path, figures: Mapping[str, Any]) -> None:
+    """Writes the figures {directory: object} of models as JSON, those of a single one alone.
+
+    Raises:
+        ChatbotError: The file cannot be written.
+    """
+    try:
+        write_json(path, {"models": figures} if len(figures) > 1 else next(iter(figures.values())))
+    except OSError as error:
+        raise ChatbotError(
+            f"{path} cannot be written ({error.strerror}); name another file"
+        ) from None
 
 
 def _take_all(row: Figures) -> Figures:

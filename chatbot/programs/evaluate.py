@@ -40,6 +40,14 @@ Several models give {"models": {directory: the object of one model}}; each but t
                               over pairs that neither has learned from; no perplexity where the two
                               count different tokens (another vocabulary or max_length)
 
+With `--held_out` the object of a model has {search: {file of queries: {figure: value}}} alone,
+with "all" beside the files, and the figures
+
+    queries                   how many there are
+    acceptable                share of the best replies that are acceptable
+    interval                  [low, high] of this share, 95 % (Wilson)
+    other_language            replies in Chinese to turns in another language, and the other way
+
 Intervals say how far a figure would change with other dialogues of the same kind, not with another
 training of the model. They come from a jackknife that leaves out one dialogue at a time, in a
 difference the same one on both sides (`evaluation.intervals`). They are null where there are too
@@ -56,8 +64,9 @@ from pathlib import Path
 from absl import flags
 
 from chatbot.corpus import read_pairs
+from chatbot.corpus.held_out import HeldOut, read_held_out
 from chatbot.errors import ChatbotError
-from chatbot.evaluation.searches import parse_searches
+from chatbot.evaluation.searches import Search, parse_searches
 from chatbot.programs.flags import (
     FLAGS,
     define_path,
@@ -106,7 +115,14 @@ def define_flags() -> None:
     define_path("json_file", "", "File to write the figures to, as JSON.")
     define_path("report", "", "Directory to write report.html to.")
     flags.DEFINE_integer("examples", 0, "Show the replies to this many first queries.", 0)
-    show("What to measure", "limit", "search", "json_file", "report", "examples")
+    define_path(
+        "held_out",
+        "",
+        "Measure this instead: how many replies to held-out queries are acceptable. A directory or "
+        "a *.jsonl file, on each line the turns of a dialogue and the intents, as --corpus has "
+        "them, whose replies are acceptable.",
+    )
+    show("What to measure", "limit", "search", "held_out", "json_file", "report", "examples")
     define_settings("The search; by default the model's own", SearchConfig)
 
 
@@ -123,6 +139,8 @@ def main(_: Sequence[str]) -> int:
         context_turns=MOST_TURNS,
         options=ReadOptions(FLAGS.encoding, FLAGS.columns),
     )
+    if FLAGS.held_out:
+        return _judge_held_out(read_held_out(FLAGS.held_out, read), searches)
     pairs = list(itertools.islice(read, FLAGS.limit or None))
     # Takes a moment: what can go wrong without it has been found before.
     from chatbot.evaluation import comparison
@@ -140,6 +158,21 @@ def main(_: Sequence[str]) -> int:
         comparison.write_figures(Path(FLAGS.json_file), found)
     if FLAGS.report:
         comparison.write_report(Path(FLAGS.report), found, pairs)
+    return 0
+
+
+def _judge_held_out(held_out: Sequence[HeldOut], searches: Sequence[Search]) -> int:
+    """Prints how many replies to held-out queries are acceptable."""
+    from chatbot.evaluation import acceptance
+
+    items = held_out[: FLAGS.limit or None]
+    how = given_values("engine", "reply_precision")
+    found = acceptance.judge_directories(
+        FLAGS.model_dir, items, searches, given_settings(SearchConfig), **how
+    )
+    write_output(f"{acceptance.format_acceptance(found, items[: FLAGS.examples])}\n")
+    if FLAGS.json_file:
+        acceptance.write_acceptance(Path(FLAGS.json_file), found)
     return 0
 
 

@@ -89,6 +89,11 @@ class Config:
                 "--patience waits for a better validation perplexity, but none is measured; "
                 "give --validation_share or --validation_corpus"
             )
+        if self.training.random_context and self.corpus.context_turns == 1:
+            raise ChatbotError(
+                "--random_context puts turns before a query, but --context_turns=1 reads none; "
+                "raise it"
+            )
         if not re.fullmatch(r"[\w-][\w.-]*", self.training.model_name):
             raise ChatbotError(
                 f"--model_name={self.training.model_name} cannot begin a file's name; "

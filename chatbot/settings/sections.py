@@ -55,6 +55,7 @@ class CorpusConfig(Settings):
             "convokit",
             "chatterbot",
             "conv",
+            "mixed",
         ),
     )
     encoding: str = setting(
@@ -170,6 +171,14 @@ class TrainingConfig(Settings):
     )
     max_steps: int = setting(
         0, "Stop after this many steps, even within an epoch; 0 means no limit.", 0, 10**12
+    )
+    random_context: float = setting(
+        0.0,
+        "Share of the pairs without earlier turns that are learned after the turns of another "
+        "pair, drawn anew in each epoch, so that what was said before does not derail a reply; "
+        "with --context_turns above 1.",
+        0.0,
+        1.0,
     )
     max_gradient_norm: float = setting(
         5.0, "Scale gradients down to this global norm where it is larger.", 1e-9, 1e9

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatbot.text.joining import join
+from chatbot.text.joining import has_ideograph, join
 from chatbot.text.tokens import normalise, tokenize
 from chatbot.text.turns import SEPARATOR, Query, check_query, end_reply, join_turns, tokenize_turns
 from chatbot.text.vocabulary import EOS, GO, PAD, SEP, SPECIAL_TOKENS, UNK, Vocabulary
@@ -19,6 +19,7 @@ __all__ = [
     "Vocabulary",
     "check_query",
     "end_reply",
+    "has_ideograph",
     "join",
     "join_turns",
     "normalise",

@@ -38,6 +38,11 @@ BEGINNINGS = frozenset(("o", "y", "ma"))  # o'clock, y'all, ma'am
 ELIDED = frozenset(("em", "cause", "cuz", "til", "till", "bout", "tis", "twas", "n"))  # 'em, 'tis
 
 
+def has_ideograph(text: str) -> bool:
+    """Tells whether a text has a Chinese character."""
+    return IDEOGRAPH.search(text) is not None
+
+
 def join(tokens: Iterable[str]) -> str:
     """Writes tokens as natural text: "i don't know.", "我是中国人", "你好，我是皮皮。".
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -12,6 +13,7 @@ from absl import logging
 
 from chatbot.dataset import BatchPlan, Corpora
 from chatbot.dataset.prefetch import prefetch
+from chatbot.dataset.random_contexts import RandomContexts
 from chatbot.errors import ChatbotError
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import TrainingConfig
@@ -66,6 +68,12 @@ class Trainer:
         self._train = corpora.train
         lengths = self._train.query_lengths, self._train.reply_lengths
         self._plan = BatchPlan(*lengths, self._config.batch_size, self._config.seed)
+        self._contexts = RandomContexts(
+            self._train,
+            self._config.random_context,
+            job.config.corpus.context_turns,
+            self._config.seed,
+        )
         self.validation: Validation | None = None
         if corpora.validation is not None:
             self.validation = Validation(corpora.validation, self._train, self._config.batch_size)
@@ -161,7 +169,8 @@ class Trainer:
         """Yields the batches."""
         for step in range(self.step, self.total_steps):
             epoch, n = divmod(step, self._plan.steps_per_epoch)
-            yield self._computation.gather(self._train, self._plan.indices(epoch, n))
+            read = functools.partial(self._contexts.batch, epoch=epoch)
+            yield self._computation.gather(self._train, self._plan.indices(epoch, n), read)
 
     def _advance(self, work: Work, stop: StopRequest, bar: Any) -> None:
         """Takes one training step and shows it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,6 @@ def test_one_file_tells_its_format(tmp_path: Path, name: str, content: str, expe
     [
         ({}, "formats are tsv, csv, jsonl, json, dailydialog, cornell, convokit, chatterbot, conv"),
         ({"notes.txt": "hello\n"}, "no corpus of a known format"),
-        ({"a.tsv": "a\tb\n", "b.conv": "M a\nM b\n"}, r"several formats are here \(tsv, conv\)"),
         ({"train.zip": "x", "test.zip": "x"}, r"one of its archives \(.*test\.zip, .*train\.zip\)"),
     ],
 )
@@ -154,3 +154,27 @@ def test_the_fingerprint_of_older_versions_is_still_known(tmp_path: Path) -> Non
 def test_the_fingerprint_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ChatbotError, match="does not exist"):
         fingerprint(tmp_path / "nowhere")
+
+
+def test_a_directory_of_several_formats_is_read_file_by_file(tmp_path: Path) -> None:
+    write(tmp_path / "a.tsv", "a\tb\n")
+    write(tmp_path / "deep" / "b.conv", "E\nM c\nM d\n")
+    write(tmp_path / "z.jsonl", '["e", "f"]\n')
+    write(tmp_path / "about.json", '[["no", "dialogue"]]')
+    assert detect_format(tmp_path) == "mixed"
+    assert list(read_dialogues(tmp_path)) == [["a", "b"], ["c", "d"], ["e", "f"]]
+
+
+def test_what_is_held_out_is_never_learned_but_can_be_read(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    write(corpus / "a.tsv", "a\tb\n")
+    before = fingerprint(corpus)
+    write(corpus / "held_out" / "b.jsonl", '["c", "d"]\n')
+    assert detect_format(corpus) == "tsv"
+    assert fingerprint(corpus) == before
+    with zipfile.ZipFile(tmp_path / "corpus.zip", "w") as archive:
+        for path in ("a.tsv", "held_out/b.jsonl"):
+            archive.write(corpus / path, f"corpus/{path}")
+    for place in (corpus, tmp_path / "corpus.zip"):
+        assert list(read_dialogues(place)) == [["a", "b"]]
+    assert list(read_dialogues(corpus / "held_out")) == [["c", "d"]]

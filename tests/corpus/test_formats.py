@@ -49,7 +49,7 @@ def cornell(folder: Path) -> Path:
 
 
 def test_formats_are_the_promised_ones() -> None:
-    names = "auto tsv csv jsonl json dailydialog cornell convokit chatterbot conv"
+    names = "auto tsv csv jsonl json dailydialog cornell convokit chatterbot conv mixed"
     assert tuple(names.split()) == FORMATS
 
 

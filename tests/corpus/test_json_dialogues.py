@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbot.corpus import ReadReport, detect_format, read_dialogues
+from chatbot.corpus import Pair, ReadReport, detect_format, read_dialogues, read_pairs
 from chatbot.corpus.json_window import JsonWindow
 from chatbot.errors import ChatbotError
 from tests.corpus_samples import write_text as write
@@ -211,3 +211,24 @@ def test_objects_in_objects_are_accounted_for(tmp_path: Path, content: str, reas
     path = write(tmp_path / "a.json", content)
     with pytest.raises(ChatbotError, match=rf"a\.json:1: .*{reason}"):
         read(path)
+
+
+@pytest.mark.parametrize("names", [("user", "assistant"), ("human", "gpt")])
+def test_only_the_assistants_turns_are_learned(tmp_path: Path, names: tuple[str, str]) -> None:
+    person, bot = names
+    turns = [(person, "a"), (bot, "b"), (person, "c"), (person, "d"), (bot, "e"), (person, "f")]
+    messages = [{"role": speaker, "content": text} for speaker, text in turns]
+    begun = [{"role": bot, "content": "g"}, {"role": person, "content": "h"}]
+    lines = [json.dumps({"messages": said}) + "\n" for said in (messages, begun)]
+    path = write(tmp_path / "a.jsonl", "".join(lines))
+    report = ReadReport()
+    pairs = list(read_pairs(path, report=report, context_turns=9))
+    assert pairs == [Pair("a", "b", 0), Pair("c\nd", "e", 0, ("a", "b"))]
+    assert report.pairs == 2
+    assert report.dropped == {"dialogue in which the assistant answers nothing": 1}
+
+
+def test_without_an_assistant_every_turn_is_learned(tmp_path: Path) -> None:
+    messages = [{"role": name, "content": name} for name in "xyx"]
+    path = write(tmp_path / "a.jsonl", json.dumps({"messages": messages}) + "\n")
+    assert [pair[:2] for pair in read_pairs(path)] == [("x", "y"), ("y", "x")]

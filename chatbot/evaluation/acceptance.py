@@ -1,0 +1,144 @@
+"""How many replies to held-out queries are acceptable."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any, NamedTuple
+
+from chatbot.bot import Chatbot
+from chatbot.corpus.held_out import HeldOut, is_foreign
+from chatbot.evaluation.replies import spell
+from chatbot.evaluation.searches import Search, list_searches
+from chatbot.evaluation.tables import Table, format_markdown, format_table, make_line, write_models
+from chatbot.evaluation.windows import iterate_windows
+
+ALL = "all"
+_FOREIGN = "other language"
+_QUANTILE = NormalDist().inv_cdf(0.975)
+
+
+def find_share_interval(successes: int, count: int) -> list[float]:
+    """Finds the 95 % interval of a share.
+
+    Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference".
+
+    Args:
+        successes: Of the `count` trials, at least one.
+        count: The trials.
+    """
+    square = _QUANTILE**2
+    middle = (successes + square / 2) / (count + square)
+    half = math.sqrt(successes * (count - successes) / count + square / 4)
+    half *= _QUANTILE / (count + square)
+    return [max(0.0, middle - half), min(1.0, middle + half)]
+
+
+class Judged(NamedTuple):
+    """What a model replies to held-out queries, and how good that is.
+
+    Attributes:
+        name: Its directory.
+        figures: {search: {group: {figure: value}}}, as `chatbot.programs.evaluate` has them.
+        replies: {search: the best reply to each query}.
+    """
+
+    name: str
+    figures: dict[str, dict[str, dict[str, Any]]]
+    replies: dict[str, list[str]]
+
+
+def judge_directories(
+    model_dirs: Sequence[str],
+    items: Sequence[HeldOut],
+    searches: Sequence[Search],
+    settings: Mapping[str, Any] | None = None,
+    **how: Any,
+) -> list[Judged]:
+    """Loads models and judges their best replies to held-out queries.
+
+    Args:
+        model_dirs: Their directories.
+        items: The queries, at least one.
+        searches: What to compare with greedy search and the model's own beam.
+        settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
+        **how: engine and reply_precision, as in `Chatbot.load`.
+
+    Raises:
+        ChatbotError: A model cannot be loaded, or a search does not fit it.
+    """
+    judged = []
+    for name in model_dirs:
+        bot = Chatbot.load(name, settings, **how)
+        listed = list_searches(bot.config, searches)
+        replies = {search.name: _reply(bot, items, search) for search in listed}
+        figures = {search: summarise(items, texts) for search, texts in replies.items()}
+        judged.append(Judged(name, figures, replies))
+    return judged
+
+
+def _reply(bot: Chatbot, items: Sequence[HeldOut], search: Search) -> list[str]:
+    windows = iterate_windows([item.turns for item in items], search.name)
+    return [found[0].text for each in windows for found in bot.replies(each, **search.settings)]
+
+
+def is_acceptable(item: HeldOut, reply: str) -> bool:
+    """Tells whether a reply has the tokens of an acceptable one."""
+    return spell(reply) in {spell(text) for text in item.replies}
+
+
+def summarise(items: Sequence[HeldOut], replies: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Summarises the replies to at least one query: {group: {figure: value}}."""
+    verdicts = [is_acceptable(item, text) for item, text in zip(items, replies)]
+    foreign = [is_foreign(item.turns, text) for item, text in zip(items, replies)]
+    summary = {}
+    for group in (*dict.fromkeys(item.group for item in items), ALL):
+        chosen = [n for n, item in enumerate(items) if group in (item.group, ALL)]
+        accepted = sum(verdicts[n] for n in chosen)
+        summary[group] = {
+            "queries": len(chosen),
+            "acceptable": accepted / len(chosen),
+            "interval": find_share_interval(accepted, len(chosen)),
+            "other_language": sum(foreign[n] for n in chosen),
+        }
+    return summary
+
+
+def format_acceptance(judged: Sequence[Judged], examples: Sequence[HeldOut] = ()) -> str:
+    """Writes a table a model for a terminal, and the replies to the first queries as Markdown."""
+    parts = [format_table(_list_figures(found)) for found in judged]
+    if examples:
+        parts += [format_markdown(_list_verdicts(examples, found)) for found in judged]
+    return "\n\n".join(parts)
+
+
+def write_acceptance(path: Path, judged: Sequence[Judged]) -> None:
+    """Writes the figures as the JSON that `chatbot.programs.evaluate` describes.
+
+    Raises:
+        ChatbotError: The file cannot be written.
+    """
+    write_models(path, {found.name: found.figures for found in judged})
+
+
+def _list_figures(judged: Judged) -> Table:
+    header = ["held-out queries of", "search", "queries", "acceptable", "95 % interval", _FOREIGN]
+    rows = []
+    for search, groups in judged.figures.items():
+        for group, found in groups.items():
+            share, (low, high) = found["acceptable"], found["interval"]
+            figures = f"{share:.1%}", f"{low:.1%} to {high:.1%}", f"{found['other_language']:,}"
+            names = make_line(group), make_line(search)
+            rows.append([*names, f"{found['queries']:,}", *figures])
+    return Table(f"Acceptable replies, {make_line(judged.name)}", header, rows)
+
+
+def _list_verdicts(items: Sequence[HeldOut], judged: Judged) -> Table:
+    columns = {"turns": [" / ".join(item.turns) for item in items]}
+    for search, texts in judged.replies.items():
+        verdicts = ("yes" if is_acceptable(*pair) else "no" for pair in zip(items, texts))
+        columns[search] = [f"{text} ({verdict})" for text, verdict in zip(texts, verdicts)]
+    rows = [[make_line(cell) for cell in row] for row in zip(*columns.values())]
+    return Table("", [make_line(name) for name in columns], rows)

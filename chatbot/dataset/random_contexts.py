@@ -15,10 +15,11 @@ Ids = npt.NDArray[np.int32]
 
 
 class RandomContexts:
-    """Batches in which pairs without earlier turns follow those of a pair drawn at random.
+    """Batches in which pairs without earlier turns follow those of pairs drawn at random.
 
     In a chat every line but the first has turns before it, which most often have nothing to do
-    with it; a network that never saw such turns in training would be derailed by them.
+    with it; a network that never saw such turns in training would be derailed by them. A batch
+    gets turns before all its pairs or before none, for one long query makes all others as long.
     """
 
     def __init__(self, corpus: EncodedCorpus, share: float, context_turns: int, seed: int) -> None:
@@ -26,38 +27,37 @@ class RandomContexts:
 
         Args:
             corpus: The pairs to read, and those to draw from.
-            share: The probability that a pair without earlier turns is given some.
+            share: The probability that a batch's pairs are given turns.
             context_turns: Most turns of a query.
-            seed: Decides, with the epoch and the pair's number, what is drawn.
+            seed: Decides, with the epoch and the numbers of batch and pair, what is drawn.
         """
         self._corpus, self._share, self._seed = corpus, share, seed
         self._turns = context_turns - 1
 
-    def batch(self, indices: npt.NDArray[np.integer[Any]], epoch: int) -> Batch:
-        """Gathers pairs as `EncodedCorpus.batch` does, some queries with turns before them.
+    def batch(self, indices: npt.NDArray[np.integer[Any]], epoch: int, number: int) -> Batch:
+        """Gathers pairs as `EncodedCorpus.batch` does, perhaps with turns before the queries.
 
         Args:
-            indices: `int [B]`, the pairs' numbers.
+            indices: `int [B]`, the numbers of some of the batch's pairs.
             epoch: From 0.
+            number: That of the batch in its epoch.
         """
         batch = self._corpus.batch(indices)
-        if not self._share or not self._turns:
+        if not self._turns or self._draw(epoch, number).random() >= self._share:
             return batch
-        drawn = [self._draw(index, epoch) for index in indices.tolist()]
-        others = self._corpus.batch(np.array([max(other, 0) for other in drawn]))
+        numbers = [self._draw(epoch, number, i).integers(len(self._corpus)) for i in indices]
+        others = self._corpus.batch(np.array(numbers))
         queries = []
-        for row, other in enumerate(drawn):
-            query = batch.query_ids[row, : batch.query_lengths[row]]
-            if other >= 0 and SEP not in query:
+        for row, length in enumerate(batch.query_lengths):
+            query = batch.query_ids[row, :length]
+            if SEP not in query:
                 query = np.concatenate([*self._list_turns(others, row), query])
             queries.append(query.tolist())
         ids, lengths = pad_rows(queries)
         return Batch(ids, lengths, batch.reply_ids, batch.reply_lengths)
 
-    def _draw(self, index: int, epoch: int) -> int:
-        """Returns the number of the pair to begin with, or -1 for none."""
-        random = np.random.default_rng((self._seed, epoch, index))
-        return int(random.integers(len(self._corpus))) if random.random() < self._share else -1
+    def _draw(self, *numbers: int) -> np.random.Generator:
+        return np.random.default_rng((self._seed, *numbers))
 
     def _list_turns(self, others: Batch, row: int) -> list[Ids]:
         """Returns the last turns of a dialogue, each with the separator after it."""

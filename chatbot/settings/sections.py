@@ -174,8 +174,8 @@ class TrainingConfig(Settings):
     )
     random_context: float = setting(
         0.0,
-        "Share of the pairs without earlier turns that are learned after the turns of another "
-        "pair, drawn anew in each epoch, so that what was said before does not derail a reply; "
+        "Share of the batches whose pairs without earlier turns are learned after turns of other "
+        "pairs, drawn anew in each epoch, so that what was said before does not derail a reply; "
         "with --context_turns above 1.",
         0.0,
         1.0,

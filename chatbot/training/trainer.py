@@ -169,7 +169,7 @@ class Trainer:
         """Yields the batches."""
         for step in range(self.step, self.total_steps):
             epoch, n = divmod(step, self._plan.steps_per_epoch)
-            read = functools.partial(self._contexts.batch, epoch=epoch)
+            read = functools.partial(self._contexts.batch, epoch=epoch, number=n)
             yield self._computation.gather(self._train, self._plan.indices(epoch, n), read)
 
     def _advance(self, work: Work, stop: StopRequest, bar: Any) -> None:

@@ -42,7 +42,7 @@ def test_pairs_that_begin_a_dialogue_follow_the_turns_of_another(
     plain, possible = corpus.batch(indices), list_contexts(vocabulary)
     drawn = set()
     for epoch in range(40):
-        batch = contexts.batch(indices, epoch)
+        batch = contexts.batch(indices, epoch, 5)
         np.testing.assert_array_equal(batch.reply_ids, plain.reply_ids)
         np.testing.assert_array_equal(batch.reply_lengths, plain.reply_lengths)
         for query, alone in zip(list_queries(batch), list_queries(plain)):
@@ -58,12 +58,13 @@ def test_the_same_epoch_draws_the_same_however_the_batch_is_cut(
     encoded: tuple[EncodedCorpus, Vocabulary],
 ) -> None:
     corpus = encoded[0]
-    contexts, indices = RandomContexts(corpus, 0.5, TURNS, seed=3), np.arange(len(corpus))
-    whole = list_queries(contexts.batch(indices, 7))
-    again = RandomContexts(corpus, 0.5, TURNS, seed=3)
-    assert [list_queries(again.batch(indices[n : n + 1], 7))[0] for n in indices] == whole
-    assert list_queries(contexts.batch(indices, 8)) != whole
-    assert list_queries(RandomContexts(corpus, 0.5, TURNS, 4).batch(indices, 7)) != whole
+    contexts, indices = RandomContexts(corpus, 1.0, TURNS, seed=3), np.arange(len(corpus))
+    whole = list_queries(contexts.batch(indices, 7, 1))
+    again = RandomContexts(corpus, 1.0, TURNS, seed=3)
+    assert [list_queries(again.batch(indices[n : n + 1], 7, 1))[0] for n in indices] == whole
+    assert list_queries(contexts.batch(indices, 8, 1)) != whole
+    assert list_queries(contexts.batch(indices, 7, 2)) != whole
+    assert list_queries(RandomContexts(corpus, 1.0, TURNS, 4).batch(indices, 7, 1)) != whole
 
 
 @pytest.mark.parametrize(("share", "turns"), [(0.0, TURNS), (1.0, 1)])
@@ -71,19 +72,19 @@ def test_without_share_or_room_the_batches_are_the_corpus_own(
     encoded: tuple[EncodedCorpus, Vocabulary], share: float, turns: int
 ) -> None:
     corpus, indices = encoded[0], np.arange(5)
-    batch = RandomContexts(corpus, share, turns, seed=3).batch(indices, 0)
+    batch = RandomContexts(corpus, share, turns, seed=3).batch(indices, 0, 0)
     for found, expected in zip(batch, corpus.batch(indices)):
         np.testing.assert_array_equal(found, expected)
 
 
-def test_the_share_is_the_share_of_pairs(encoded: tuple[EncodedCorpus, Vocabulary]) -> None:
+def test_a_batch_gets_turns_before_all_its_pairs_or_before_none(
+    encoded: tuple[EncodedCorpus, Vocabulary],
+) -> None:
     corpus, indices = encoded[0], np.arange(len(PAIRS))
     contexts = RandomContexts(corpus, 0.25, TURNS, seed=0)
-    longer = sum(
-        SEP in query
-        for epoch in range(100)
-        for query in list_queries(contexts.batch(indices, epoch))
-    )
+    batches = [contexts.batch(indices, 2, number) for number in range(1600)]
+    longer = [sum(SEP in query for query in list_queries(batch)) for batch in batches]
+    assert set(longer) == {0, len(PAIRS)}
     # A binomial of 1600 draws: five standard deviations are 87.
-    assert abs(longer - 400) < 87
-    assert EOS not in contexts.batch(indices, 0).query_ids
+    assert abs(sum(map(bool, longer)) - 400) < 87
+    assert all(EOS not in batch.query_ids for batch in batches)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from chatbot.corpus import Pair
 from chatbot.errors import ChatbotError
 from chatbot.evaluation.figures import UNSEEN, Evaluation
+from chatbot.evaluation.hits import MMI, PLAIN
 from chatbot.evaluation.searches import GREEDY, PEOPLE
 from chatbot.system.files import write_json
 from chatbot.system.terminal import count_columns, make_visible, pad_columns
@@ -87,12 +88,29 @@ SEARCH_COLUMNS: Columns = {
     "replies_per_second": ("replies/s", _write_number(1)),
 }
 
+HITS_COLUMNS: Columns = {
+    "queries": ("queries", "{:,}".format),
+    **{
+        f"{ranking} {figure}": (f"{header}{by}", write)
+        for ranking, by in ((PLAIN, ""), (MMI, " by MMI"))
+        for figure, (header, write) in {
+            "hits_1": ("hits@1", _write_share),
+            "hits_1 interval": ("95 % interval", partial(_write_ends, _write_share)),
+            "hits_5": ("hits@5", _write_share),
+            "mean_rank": ("mean rank", _write_number(2)),
+        }.items()
+    },
+}
 _UNSURE = "bleu chrf distinct_1 distinct_2 mean_length commonest_share mean_log_prob".split()
 INTERVAL_COLUMNS = _vary(_UNSURE, _write_ends)
 PERPLEXITY_DIFFERENCE: Columns = {
     "perplexity": ("perplexity", partial(_write_difference, _write_number(2)))
 }
 DIFFERENCE_COLUMNS = _vary([name for name in _UNSURE if name != "distinct_1"], _write_difference)
+HITS_DIFFERENCES: Columns = {
+    name: (HITS_COLUMNS[name][0], partial(_write_difference, _write_share))
+    for name in (f"{PLAIN} hits_1", f"{MMI} hits_1")
+}
 """Columns of intervals and of differences, each written as the figure itself is."""
 
 
@@ -100,8 +118,8 @@ def list_tables(evaluations: Sequence[Evaluation]) -> list[Table]:
     """Makes the tables of a comparison: a row a model, and a row a model and search.
 
     Returns:
-        Perplexities, then replies and their intervals, each over all pairs and then, where a model
-        has learned from some pairs only, over those that it has not learned from; and the
+        Perplexities, hits@k, then replies and their intervals, each over all pairs and then, where
+        a model has learned from some pairs only, over those that it has not learned from; and the
         differences, over the unseen pairs wherever there are some.
     """
     counts = [(found.figures["pairs"], found.figures[f"pairs_{UNSEEN}"]) for found in evaluations]
@@ -112,6 +130,9 @@ def list_tables(evaluations: Sequence[Evaluation]) -> list[Table]:
     tables = [_list_models(f"Perplexity, {every}", evaluations, "")]
     if has_unseen:
         tables.append(_list_models("Perplexity, unseen pairs", evaluations, f"_{UNSEEN}"))
+    tables.append(_list_hits(every, evaluations, _take_all))
+    if has_unseen:
+        tables.append(_list_hits("unseen pairs", evaluations, _take_unseen))
     tables += _list_replies(every, evaluations, _take_all)
     if has_unseen:
         tables += _list_replies("unseen pairs", evaluations, _take_unseen)
@@ -197,6 +218,32 @@ def _list_models(title: str, evaluations: Sequence[Evaluation], suffix: str) -> 
     return Table(title, ["model", *_list_headers(columns)], rows)
 
 
+def _list_hits(
+    pairs: str, evaluations: Sequence[Evaluation], take: Callable[[Figures], Figures]
+) -> Table:
+    """Makes the table of hits@k, without rows where it was not measured."""
+    measured = [(found.name, found.figures.get("hits")) for found in evaluations]
+    rows = [
+        [make_line(name), *_write_row(HITS_COLUMNS, _flatten(take(hits)))]
+        for name, hits in measured
+        if hits
+    ]
+    among = {hits["candidates"] for _, hits in measured if hits}
+    title = f"Hits among {', '.join(map(str, among))} candidates, {pairs}"
+    return Table(title, ["model", *_list_headers(HITS_COLUMNS)], rows)
+
+
+def _flatten(hits: Figures) -> Figures:
+    """Names figures of hits@k as `HITS_COLUMNS` does."""
+    flat = dict(hits)
+    for ranking in (PLAIN, MMI):
+        found = flat.pop(ranking, {})
+        flat |= {f"{ranking} {name}": value for name, value in found.items()}
+        intervals = found.get("intervals", {})
+        flat |= {f"{ranking} {name} interval": ends for name, ends in intervals.items()}
+    return flat
+
+
 def _list_replies(
     pairs: str,
     evaluations: Sequence[Evaluation],
@@ -265,12 +312,15 @@ def _list_model_differences(evaluations: Sequence[Evaluation]) -> Table:
     """Subtracts the first model's figures from those of each other one, search by search."""
     columns = {**PERPLEXITY_DIFFERENCE, **DIFFERENCE_COLUMNS}
     del columns["mean_log_prob"]
+    if evaluations[0].figures.get("hits"):
+        columns |= HITS_DIFFERENCES
     rows = []
     for evaluation in evaluations[1:]:
         found = evaluation.figures["from_first"]
         figures, pairs = (found[UNSEEN], UNSEEN) if found[UNSEEN] else (found, "all")
         names = [make_line(evaluation.name), f"{figures['pairs']:,} {pairs}"]
-        shown = {"perplexity": figures["perplexity"]}  # once: it is not of a search
+        # Once: these are not of a search.
+        shown = {"perplexity": figures["perplexity"], **_flatten(figures.get("hits", {}))}
         for name, differences in figures["searches"].items():
             rows.append([*names, make_line(name), *_write_row(columns, {**shown, **differences})])
             shown = {}

@@ -41,6 +41,8 @@ def give_flags(place: Path, **flags: Any) -> SimpleNamespace:
         "json_file": "",
         "report": "",
         "examples": 0,
+        "hits_candidates": 3,
+        "hits_queries": 0,
     }
     return SimpleNamespace(**{**given, **flags})
 

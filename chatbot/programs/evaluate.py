@@ -75,7 +75,7 @@ from pathlib import Path
 
 from absl import flags
 
-from chatbot.corpus import read_pairs
+from chatbot.corpus import Pair, read_pairs
 from chatbot.corpus.held_out import HeldOut, read_held_out
 from chatbot.errors import ChatbotError
 from chatbot.evaluation.searches import Search, parse_searches
@@ -165,12 +165,16 @@ def main(_: Sequence[str]) -> int:
     )
     if FLAGS.held_out:
         return _judge_held_out(read_held_out(FLAGS.held_out, read), searches)
-    pairs = list(itertools.islice(read, FLAGS.limit or None))
+    return _measure(list(itertools.islice(read, FLAGS.limit or None)), searches)
+
+
+def _measure(pairs: Sequence[Pair], searches: Sequence[Search]) -> int:
+    """Prints the figures of the models on pairs."""
     # Takes a moment: what can go wrong without it has been found before.
     from chatbot.evaluation import comparison
     from chatbot.evaluation.hits import Asked
 
-    settings = given_settings(SearchConfig)
+    names, settings = FLAGS.model_dir, given_settings(SearchConfig)
     for name in names:
         comparison.check_directory(name, searches, settings)
     found = comparison.evaluate_directories(

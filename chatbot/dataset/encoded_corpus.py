@@ -6,6 +6,7 @@ does not grow with the corpus, and each batch depends on (seed, epoch, step) and
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -23,9 +24,10 @@ from chatbot.dataset import files
 from chatbot.dataset.cache import find_or_build, link_from
 from chatbot.dataset.encode import EncodingConfig, write_encoded
 from chatbot.dataset.pair_hashes import HASH_TYPE, find_known
+from chatbot.dataset.side import Side, map_file
 from chatbot.errors import ChatbotError
 from chatbot.system.paths import local_path
-from chatbot.text import EOS, PAD, Vocabulary, join
+from chatbot.text import EOS, Vocabulary, join
 
 _QUOTED = 3  # pairs
 _QUOTED_LENGTH = 40  # characters of each of their texts
@@ -74,14 +76,15 @@ class EncodedCorpus:
         meta = files.read_meta(directory)
         if meta is None or part not in meta["parts"]:
             raise ValueError(f"{directory} has no part {part!r}")
-        self._query = _Side(directory, f"{part}.{files.QUERY}", meta["id_type"])
-        self._reply = _Side(directory, f"{part}.{files.REPLY}", meta["id_type"])
+        self._query = Side(directory, f"{part}.{files.QUERY}", meta["id_type"])
+        self._reply = Side(directory, f"{part}.{files.REPLY}", meta["id_type"])
         self.source = source
         self.directory = directory
         self.pairs_file = directory / f"{part}{files.PAIRS}"
         self.query_lengths = self._query.lengths
         self.reply_lengths = self._reply.lengths
         self.summary = _summarise(meta, part, vocabulary_size)
+        self._left_out = ""
 
     def __len__(self) -> int:
         """The number of pairs."""
@@ -91,19 +94,46 @@ class EncodedCorpus:
         """Gathers pairs by their numbers, `int [B]`, as wide as the longest of them."""
         return Batch(*self._query.gather(indices), *self._reply.gather(indices))
 
+    def select(self, kept: npt.NDArray[np.integer[Any]], said: str) -> EncodedCorpus:
+        """Keeps some of the pairs, in memory 12 bytes a side of each.
+
+        Files and `summary` stay those of all pairs.
+
+        Args:
+            kept: The numbers of the pairs, `int [P]`.
+            said: What `describe` says of the others.
+        """
+        selected = copy.copy(self)
+        selected._query, selected._reply = self._query.select(kept), self._reply.select(kept)
+        selected.query_lengths = selected._query.lengths
+        selected.reply_lengths = selected._reply.lengths
+        selected._left_out = said
+        return selected
+
+    def hash_turns(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+        """Hashes the turn to reply to and the reply of each pair, `uint64 [pairs]` both."""
+        return self._query.hash_last_turns(), self._reply.hash_last_turns()
+
+    def count_reply_words(self, vocabulary_size: int) -> npt.NDArray[np.int64]:
+        """Counts how often each word is in the replies, `int64 [V]`, end tokens counted."""
+        counts = np.zeros(vocabulary_size, np.int64)
+        for rows in self._reply.read_rows():
+            counts += np.bincount(np.concatenate(rows), minlength=vocabulary_size)
+        return counts
+
     def find_in(self, other: EncodedCorpus) -> npt.NDArray[np.bool_]:
         """Finds the pairs, `bool [pairs]`, that another corpus has too, word for word.
 
         Raises:
             ChatbotError: The hashes of the other's pairs cannot be read.
         """
-        found = find_known(_map_file(self.pairs_file, HASH_TYPE), other.pairs_file)
+        found = find_known(map_file(self.pairs_file, HASH_TYPE), other.pairs_file)
         if found is None:
             raise ChatbotError(f"{other.pairs_file} is missing; run the same command again")
         return found
 
     def describe(self) -> str:
-        """Says in two lines what is there, and what was left out."""
+        """Says in two lines what is there and what was left out, and in one what is not learned."""
         holds = self.summary
         dropped = ", ".join(
             f"{count:,} x {reason} (first {holds['first_dropped'][reason]})"
@@ -116,7 +146,7 @@ class EncodedCorpus:
             f"{holds['vocabulary_size']:,} words\n"
             f"unknown {holds['unknown_share']:.2%} of the tokens; "
             f"cut {holds['cut_queries']:,} queries and {holds['cut_replies']:,} replies; "
-            f"left out {dropped or 'nothing'}"
+            f"left out {dropped or 'nothing'}" + (self._left_out and f"\n{self._left_out}")
         )
 
 
@@ -150,26 +180,6 @@ class Corpora(NamedTuple):
     def _write(self, ids: npt.NDArray[np.int32]) -> str:
         text = join(self.vocabulary.decode(ids[ids != EOS]))
         return f'"{text}"' if len(text) <= _QUOTED_LENGTH else f'"{text[:_QUOTED_LENGTH]}..."'
-
-
-class _Side:
-    """The queries or the replies of a part."""
-
-    def __init__(self, directory: Path, name: str, id_type: str) -> None:
-        self.lengths = _map_file(directory / f"{name}.lengths", files.LENGTH_TYPE)
-        self._offsets = _map_file(directory / f"{name}.offsets", files.OFFSET_TYPE)
-        self._ids = _map_file(directory / f"{name}.ids", id_type)
-
-    def gather(
-        self, indices: npt.NDArray[np.integer[Any]]
-    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-        lengths = self.lengths[indices].astype(np.int32)
-        columns = np.arange(lengths.max(initial=0))
-        is_real = columns < lengths[:, None]  # [B, S]
-        places = (self._offsets[indices][:, None] + columns)[is_real]  # [tokens]
-        ids = np.full(is_real.shape, PAD, dtype=np.int32)
-        ids[is_real] = self._ids[places]
-        return ids, lengths
 
 
 def encode_corpus(
@@ -238,11 +248,6 @@ def _make_key(source: list[str], settings: EncodingConfig, digest: str | None) -
         del values["vocab_size"], values["min_count"]
     parts = [files.FORMAT, unicodedata.unidata_version, *source, values, digest]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _map_file(path: Path, kind: str) -> npt.NDArray[Any]:
-    # A view as a plain array: indexing the subclass costs microseconds each time.
-    return np.memmap(path, dtype=kind, mode="r").view(np.ndarray)
 
 
 def _summarise(meta: dict[str, Any], part: str, vocabulary_size: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from chatbot.bot import Chatbot
 from chatbot.corpus import Pair
 from chatbot.evaluation.differences import subtract_models
 from chatbot.evaluation.figures import Evaluation, evaluate, find_seen
+from chatbot.evaluation.hits import Asked
 from chatbot.evaluation.material import Material
 from chatbot.evaluation.report import Evaluations, write_report
 from chatbot.evaluation.searches import Search, list_searches
@@ -56,6 +57,7 @@ def evaluate_directories(
     pairs: Sequence[Pair],
     searches: Sequence[Search],
     settings: Mapping[str, Any] | None = None,
+    hits: Asked | None = None,
     **how: Any,
 ) -> Evaluations:
     """Loads models, measures everything, and compares each further model with the first.
@@ -65,6 +67,7 @@ def evaluate_directories(
         pairs: At least one pair.
         searches: What to compare with greedy search and the model's own beam.
         settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
+        hits: How to measure hits@k, or None for without.
         **how: engine and reply_precision, as in `Chatbot.load`.
 
     Raises:
@@ -76,7 +79,7 @@ def evaluate_directories(
         directory = ModelDirectory(name)
         bot = Chatbot.load(name, settings, **how)
         seen = find_seen(pairs, directory.pairs_path)
-        figures, material = evaluate(bot, pairs, searches, seen)
+        figures, material = evaluate(bot, pairs, searches, seen, hits)
         if first is None:
             first = material
         else:

@@ -16,9 +16,9 @@ def subtract_models(material: Material, first: Material) -> dict[str, Any]:
 
     Returns:
         `pairs`, `perplexity` (its `difference` and `interval`, or None where the two count other
-        tokens) and `searches` ({search that both have: {figure: difference and interval}}); and
-        `unseen`, the same over the pairs that neither has learned from, or None where there is
-        none.
+        tokens), `hits` ({ranking: {figure: difference and interval}}) and `searches` ({search that
+        both have: {figure: difference and interval}}); and `unseen`, the same over the pairs that
+        neither has learned from, or None where there is none.
     """
     unseen = material.unseen & first.unseen
     return {
@@ -32,6 +32,16 @@ def _subtract(material: Material, first: Material, chosen: Chosen) -> dict[str, 
     if material.losses.counts_as(first.losses):
         ours, theirs = (estimate_perplexity(each.losses, chosen) for each in (material, first))
         perplexity = find_difference(ours, theirs)
+    hits, other_hits = material.estimate_hits(chosen), first.estimate_hits(chosen)
     rows, other = material.estimate(chosen), first.estimate(chosen)
     searches = {name: subtract(rows[name], other[name]) for name in material.found if name in other}
-    return {"pairs": int(chosen.sum()), "perplexity": perplexity, "searches": searches}
+    return {
+        "pairs": int(chosen.sum()),
+        "perplexity": perplexity,
+        "hits": {
+            name: subtract(found, other_hits[name], list(found))
+            for name, found in hits.items()
+            if name in other_hits
+        },
+        "searches": searches,
+    }

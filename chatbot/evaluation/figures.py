@@ -12,6 +12,7 @@ import numpy as np
 from chatbot.bot import Chatbot
 from chatbot.corpus import Pair
 from chatbot.dataset.pair_hashes import HASH_TYPE, find_known, hash_pair
+from chatbot.evaluation.hits import Asked, measure_hits
 from chatbot.evaluation.intervals import Chosen
 from chatbot.evaluation.material import Material
 from chatbot.evaluation.perplexity import score_pairs
@@ -58,7 +59,11 @@ def find_seen(pairs: Sequence[Pair], pairs_path: Path) -> Chosen | None:
 
 
 def evaluate(
-    bot: Chatbot, pairs: Sequence[Pair], searches: Sequence[Search], seen: Chosen | None
+    bot: Chatbot,
+    pairs: Sequence[Pair],
+    searches: Sequence[Search],
+    seen: Chosen | None,
+    hits: Asked | None = None,
 ) -> tuple[dict[str, Any], Material]:
     """Measures everything.
 
@@ -67,6 +72,7 @@ def evaluate(
         pairs: At least one pair.
         searches: What to compare with greedy search and the model's own beam.
         seen: `bool [N]`, the pairs that the model has learned from, or None where nobody knows.
+        hits: How to measure hits@k, or None for without.
 
     Returns:
         The figures that `chatbot.programs.evaluate` describes, and what they are made from.
@@ -75,7 +81,7 @@ def evaluate(
         ChatbotError: A search does not fit the model's own settings.
     """
     listed = list_searches(bot.config, searches)
-    material = _gather(bot, pairs, listed, seen)
+    material = _gather(bot, pairs, listed, seen, hits)
     figures = {
         **_measure_both(bot.config.search, material, listed),
         "signatures": list_signatures(),
@@ -85,7 +91,11 @@ def evaluate(
 
 
 def _gather(
-    bot: Chatbot, pairs: Sequence[Pair], searches: Sequence[Search], seen: Chosen | None
+    bot: Chatbot,
+    pairs: Sequence[Pair],
+    searches: Sequence[Search],
+    seen: Chosen | None,
+    hits: Asked | None,
 ) -> Material:
     """Scores the pairs and searches replies to their queries."""
     queries = [pair.turns[-bot.config.corpus.context_turns :] for pair in pairs]
@@ -97,6 +107,7 @@ def _gather(
         people,
         name_beam(bot.config.search),
         seen,
+        None if hits is None else measure_hits(bot, pairs, hits),
     )
 
 
@@ -123,4 +134,14 @@ def _measure_both(
             for search in listed
         },
         PEOPLE: {**(rows[PEOPLE] or {}), UNSEEN: unseen_rows[PEOPLE]},
+        "hits": _measure_hits(material),
     }
+
+
+def _measure_hits(material: Material) -> dict[str, Any] | None:
+    """Measures hits@k over all measured queries, and over those of unseen pairs."""
+    if material.hits is None:
+        return None
+    found = material.measure_hits(np.ones(len(material.queries), np.bool_)) or {}
+    unseen = material.measure_hits(material.unseen)
+    return {"candidates": material.hits.candidates, **found, UNSEEN: unseen}

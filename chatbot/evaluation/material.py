@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chatbot.evaluation.hits import Hits, estimate_hits
 from chatbot.evaluation.intervals import (
     LEAST_DIALOGUES,
     Chosen,
@@ -34,6 +35,8 @@ HIGHEST = {
     "commonest_share": 1.0,
     "same_as_greedy_share": 1.0,
     "mean_log_prob": 0.0,
+    "hits_1": 1.0,
+    "hits_5": 1.0,
 }
 """The greatest values that figures can have."""
 COMPARED = ("bleu", "chrf", "distinct_1", "distinct_2", "mean_length", "commonest_share")
@@ -51,6 +54,7 @@ class Material(NamedTuple):
         people: The corpus' own replies.
         beam: The name of the model's own beam, which may not be there.
         seen: `bool [N]`, the pairs that the model has learned from, or None where nobody knows.
+        hits: The scores of candidates for some of the queries, or None without.
     """
 
     queries: list[str]
@@ -59,6 +63,7 @@ class Material(NamedTuple):
     people: Replies
     beam: str
     seen: Chosen | None
+    hits: Hits | None = None
 
     @property
     def unseen(self) -> Chosen:
@@ -73,6 +78,22 @@ class Material(NamedTuple):
             for name, replies in self.found.items()
         }
         return {**rows, PEOPLE: describe_replies(self.people, chosen, dialogues)}
+
+    def estimate_hits(self, chosen: Chosen) -> dict[str, Estimates]:
+        """Estimates {ranking: {figure}} over the chosen pairs, empty where none was measured."""
+        hits = None if self.hits is None else self.hits.choose(chosen)
+        if hits is None or not len(hits.places):
+            return {}
+        dialogues = Dialogues(self.losses.dialogues[hits.places])
+        return {name: estimate_hits(scores, dialogues) for name, scores in hits.scores.items()}
+
+    def measure_hits(self, chosen: Chosen) -> dict[str, Any] | None:
+        """Measures `queries` and {ranking: {figure: value}} over the chosen pairs, if any."""
+        estimates = self.estimate_hits(chosen)
+        if self.hits is None or not estimates:
+            return None
+        count = len(self.hits.choose(chosen).places)
+        return {"queries": count, **{name: _list_values(x) for name, x in estimates.items()}}
 
     def measure(self, chosen: Chosen) -> tuple[dict[str, Any], dict[str, dict[str, Any] | None]]:
         """Measures over some of the pairs, perhaps none.

@@ -43,7 +43,8 @@ class Scorer:
         """Scores (query, reply) pairs, a query being a turn or turns, oldest first."""
         queries = [self._encode_query(query) for query, _ in pairs]
         replies = [self._encode_reply(reply) for _, reply in pairs]
-        order = sorted(range(len(pairs)), key=lambda place: len(replies[place]))
+        lengths = [(len(reply), len(query)) for query, reply in zip(queries, replies)]
+        order = sorted(range(len(pairs)), key=lengths.__getitem__)
         scores: dict[int, Score] = {}
         for start in range(0, len(order), BATCH):
             chosen = order[start : start + BATCH]

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from chatbot.corpus import Pair
 from chatbot.errors import ChatbotError
+from chatbot.evaluation.columns import (
+    CORPUS_COLUMNS,
+    DIFFERENCE_COLUMNS,
+    HITS_COLUMNS,
+    HITS_DIFFERENCES,
+    INTERVAL_COLUMNS,
+    PERPLEXITY_DIFFERENCE,
+    SEARCH_COLUMNS,
+    Columns,
+    Figures,
+)
 from chatbot.evaluation.figures import UNSEEN, Evaluation
+from chatbot.evaluation.hits import MMI, PLAIN
 from chatbot.evaluation.searches import GREEDY, PEOPLE
 from chatbot.system.files import write_json
 from chatbot.system.terminal import count_columns, make_visible, pad_columns
@@ -17,9 +28,6 @@ from chatbot.system.terminal import count_columns, make_visible, pad_columns
 SURENESS = (
     "intervals of figures and differences: 95 %, by leaving out one dialogue at a time (jackknife)"
 )
-Figures = Mapping[str, Any]
-Columns = Mapping[str, tuple[str, Callable[[Any], str]]]
-"""{figure: its column's name, and what writes it}."""
 
 
 class Table(NamedTuple):
@@ -36,72 +44,12 @@ class Table(NamedTuple):
     rows: Sequence[Sequence[str]]
 
 
-def _write_number(decimals: int) -> Callable[[float], str]:
-    return lambda value: f"{value:,.{decimals}f}"
-
-
-def _write_share(value: float) -> str:
-    return f"{value:.1%}"
-
-
-def _write_ends(write: Callable[[float], str], ends: Sequence[float]) -> str:
-    return f"{write(ends[0])} to {write(ends[1])}"
-
-
-def _write_difference(write: Callable[[float], str], found: Figures) -> str:
-    """Writes a difference with its sign, and its interval if it has one."""
-    difference, ends = found["difference"], found["interval"]
-    text = f"{'+' if difference > 0 else ''}{write(difference)}"
-    return text if ends is None else f"{text} [{write(ends[0])}, {write(ends[1])}]"
-
-
-def _vary(
-    names: Sequence[str], write_all: Callable[[Callable[[float], str], Any], str]
-) -> dict[str, tuple[str, Callable[[Any], str]]]:
-    """Makes columns whose writers use the one that writes a single figure."""
-    return {
-        name: (header, partial(write_all, write))
-        for name, (header, write) in ((name, SEARCH_COLUMNS[name]) for name in names)
-    }
-
-
-CORPUS_COLUMNS: Columns = {
-    "pairs": ("pairs", "{:,}".format),
-    "dialogues": ("dialogues", "{:,}".format),
-    "tokens": ("tokens", "{:,}".format),
-    "unknown_share": ("unknown", _write_share),
-    "perplexity": ("perplexity", _write_number(2)),
-    "perplexity_interval": ("95 % interval", lambda ends: _write_ends(_write_number(2), ends)),
-    "seen_share": ("in training", _write_share),
-}
-SEARCH_COLUMNS: Columns = {
-    "bleu": ("BLEU", _write_number(2)),
-    "chrf": ("chrF", _write_number(2)),
-    "distinct_1": ("distinct-1", _write_number(3)),
-    "distinct_2": ("distinct-2", _write_number(3)),
-    "mean_length": ("length", _write_number(1)),
-    "commonest_share": ("ten commonest", _write_share),
-    "same_as_greedy_share": ("as greedy", _write_share),
-    "recall": ("word for word", _write_share),
-    "mean_log_prob": ("log prob", _write_number(2)),
-    "replies_per_second": ("replies/s", _write_number(1)),
-}
-
-_UNSURE = "bleu chrf distinct_1 distinct_2 mean_length commonest_share mean_log_prob".split()
-INTERVAL_COLUMNS = _vary(_UNSURE, _write_ends)
-PERPLEXITY_DIFFERENCE: Columns = {
-    "perplexity": ("perplexity", partial(_write_difference, _write_number(2)))
-}
-DIFFERENCE_COLUMNS = _vary([name for name in _UNSURE if name != "distinct_1"], _write_difference)
-"""Columns of intervals and of differences, each written as the figure itself is."""
-
-
 def list_tables(evaluations: Sequence[Evaluation]) -> list[Table]:
     """Makes the tables of a comparison: a row a model, and a row a model and search.
 
     Returns:
-        Perplexities, then replies and their intervals, each over all pairs and then, where a model
-        has learned from some pairs only, over those that it has not learned from; and the
+        Perplexities, hits@k, then replies and their intervals, each over all pairs and then, where
+        a model has learned from some pairs only, over those that it has not learned from; and the
         differences, over the unseen pairs wherever there are some.
     """
     counts = [(found.figures["pairs"], found.figures[f"pairs_{UNSEEN}"]) for found in evaluations]
@@ -112,6 +60,9 @@ def list_tables(evaluations: Sequence[Evaluation]) -> list[Table]:
     tables = [_list_models(f"Perplexity, {every}", evaluations, "")]
     if has_unseen:
         tables.append(_list_models("Perplexity, unseen pairs", evaluations, f"_{UNSEEN}"))
+    tables.append(_list_hits(every, evaluations, _take_all))
+    if has_unseen:
+        tables.append(_list_hits("unseen pairs", evaluations, _take_unseen))
     tables += _list_replies(every, evaluations, _take_all)
     if has_unseen:
         tables += _list_replies("unseen pairs", evaluations, _take_unseen)
@@ -197,6 +148,32 @@ def _list_models(title: str, evaluations: Sequence[Evaluation], suffix: str) -> 
     return Table(title, ["model", *_list_headers(columns)], rows)
 
 
+def _list_hits(
+    pairs: str, evaluations: Sequence[Evaluation], take: Callable[[Figures], Figures]
+) -> Table:
+    """Makes the table of hits@k, without rows where it was not measured."""
+    measured = [(found.name, found.figures.get("hits")) for found in evaluations]
+    rows = [
+        [make_line(name), *_write_row(HITS_COLUMNS, _flatten(take(hits)))]
+        for name, hits in measured
+        if hits
+    ]
+    among = {hits["candidates"] for _, hits in measured if hits}
+    title = f"Hits among {', '.join(map(str, among))} candidates, {pairs}"
+    return Table(title, ["model", *_list_headers(HITS_COLUMNS)], rows)
+
+
+def _flatten(hits: Figures) -> Figures:
+    """Names figures of hits@k as `HITS_COLUMNS` does."""
+    flat = dict(hits)
+    for ranking in (PLAIN, MMI):
+        found = flat.pop(ranking, {})
+        flat |= {f"{ranking} {name}": value for name, value in found.items()}
+        intervals = found.get("intervals", {})
+        flat |= {f"{ranking} {name} interval": ends for name, ends in intervals.items()}
+    return flat
+
+
 def _list_replies(
     pairs: str,
     evaluations: Sequence[Evaluation],
@@ -265,12 +242,15 @@ def _list_model_differences(evaluations: Sequence[Evaluation]) -> Table:
     """Subtracts the first model's figures from those of each other one, search by search."""
     columns = {**PERPLEXITY_DIFFERENCE, **DIFFERENCE_COLUMNS}
     del columns["mean_log_prob"]
+    if evaluations[0].figures.get("hits"):
+        columns |= HITS_DIFFERENCES
     rows = []
     for evaluation in evaluations[1:]:
         found = evaluation.figures["from_first"]
         figures, pairs = (found[UNSEEN], UNSEEN) if found[UNSEEN] else (found, "all")
         names = [make_line(evaluation.name), f"{figures['pairs']:,} {pairs}"]
-        shown = {"perplexity": figures["perplexity"]}  # once: it is not of a search
+        # Once: these are not of a search.
+        shown = {"perplexity": figures["perplexity"], **_flatten(figures.get("hits", {}))}
         for name, differences in figures["searches"].items():
             rows.append([*names, make_line(name), *_write_row(columns, {**shown, **differences})])
             shown = {}

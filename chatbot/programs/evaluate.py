@@ -14,6 +14,8 @@
     X_unseen                  each X of these except the last, over the other pairs
     searches                  {search: {figure: value}}, see below
     people                    {figure: value} of the corpus' own replies
+    hits                      how often the own reply is the likeliest of some, see below; null
+                              without
     signatures                {bleu, chrf}: how sacrebleu computed them
     notes                     what to know about the figures, as sentences
 
@@ -32,10 +34,20 @@ and for each search, by the reply that it ranks first (of samples the best of `b
     replies_per_second        by the clock, without building the graphs
     unseen                    the same over the unseen pairs, except settings and speed
 
+and for hits@k (`evaluation.hits` has the formulas and how candidates are drawn)
+
+    candidates                candidates of each query: its own reply and others of the corpus
+    queries                   that were measured, drawn at random where the pairs are more
+    plain, mmi                by the log probability a token, and without that of an empty query:
+        hits_1, hits_5        share of the queries whose own reply is the first, or in the first 5
+        mean_rank             of the own reply, 1 for the first
+        intervals             {figure: [low, high]} of these, 95 %
+    unseen                    queries, plain and mmi over the unseen pairs
+
 Where the training pairs are not known, or all pairs were among them, what is unseen is null or 0.
 Several models give {"models": {directory: the object of one model}}; each but the first also has
 
-    from_first                {model, pairs, perplexity, searches, unseen}: differences of its
+    from_first                {model, pairs, perplexity, hits, searches, unseen}: differences of its
                               figures to those of the first model, over the same pairs; `unseen`
                               over pairs that neither has learned from; no perplexity where the two
                               count different tokens (another vocabulary or max_length)
@@ -63,7 +75,7 @@ from pathlib import Path
 
 from absl import flags
 
-from chatbot.corpus import read_pairs
+from chatbot.corpus import Pair, read_pairs
 from chatbot.corpus.held_out import HeldOut, read_held_out
 from chatbot.errors import ChatbotError
 from chatbot.evaluation.searches import Search, parse_searches
@@ -104,6 +116,17 @@ def define_flags() -> None:
     define_settings("What to measure", CorpusConfig, "corpus_format", "encoding", "columns")
     define_settings("What to measure", TrainingConfig, "engine", "reply_precision")
     flags.DEFINE_integer("limit", 0, "Measure only this many first pairs; 0 means all.", 0)
+    flags.DEFINE_integer(
+        "hits_candidates",
+        20,
+        "Candidates of which the model picks the likeliest reply to a query, for hits@k: the "
+        "query's own reply and others of the corpus; 0 leaves hits@k out.",
+        0,
+        10_000,
+    )
+    flags.DEFINE_integer(
+        "hits_queries", 1000, "Most queries that hits@k is measured on; 0 means all.", 0
+    )
     flags.DEFINE_multi_string(
         "search",
         [],
@@ -122,7 +145,8 @@ def define_flags() -> None:
         "a *.jsonl file, on each line the turns of a dialogue and the intents, as --corpus has "
         "them, whose replies are acceptable.",
     )
-    show("What to measure", "limit", "search", "held_out", "json_file", "report", "examples")
+    show("What to measure", "limit", "hits_candidates", "hits_queries", "search")
+    show("What to measure", "held_out", "json_file", "report", "examples")
     define_settings("The search; by default the model's own", SearchConfig)
 
 
@@ -141,15 +165,25 @@ def main(_: Sequence[str]) -> int:
     )
     if FLAGS.held_out:
         return _judge_held_out(read_held_out(FLAGS.held_out, read), searches)
-    pairs = list(itertools.islice(read, FLAGS.limit or None))
+    return _measure(list(itertools.islice(read, FLAGS.limit or None)), searches)
+
+
+def _measure(pairs: Sequence[Pair], searches: Sequence[Search]) -> int:
+    """Prints the figures of the models on pairs."""
     # Takes a moment: what can go wrong without it has been found before.
     from chatbot.evaluation import comparison
+    from chatbot.evaluation.hits import Asked
 
-    settings = given_settings(SearchConfig)
+    names, settings = FLAGS.model_dir, given_settings(SearchConfig)
     for name in names:
         comparison.check_directory(name, searches, settings)
     found = comparison.evaluate_directories(
-        names, pairs, searches, settings, **given_values("engine", "reply_precision")
+        names,
+        pairs,
+        searches,
+        settings,
+        Asked(FLAGS.hits_candidates, FLAGS.hits_queries),
+        **given_values("engine", "reply_precision"),
     )
     write_output(f"{comparison.format_figures(found)}\n")
     if FLAGS.examples:

@@ -193,6 +193,26 @@ class TrainingConfig(Settings):
     label_smoothing: float = setting(
         0.0, "Share of a target's probability that training spreads over all words.", 0.0, 0.99
     )
+    frequency_loss: float = setting(
+        0.0,
+        "How much less the commonest word of the replies counts in the loss than a rare one, "
+        "other words in proportion to how common they are; 1 does not learn the commonest at all.",
+        0.0,
+        1.0,
+    )
+    filter_entropy: float = setting(
+        0.0,
+        "Leave pairs out of training whose reply (see --filter_side) has an entropy above this "
+        "many bits: replies to many different queries. The validation keeps them; 0 keeps all.",
+        0.0,
+        64.0,
+    )
+    filter_side: str = setting(
+        "reply",
+        "Whose entropy --filter_entropy looks at: that of the reply over its queries, that of the "
+        "query over its replies, or both.",
+        choices=("reply", "query", "both"),
+    )
     average_decay: float = setting(
         0.999,
         "Decay of moving averages of the weights, which are what validates and replies; 0 keeps "

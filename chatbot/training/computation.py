@@ -44,6 +44,7 @@ class Computation:
         config: TrainingConfig,
         distribution: Distribution,
         averages: Averages | None = None,
+        weights: npt.NDArray[np.float32] | None = None,
     ) -> None:
         """Prepares; nothing is traced yet.
 
@@ -53,10 +54,12 @@ class Computation:
             config: The training's settings.
             distribution: The replicas.
             averages: What follows the weights and is measured in their place, made there too.
+            weights: `float32 [V]`, of each word in the loss; None for equal ones.
         """
         self._distribution = distribution
         self._stop_agreed = False
-        self._step = make_train_step(model, optimizer, config, distribution, averages)
+        given = model, optimizer, config, distribution, averages, weights
+        self._step = make_train_step(*given)
         self._sum_losses = make_loss_sum(averages.model if averages else model, distribution)
 
     def trace(self) -> None:

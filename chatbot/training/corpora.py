@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from chatbot.dataset import Corpora, EncodedCorpus, EncodingConfig, encode_corpus
 from chatbot.dataset.cache import keep_only
+from chatbot.dataset.entropy import leave_out
 from chatbot.errors import ChatbotError
 from chatbot.plots.first_pairs import show_first_pairs
 from chatbot.settings.config import CorpusConfig
@@ -69,7 +70,11 @@ def _warn(corpus: EncodedCorpus, say: Callable[[str], None]) -> None:
 
 
 def open_corpora(job: Job) -> Corpora:
-    """Opens the training and the validation corpus, encoding what is not encoded yet."""
+    """Opens the training and the validation corpus, encoding what is not encoded yet.
+
+    Raises:
+        ChatbotError: A corpus cannot be read, or --filter_entropy leaves nothing of it.
+    """
     config, beside = job.config, job.directory.path.absolute().parent
     settings = EncodingConfig(
         max_length=config.corpus.max_length,
@@ -95,4 +100,7 @@ def open_corpora(job: Job) -> Corpora:
         validation, _, _ = encode(
             config.corpus.validation_corpus, settings=own, vocabulary=vocabulary
         )
+    training = config.training
+    if training.filter_entropy:
+        train = leave_out(train, training.filter_entropy, training.filter_side, vocabulary)
     return Corpora(train, validation, vocabulary)

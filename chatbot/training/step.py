@@ -12,6 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from chatbot.network.losses import gather_real
 from chatbot.network.seq2seq import BATCH_SIGNATURE, Seq2Seq
 from chatbot.settings.config import TrainingConfig
 from chatbot.training.adam import Adam
@@ -32,6 +33,7 @@ def make_train_step(
     config: TrainingConfig,
     distribution: Distribution,
     averages: Averages | None = None,
+    weights: Any = None,
 ) -> Any:
     """Builds the traced training step.
 
@@ -47,6 +49,8 @@ def make_train_step(
         config: The norm, the decay, the label smoothing, and the seed of the dropout.
         distribution: The replicas.
         averages: What follows the weights, made there too, or None.
+        weights: `float32 [V]`, of each word in the loss; None for equal ones. The loss that is
+            returned is unweighted.
 
     Returns:
         A `tf.function` of a share for each replica here, each four tensors; the shares' scales
@@ -57,7 +61,7 @@ def make_train_step(
     """
     scalars = (tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32))
     signature = (*_make_signature(distribution), *scalars)
-    take = _TrainStep(model, optimizer, config, distribution, averages).take
+    take = _TrainStep(model, optimizer, config, distribution, averages, weights).take
     return tf.function(take, input_signature=signature, autograph=False)
 
 
@@ -71,6 +75,7 @@ class _TrainStep:
         config: TrainingConfig,
         distribution: Distribution,
         averages: Averages | None,
+        weights: Any,
     ) -> None:
         self._model = model
         self._optimizer = optimizer
@@ -78,6 +83,7 @@ class _TrainStep:
         self._distribution = distribution
         self._strategy = distribution.strategy
         self._averages = averages
+        self._weights = weights
         self._variables = model.trainable_variables
 
     def take(
@@ -103,14 +109,25 @@ class _TrainStep:
         seed = make_dropout_seed(self._config.seed, step, number)
         smoothing = self._config.label_smoothing
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(self._model.token_log_losses(*share, seed, smoothing)) * scale
-            scaled = self._optimizer.scale(loss)
+            losses = self._model.token_log_losses(*share, seed, smoothing)
+            loss = tf.reduce_sum(losses) * scale
+            scaled = self._optimizer.scale(self._weigh(losses, loss, share, scale))
         # Rows of the embedding that occur twice must be added before the norm is taken.
         dense = [tf.convert_to_tensor(x) for x in tape.gradient(scaled, self._variables)]
         dense = self._optimizer.unscale(dense)
         loss, wish, *dense = _add_up([loss, tf.identity(wish), *dense])
         clipped, norm = tf.clip_by_global_norm(dense, self._config.max_gradient_norm)
         return loss, norm, wish, clipped
+
+    def _weigh(
+        self, losses: tf.Tensor, loss: tf.Tensor, share: Share, scale: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns the loss that is learned from: the plain one, or the weighted sum."""
+        if self._weights is None:
+            return loss
+        _, _, reply_ids, reply_lengths = share
+        weights = tf.gather(self._weights, gather_real(reply_ids, reply_lengths))
+        return tf.reduce_sum(losses * weights) * scale
 
     def _update_if_finite(
         self, number: tf.Tensor, learning_rate: tf.Tensor, gradients: Sequence[Any]

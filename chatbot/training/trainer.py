@@ -23,6 +23,7 @@ from chatbot.system.stopping import StopRequest
 from chatbot.training.adam import Adam
 from chatbot.training.averages import Averages
 from chatbot.training.computation import Computation, Work
+from chatbot.training.frequency import weigh_words
 from chatbot.training.job import Job
 from chatbot.training.learning_rate import (
     count_steps,
@@ -84,7 +85,9 @@ class Trainer:
             optimizer = Adam(model.trainable_variables, scale_losses=precision == "float16")
         others = None if averages is None else averages.model
         self._tracked = track(model, others, optimizer=optimizer)
-        self._computation = Computation(model, optimizer, self._config, job.distribution, averages)
+        self._computation = Computation(
+            model, optimizer, self._config, job.distribution, averages, self._weigh_words()
+        )
         self.total_steps = count_steps(self._config, self._plan.steps_per_epoch)
         self.step = 0
         self._progress = Progress()
@@ -94,6 +97,13 @@ class Trainer:
         self._scales_losses = precision == "float16"
         self._restore()
         self._computation.trace()
+
+    def _weigh_words(self) -> Any:
+        """Returns the weights of the words in the loss, or None for equal ones."""
+        if self._config.frequency_loss == 0:
+            return None
+        counts = self._train.count_reply_words(len(self._corpora.vocabulary))
+        return weigh_words(counts, self._config.frequency_loss)
 
     def _restore(self) -> None:
         checkpoint = self._directory.newest()

@@ -41,6 +41,9 @@ def give_flags(place: Path, **flags: Any) -> SimpleNamespace:
         "json_file": "",
         "report": "",
         "examples": 0,
+        "held_out": "",
+        "hits_candidates": 3,
+        "hits_queries": 0,
     }
     return SimpleNamespace(**{**given, **flags})
 

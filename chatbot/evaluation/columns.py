@@ -1,0 +1,90 @@
+"""The columns of the tables: which figures they have, and how a cell is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from chatbot.evaluation.hits import MMI, PLAIN
+
+Figures = Mapping[str, Any]
+Columns = Mapping[str, tuple[str, Callable[[Any], str]]]
+"""{figure: its column's name, and what writes it}."""
+
+
+def _write_number(decimals: int) -> Callable[[float], str]:
+    return lambda value: f"{value:,.{decimals}f}"
+
+
+def _write_share(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def _write_ends(write: Callable[[float], str], ends: Sequence[float]) -> str:
+    return f"{write(ends[0])} to {write(ends[1])}"
+
+
+def _write_difference(write: Callable[[float], str], found: Figures) -> str:
+    """Writes a difference with its sign, and its interval if it has one."""
+    difference, ends = found["difference"], found["interval"]
+    text = f"{'+' if difference > 0 else ''}{write(difference)}"
+    return text if ends is None else f"{text} [{write(ends[0])}, {write(ends[1])}]"
+
+
+def _vary(
+    names: Sequence[str], write_all: Callable[[Callable[[float], str], Any], str]
+) -> dict[str, tuple[str, Callable[[Any], str]]]:
+    """Makes columns whose writers use the one that writes a single figure."""
+    return {
+        name: (header, partial(write_all, write))
+        for name, (header, write) in ((name, SEARCH_COLUMNS[name]) for name in names)
+    }
+
+
+CORPUS_COLUMNS: Columns = {
+    "pairs": ("pairs", "{:,}".format),
+    "dialogues": ("dialogues", "{:,}".format),
+    "tokens": ("tokens", "{:,}".format),
+    "unknown_share": ("unknown", _write_share),
+    "perplexity": ("perplexity", _write_number(2)),
+    "perplexity_interval": ("95 % interval", lambda ends: _write_ends(_write_number(2), ends)),
+    "seen_share": ("in training", _write_share),
+}
+SEARCH_COLUMNS: Columns = {
+    "bleu": ("BLEU", _write_number(2)),
+    "chrf": ("chrF", _write_number(2)),
+    "distinct_1": ("distinct-1", _write_number(3)),
+    "distinct_2": ("distinct-2", _write_number(3)),
+    "mean_length": ("length", _write_number(1)),
+    "commonest_share": ("ten commonest", _write_share),
+    "same_as_greedy_share": ("as greedy", _write_share),
+    "recall": ("word for word", _write_share),
+    "mean_log_prob": ("log prob", _write_number(2)),
+    "replies_per_second": ("replies/s", _write_number(1)),
+}
+
+HITS_COLUMNS: Columns = {
+    "queries": ("queries", "{:,}".format),
+    **{
+        f"{ranking} {figure}": (f"{header}{by}", write)
+        for ranking, by in ((PLAIN, ""), (MMI, " by MMI"))
+        for figure, (header, write) in {
+            "hits_1": ("hits@1", _write_share),
+            "hits_1 interval": ("95 % interval", partial(_write_ends, _write_share)),
+            "hits_5": ("hits@5", _write_share),
+            "mean_rank": ("mean rank", _write_number(2)),
+        }.items()
+    },
+}
+_UNSURE = "bleu chrf distinct_1 distinct_2 mean_length commonest_share mean_log_prob".split()
+INTERVAL_COLUMNS = _vary(_UNSURE, _write_ends)
+PERPLEXITY_DIFFERENCE: Columns = {
+    "perplexity": ("perplexity", partial(_write_difference, _write_number(2)))
+}
+DIFFERENCE_COLUMNS = _vary([name for name in _UNSURE if name != "distinct_1"], _write_difference)
+HITS_DIFFERENCES: Columns = {
+    name: (HITS_COLUMNS[name][0], partial(_write_difference, _write_share))
+    for name in (f"{PLAIN} hits_1", f"{MMI} hits_1")
+}
+"""Columns of intervals and of differences, each written as the figure itself is."""

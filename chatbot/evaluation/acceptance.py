@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import NormalDist
@@ -10,17 +11,19 @@ from typing import Any, NamedTuple
 
 from chatbot.bot import Chatbot
 from chatbot.corpus.held_out import HeldOut, is_foreign
+from chatbot.evaluation.hits import count_hits, score_candidates
 from chatbot.evaluation.replies import spell
+from chatbot.evaluation.scoring import Scorer
 from chatbot.evaluation.searches import Search, list_searches
 from chatbot.evaluation.tables import Table, format_markdown, format_table, make_line, write_models
 from chatbot.evaluation.windows import iterate_windows
 
-ALL = "all"
+ALL, HITS = "all", "hits"
 _FOREIGN = "other language"
 _QUANTILE = NormalDist().inv_cdf(0.975)
 
 
-def find_share_interval(successes: int, count: int) -> list[float]:
+def find_share_interval(successes: float, count: int) -> list[float]:
     """Finds the 95 % interval of a share.
 
     Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference".
@@ -54,6 +57,8 @@ def judge_directories(
     model_dirs: Sequence[str],
     items: Sequence[HeldOut],
     searches: Sequence[Search],
+    corpus: Sequence[str],
+    candidates: int,
     settings: Mapping[str, Any] | None = None,
     **how: Any,
 ) -> list[Judged]:
@@ -63,6 +68,8 @@ def judge_directories(
         model_dirs: Their directories.
         items: The queries, at least one.
         searches: What to compare with greedy search and the model's own beam.
+        corpus: The replies that the other candidates for hits@1 are drawn from.
+        candidates: How many candidates there are for each query; below 2 leaves hits@1 out.
         settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
         **how: engine and reply_precision, as in `Chatbot.load`.
 
@@ -75,8 +82,39 @@ def judge_directories(
         listed = list_searches(bot.config, searches)
         replies = {search.name: _reply(bot, items, search) for search in listed}
         figures = {search: summarise(items, texts) for search, texts in replies.items()}
+        if candidates > 1:
+            figures[HITS] = _measure_hits(bot, items, corpus, candidates)
         judged.append(Judged(name, figures, replies))
     return judged
+
+
+def _measure_hits(
+    bot: Chatbot, items: Sequence[HeldOut], corpus: Sequence[str], candidates: int
+) -> dict[str, dict[str, Any]]:
+    """Measures hits@1 over the queries that have an acceptable reply; see `hits`."""
+    answerable = [item for item in items if item.replies]
+    spelled = {spell(text): text for text in corpus}
+    drawn = [draw_candidates(item, spelled, candidates, n) for n, item in enumerate(answerable)]
+    scores = score_candidates(Scorer(bot), [item.turns for item in answerable], drawn)
+    return _group(answerable, count_hits(scores, 1).tolist(), [None] * len(answerable))
+
+
+def draw_candidates(
+    item: HeldOut, corpus: Mapping[str, str], candidates: int, seed: int
+) -> list[str]:
+    """Draws an acceptable reply, and then different ones of the corpus that are not acceptable.
+
+    Args:
+        item: A query with an acceptable reply.
+        corpus: {tokens: text} of the corpus' replies, each of which may be drawn once.
+        candidates: How many to draw, if there are so many.
+        seed: What decides.
+    """
+    lots = random.Random(seed)
+    accepted = {spell(text) for text in item.replies}
+    kinds = sorted(corpus.keys() - accepted)
+    chosen = lots.sample(kinds, min(candidates - 1, len(kinds)))
+    return [lots.choice(sorted(item.replies)), *(corpus[kind] for kind in chosen)]
 
 
 def _reply(bot: Chatbot, items: Sequence[HeldOut], search: Search) -> list[str]:
@@ -91,17 +129,23 @@ def is_acceptable(item: HeldOut, reply: str) -> bool:
 
 def summarise(items: Sequence[HeldOut], replies: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Summarises the replies to at least one query: {group: {figure: value}}."""
-    verdicts = [is_acceptable(item, text) for item, text in zip(items, replies)]
-    foreign = [is_foreign(item.turns, text) for item, text in zip(items, replies)]
+    verdicts = [float(is_acceptable(item, text)) for item, text in zip(items, replies)]
+    return _group(items, verdicts, [is_foreign(item.turns, x) for item, x in zip(items, replies)])
+
+
+def _group(
+    items: Sequence[HeldOut], accepted: Sequence[float], foreign: Sequence[bool | None]
+) -> dict[str, dict[str, Any]]:
+    """Sums up by the queries' groups; what may be foreign is None where nothing can be."""
     summary = {}
     for group in (*dict.fromkeys(item.group for item in items), ALL):
         chosen = [n for n, item in enumerate(items) if group in (item.group, ALL)]
-        accepted = sum(verdicts[n] for n in chosen)
+        count, total = len(chosen), sum(accepted[n] for n in chosen)
         summary[group] = {
-            "queries": len(chosen),
-            "acceptable": accepted / len(chosen),
-            "interval": find_share_interval(accepted, len(chosen)),
-            "other_language": sum(foreign[n] for n in chosen),
+            "queries": count,
+            "acceptable": total / count,
+            "interval": find_share_interval(total, count),
+            "other_language": None if None in foreign else sum(bool(foreign[n]) for n in chosen),
         }
     return summary
 
@@ -129,7 +173,8 @@ def _list_figures(judged: Judged) -> Table:
     for search, groups in judged.figures.items():
         for group, found in groups.items():
             share, (low, high) = found["acceptable"], found["interval"]
-            figures = f"{share:.1%}", f"{low:.1%} to {high:.1%}", f"{found['other_language']:,}"
+            foreign = "" if found["other_language"] is None else f"{found['other_language']:,}"
+            figures = f"{share:.1%}", f"{low:.1%} to {high:.1%}", foreign
             names = make_line(group), make_line(search)
             rows.append([*names, f"{found['queries']:,}", *figures])
     return Table(f"Acceptable replies, {make_line(judged.name)}", header, rows)

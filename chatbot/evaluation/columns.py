@@ -64,17 +64,18 @@ SEARCH_COLUMNS: Columns = {
     "replies_per_second": ("replies/s", _write_number(1)),
 }
 
+_HITS: Columns = {
+    "hits_1": ("hits@1", _write_share),
+    "hits_1 interval": ("95 % interval", partial(_write_ends, _write_share)),
+    "hits_5": ("hits@5", _write_share),
+    "mean_rank": ("mean rank", _write_number(2)),
+}
 HITS_COLUMNS: Columns = {
     "queries": ("queries", "{:,}".format),
     **{
         f"{ranking} {figure}": (f"{header}{by}", write)
         for ranking, by in ((PLAIN, ""), (MMI, " by MMI"))
-        for figure, (header, write) in {
-            "hits_1": ("hits@1", _write_share),
-            "hits_1 interval": ("95 % interval", partial(_write_ends, _write_share)),
-            "hits_5": ("hits@5", _write_share),
-            "mean_rank": ("mean rank", _write_number(2)),
-        }.items()
+        for figure, (header, write) in _HITS.items()
     },
 }
 _UNSURE = "bleu chrf distinct_1 distinct_2 mean_length commonest_share mean_log_prob".split()

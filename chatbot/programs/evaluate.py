@@ -60,6 +60,9 @@ with "all" beside the files, and the figures
     interval                  [low, high] of this share, 95 % (Wilson)
     other_language            replies in Chinese to turns in another language, and the other way
 
+and beside the searches "hits", where `acceptable` is the share of the queries for which the model
+finds an acceptable reply likelier than all others of --hits_candidates, and `other_language` null.
+
 Intervals say how far a figure would change with other dialogues of the same kind, not with another
 training of the model. They come from a jackknife that leaves out one dialogue at a time, in a
 difference the same one on both sides (`evaluation.intervals`). They are null where there are too
@@ -76,7 +79,7 @@ from pathlib import Path
 from absl import flags
 
 from chatbot.corpus import Pair, read_pairs
-from chatbot.corpus.held_out import HeldOut, read_held_out
+from chatbot.corpus.held_out import read_held_out
 from chatbot.errors import ChatbotError
 from chatbot.evaluation.searches import Search, parse_searches
 from chatbot.programs.flags import (
@@ -164,7 +167,7 @@ def main(_: Sequence[str]) -> int:
         options=ReadOptions(FLAGS.encoding, FLAGS.columns),
     )
     if FLAGS.held_out:
-        return _judge_held_out(read_held_out(FLAGS.held_out, read), searches)
+        return _judge_held_out(list(read), searches)
     return _measure(list(itertools.islice(read, FLAGS.limit or None)), searches)
 
 
@@ -195,14 +198,19 @@ def _measure(pairs: Sequence[Pair], searches: Sequence[Search]) -> int:
     return 0
 
 
-def _judge_held_out(held_out: Sequence[HeldOut], searches: Sequence[Search]) -> int:
+def _judge_held_out(pairs: Sequence[Pair], searches: Sequence[Search]) -> int:
     """Prints how many replies to held-out queries are acceptable."""
+    items = read_held_out(FLAGS.held_out, pairs)[: FLAGS.limit or None]
     from chatbot.evaluation import acceptance
 
-    items = held_out[: FLAGS.limit or None]
-    how = given_values("engine", "reply_precision")
     found = acceptance.judge_directories(
-        FLAGS.model_dir, items, searches, given_settings(SearchConfig), **how
+        FLAGS.model_dir,
+        items,
+        searches,
+        [pair.reply for pair in pairs],
+        FLAGS.hits_candidates,
+        given_settings(SearchConfig),
+        **given_values("engine", "reply_precision"),
     )
     write_output(f"{acceptance.format_acceptance(found, items[: FLAGS.examples])}\n")
     if FLAGS.json_file:

@@ -11,11 +11,13 @@ import pytest
 from chatbot.corpus.held_out import HeldOut
 from chatbot.evaluation.acceptance import (
     Judged,
+    draw_candidates,
     find_share_interval,
     format_acceptance,
     summarise,
     write_acceptance,
 )
+from chatbot.evaluation.replies import spell
 
 ITEMS = [
     HeldOut(["hi"], frozenset({"Hello there!"}), "a"),
@@ -62,3 +64,15 @@ def test_the_table_and_the_file_have_the_figures(tmp_path: Path) -> None:
     assert json.loads(path.read_text()) == judged.figures
     write_acceptance(path, [judged, judged._replace(name="other")])
     assert list(json.loads(path.read_text())["models"]) == ["model", "other"]
+
+
+def test_candidates_are_an_acceptable_reply_and_others_that_are_not() -> None:
+    texts = ["Bye!", "bye !", "See you.", "A.", "a.", "B.", "C."]
+    corpus = {spell(text): text for text in texts}
+    for seed in range(30):
+        own, *others = draw_candidates(ITEMS[3], corpus, 3, seed)
+        assert own in ITEMS[3].replies
+        assert len({text.casefold() for text in others}) == len(others) == 2
+        assert {text.casefold() for text in others} <= {"a.", "b.", "c."}
+        assert draw_candidates(ITEMS[3], corpus, 3, seed) == [own, *others]
+    assert len(draw_candidates(ITEMS[3], corpus, 20, 0)) == 4

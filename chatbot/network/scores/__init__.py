@@ -16,7 +16,18 @@ from chatbot.network.scores.multiplicative import Dot, Luong, ScaledDot, ScaledL
 from chatbot.network.scores.second_order import SecondOrder
 from chatbot.settings.config import ModelConfig
 
-__all__ = ["SCORES", "Attended", "Score", "make_score"]
+__all__ = [
+    "SCORES",
+    "Attended",
+    "Bahdanau",
+    "Luong",
+    "LuongMonotonic",
+    "Monotonic",
+    "NormedBahdanau",
+    "ScaledLuong",
+    "Score",
+    "make_score",
+]
 
 SCORES: dict[str, type[Score]] = {
     "bahdanau": Bahdanau,

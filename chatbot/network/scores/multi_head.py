@@ -29,7 +29,8 @@ class MultiHead(Score):
 
     def __init__(self, config: ModelConfig, seeds: Random) -> None:
         super().__init__(config, seeds)
-        self.heads = config.attention_heads
+        self._heads = config.attention_heads
+        self._scale = math.sqrt(self._heads / config.rnn_size)
 
     def _make_variables(self, units: int, seeds: Random) -> None:
         self.query_layer = Matrix(units, units, seeds)
@@ -43,13 +44,17 @@ class MultiHead(Score):
         del matrices["output_layer"]
         return matrices
 
+    def shared(self) -> dict[str, tf.Tensor]:
+        """As in `Score`."""
+        return {"scale": tf.constant(self._scale)}
+
     def prepare(
         self, memory: tf.Tensor, multiply: Multiply, shared: Mapping[str, tf.Tensor]
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """As in `Score`."""
         values = self._split(tf.cast(multiply("value_layer", memory), memory.dtype))
         keys = self._split(tf.cast(multiply("memory_layer", memory), tf.float32))
-        return values, keys / math.sqrt(keys.shape[-1])
+        return values, keys * shared["scale"]
 
     def compute(
         self, query: Any, projected: Any, attended: Attended, shared: Any, carried: Any
@@ -66,5 +71,5 @@ class MultiHead(Score):
     def _split(self, vectors: tf.Tensor) -> tf.Tensor:
         """Cuts vectors into heads: from `[B, X, U]` to `[B, H, X, U / H]`."""
         rows, steps = tf.unstack(tf.shape(vectors)[:2])
-        size = vectors.shape[-1] // self.heads
-        return tf.transpose(tf.reshape(vectors, [rows, steps, self.heads, size]), [0, 2, 1, 3])
+        size = vectors.shape[-1] // self._heads
+        return tf.transpose(tf.reshape(vectors, [rows, steps, self._heads, size]), [0, 2, 1, 3])

@@ -32,8 +32,8 @@ def lstm_step(
 class StackState(NamedTuple):
     layers: list[tuple[Array, Array]]
     attention: Array | None
-    carried: list[Any] = []  # of each row, by the attention
-    weights: list[Array] = []  # of each row, of the last step
+    carried: Sequence[Any] = ()  # of each row, by the attention
+    weights: Sequence[Array] = ()  # of each row, of the last step
 
 
 class Masks(NamedTuple):

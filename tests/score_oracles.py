@@ -78,7 +78,8 @@ class Attention:
             return inner + before[place] * self.coverage_w
         reach = len(self.filters) // 2
         seen = [
-            before[j] if 0 <= j < len(before) else 0.0 for j in range(place - reach, place + reach + 1)
+            before[j] if 0 <= j < len(before) else 0.0
+            for j in range(place - reach, place + reach + 1)
         ]
         return inner + np.array(seen) @ self.filters @ self.filter_layer
 
@@ -142,8 +143,10 @@ def _score_second_order(a: Attention, q: Array, m: Array) -> Array:
     rank = a.pair_layer.shape[1] // 2
     total = _score_general(a, q, m)
     for r in range(rank):
-        total += (q @ a.query_layer[:, r]) * (q @ a.query_layer[:, rank + r]) * (
-            (m @ a.pair_layer[:, r]) * (m @ a.pair_layer[:, rank + r])
+        total += (
+            (q @ a.query_layer[:, r])
+            * (q @ a.query_layer[:, rank + r])
+            * ((m @ a.pair_layer[:, r]) * (m @ a.pair_layer[:, rank + r]))
         )
     return total
 

@@ -11,9 +11,9 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_addons as tfa
 
+from chatbot.network import scores
 from chatbot.network.decoder import Decoder
 from chatbot.network.encoder import Encoded, State
-from chatbot.network import scores
 from chatbot.network.variables import LSTMVariables
 
 

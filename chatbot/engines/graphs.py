@@ -17,7 +17,6 @@ from chatbot.storage.checkpoints import Checkpoint
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.notices import hushed, say
 
-
 FIRST_SETTINGS = (
     *("rnn_size", "num_layers", "embedding_size", "dropout", "embedding_dropout", "word_dropout"),
     *("output_dropout", "variational_dropout", "tie_embeddings", "attention", "use_attention"),

@@ -17,7 +17,7 @@ from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import BeamSearch, ForcedPass
 from chatbot.settings.config import ModelConfig
 from chatbot.settings.sections import ATTENTIONS
-from tests.conftest import QUERIES, REPLIES, Pairs, U, V, make_config, make_pairs, pad, randomise
+from tests.conftest import QUERIES, REPLIES, Pairs, V, make_config, make_pairs, pad, randomise
 from tests.lite_searches import LiteBeam
 from tests.oracles import Network, list_variables
 from tests.search.oracles import (
@@ -82,9 +82,7 @@ def test_losses_and_alignments_equal_the_formulas(scored: Seq2Seq, pairs: Pairs)
 
 
 @EACH_KIND
-def test_gradients_equal_finite_differences_of_the_formulas(
-    scored: Seq2Seq, pairs: Pairs
-) -> None:
+def test_gradients_equal_finite_differences_of_the_formulas(scored: Seq2Seq, pairs: Pairs) -> None:
     def measure() -> float:
         network = Network(scored)
         rows = [network.token_losses(query, reply) for query, reply in zip(QUERIES, REPLIES)]
@@ -180,5 +178,3 @@ def test_a_saved_and_restored_model_has_the_same_losses(
     np.testing.assert_array_equal(
         restored.token_log_losses(*pairs), scored.token_log_losses(*pairs)
     )
-
-

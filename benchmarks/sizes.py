@@ -9,6 +9,7 @@ from absl import flags
 
 from chatbot.programs.flags import FLAGS, define_path, show
 from chatbot.settings.config import ModelConfig
+from chatbot.settings.sections import ATTENTIONS
 
 REPLYING = ("own", "addons", "onnx", "all")
 
@@ -44,7 +45,7 @@ def define_sizes() -> None:
     flags.DEFINE_integer("vocab_size", 20_000, "Words.", 6)
     flags.DEFINE_integer("batch_size", 128, "Pairs in a batch.", 1)
     flags.DEFINE_integer("max_length", 20, "Tokens a side; longer sides are cut.", 2)
-    flags.DEFINE_enum("attention", "luong", ["luong", "bahdanau", "none"], "Attention.")
+    flags.DEFINE_enum("attention", "luong", [*ATTENTIONS, "none"], "Attention.")
     define_path("corpus", "", "Dialogues to take the pairs from; empty makes random ones.")
     flags.DEFINE_boolean("json", False, "Print the figures as JSON, last.")
     show("What to measure", "attention", "corpus", "json")

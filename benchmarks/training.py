@@ -12,6 +12,7 @@ E elements of a word vector, V words and L layers, with attention:
     query = 4 U (E + U) + (L - 1) 8 U^2 + U^2          the last term for the keys
     reply = 4 U (E + 2 U) + (L - 1) 8 U^2 + 2 U^2 + U V      and U^2 more for the additive score
 
+The other attentions have as many U^2 as `MATRICES` says, and count as these apart from that.
 Without attention the keys, U^2, the 2 U^2, the P term and one of the 2 U fall away. The rate is
 that of a 2048 x 2048 x 2048 product of the same precision in the same process, in float32 the
 better of TensorFlow's and NumPy's; NumPy has no shorter type that is fast.
@@ -58,6 +59,14 @@ LENGTHS = {
     "reply": [0, 0, 20, 24, 31, 50, 58, 63, 64, 60, 59, 53, 47, 45, 41, 35, 35, 31, 27, 257],
 }
 
+MATRICES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("dot", "scaled_dot"), (0, 0)),
+    **dict.fromkeys(("luong", "scaled_luong", "luong_monotonic", "local_m"), (1, 0)),
+    "multi_head": (2, 1),
+    "second_order": (1.5, 0.5),
+}
+"""{attention: matrices [U, U] that a query token and a reply token take}, else one each."""
+
 
 def define_flags() -> None:
     """Defines the flags of `python -m benchmarks.training`."""
@@ -81,8 +90,9 @@ def count_operations(config: ModelConfig, vocab_size: int, batch: Batch) -> int:
     reply = 4 * units * (size + units) + upper + units * vocab_size
     pairs = 0
     if config.use_attention:
-        query += units**2
-        reply += 4 * units**2 + 2 * units**2 + (config.attention == "bahdanau") * units**2
+        keys, queried = MATRICES.get(config.attention, (1, 1))
+        query += int(keys * units**2)
+        reply += 4 * units**2 + 2 * units**2 + int(queried * units**2)
         pairs = int(np.sum(batch.query_lengths.astype(np.int64) * batch.reply_lengths))
     queries, replies = int(np.sum(batch.query_lengths)), int(np.sum(batch.reply_lengths))
     return 3 * 2 * (queries * query + replies * reply + pairs * 2 * units)

@@ -8,17 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chatbot.text import GO
+from tests.score_oracles import Array, Attention, sigmoid, softmax
 
-Array = Any  # a NumPy float64 array
-
-
-def sigmoid(x: Array) -> Array:
-    return 1.0 / (1.0 + np.exp(-x))
-
-
-def softmax(x: Array) -> Array:
-    powers = np.exp(x - x.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+__all__ = ["Network", "list_variables", "log_softmax", "lstm_step", "softmax"]
 
 
 def log_softmax(x: Array) -> Array:
@@ -40,6 +32,8 @@ def lstm_step(
 class StackState(NamedTuple):
     layers: list[tuple[Array, Array]]
     attention: Array | None
+    carried: Sequence[Any] = ()  # of each row, by the attention
+    weights: Sequence[Array] = ()  # of each row, of the last step
 
 
 class Masks(NamedTuple):
@@ -61,9 +55,8 @@ def list_variables(model: Any) -> list[Any]:
     variables = [model.embedding, *(weight for layer in layers for weight in layer.listed())]
     attention = model.decoder.attention
     if attention is not None:
-        variables += [attention.memory_layer.kernel, model.decoder.attention_layer.kernel]
-        if model.config.attention == "bahdanau":
-            variables += [attention.query_layer.kernel, attention.attention_v]
+        own = attention.listed()[::-1]
+        variables += [*own[:1], model.decoder.attention_layer.kernel, *own[1:]]
     return [*variables, *model.projection.listed()]
 
 
@@ -86,15 +79,12 @@ class Network:
         self.embedding = model.embedding.numpy().astype(np.float64)
         self.encoder = [get(layer) for layer in model.encoder.layers]
         self.kernel, self.bias = read_projection(model)
-        self.kind = model.config.attention if model.config.use_attention else None
+        self.squashes = model.config.attention_tanh
         self.decoder = [get(layer) for layer in model.decoder.layers]
-        attention = model.decoder.attention
-        if attention is not None:
+        self.attention = None
+        if model.decoder.attention is not None:
             self.mixing = model.decoder.attention_layer.kernel.numpy().astype(np.float64)
-            self.memory_kernel = attention.memory_layer.kernel.numpy().astype(np.float64)
-            if self.kind == "bahdanau":
-                self.query_kernel = attention.query_layer.kernel.numpy().astype(np.float64)
-                self.attention_v = attention.attention_v.numpy().astype(np.float64)
+            self.attention = Attention(model.decoder.attention, model.config)
         self.size = model.config.rnn_size
 
     def encode(self, query: Sequence[int], masks: Masks = UNMASKED) -> tuple[Array, StackState]:
@@ -108,8 +98,8 @@ class Network:
             layers.append(state)
             if masks.encoder is not None:
                 rows = rows * masks.encoder[index]
-        attention = None if self.kind is None else np.zeros([1, self.size])
-        return rows, StackState([(h[None], c[None]) for h, c in layers], attention)
+        attention = None if self.attention is None else np.zeros([1, self.size])
+        return rows, StackState([(h[None], c[None]) for h, c in layers], attention, [None])
 
     def step(
         self, memory: Array, state: StackState, inputs: Array, masks: Array | None = None
@@ -123,19 +113,14 @@ class Network:
             layers.append((x, carry))
             if masks is not None:
                 x = x * masks[:, index]
-        if state.attention is None:
+        if self.attention is None:
             return x, StackState(layers, None)
-        weights = softmax(self.score(memory, x))
-        attention = np.concatenate([x, weights @ memory], axis=-1) @ self.mixing
-        return attention, StackState(layers, attention)
-
-    def score(self, memory: Array, queries: Array) -> Array:
-        """Attention scores `[R, S]` of R decoder outputs."""
-        keys = memory @ self.memory_kernel
-        if self.kind == "luong":
-            return queries @ keys.T
-        inner = np.tanh((queries @ self.query_kernel)[:, None] + keys[None])
-        return inner @ self.attention_v
+        looks = [self.attention.look(row, memory, c) for row, c in zip(x, state.carried)]
+        context = np.array([look.context for look in looks])
+        attention = np.concatenate([x, context], axis=-1) @ self.mixing
+        attention = np.tanh(attention) if self.squashes else attention
+        rest = [look.carried for look in looks], [look.weights for look in looks]
+        return attention, StackState(layers, attention, *rest)
 
     def decode(
         self, query: Sequence[int], reply: Sequence[int], masks: Masks = UNMASKED
@@ -161,12 +146,12 @@ class Network:
         return -log_softmax(logits)[np.arange(len(reply)), list(reply)]
 
     def look(self, query: Sequence[int], reply: Sequence[int]) -> Array:
-        """Returns the alignments `[T, S]` of a reply with its end token."""
+        """Returns the alignments `[T, S]` of a reply with its end token, or `[T, H, S]`."""
         memory, state = self.encode(query)
         rows = []
         for token in [GO, *reply[:-1]]:
             _, state = self.step(memory, state, self.embedding[[token]])
-            rows.append(softmax(self.score(memory, state.layers[-1][0]))[0])
+            rows.append(state.weights[0])
         return np.array(rows)
 
     def stepper(self, query: Sequence[int]) -> Stepper:

@@ -21,7 +21,7 @@ from chatbot.bot import Chatbot
 from chatbot.dataset import Batch, encode_corpus
 from chatbot.dataset.encode import EncodingConfig
 from chatbot.engines.choice import choose_engine
-from chatbot.network.attention import Attention
+from chatbot.network.scores import make_score
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import Config, ModelConfig, SearchConfig, TrainingConfig
 from chatbot.storage.model_directory import ModelDirectory
@@ -174,7 +174,7 @@ def test_example_of_scaled_dot_products(
     from chatbot.addons.decoder import make_mechanism
 
     units = len(query)
-    attention = Attention("luong", units, Random(0))
+    attention = make_score(ModelConfig(rnn_size=units, attention="luong"), Random(0))
     attention.memory_layer.kernel.assign(np.eye(units) / np.sqrt(units))
     mechanism = make_mechanism(attention, units, tf.float32)
     mechanism.setup_memory(tf.constant([keys]))

@@ -11,10 +11,10 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_addons as tfa
 
-from chatbot.network.attention import Attention
+from chatbot.network import scores
 from chatbot.network.decoder import Decoder
 from chatbot.network.encoder import Encoded, State
-from chatbot.network.variables import LSTMVariables, Matrix
+from chatbot.network.variables import LSTMVariables
 
 
 class LSTMCellStack(tf.keras.layers.AbstractRNNCell):
@@ -82,10 +82,12 @@ class AddonsDecoder:
         units = self.cell.output_size
         self._size = decoder.layers[0].kernel.shape[0] - units  # of the word vectors
         self._mechanism = make_mechanism(decoder.attention, units, dtype)
+        layer = _make_dense(decoder.attention_layer.kernel, dtype)
+        layer.activation = tf.tanh if decoder.weights().attention.squashes else None
         self.cell = tfa.seq2seq.AttentionWrapper(
             self.cell,
             self._mechanism,
-            attention_layer=_make_dense(decoder.attention_layer, dtype),
+            attention_layer=layer,
             cell_input_fn=self._insert_attention,
             dtype=dtype.name,
         )
@@ -134,28 +136,45 @@ def make_cell(layer: LSTMVariables, dtype: tf.DType) -> Any:
     return cell
 
 
-def _make_dense(matrix: Matrix, dtype: tf.DType) -> Any:
-    dense = tf.keras.layers.Dense(matrix.kernel.shape[1], use_bias=False, dtype=dtype.name)
-    dense.kernel, dense.bias = tf.cast(matrix.kernel, dtype), None
+def _make_dense(kernel: tf.Tensor, dtype: tf.DType) -> Any:
+    dense = tf.keras.layers.Dense(kernel.shape[1], use_bias=False, dtype=dtype.name)
+    dense.kernel, dense.bias = tf.cast(kernel, dtype), None
     dense.built = True
     return dense
 
 
-def make_mechanism(attention: Attention, units: int, dtype: tf.DType) -> Any:
+def make_mechanism(score: scores.Score, units: int, dtype: tf.DType) -> Any:
     """Makes the library's mechanism, without a memory yet, of the variables cast to a type."""
-    memory_layer = _make_dense(attention.memory_layer, dtype)
-    if attention.query_layer is None:
-        mechanism = tfa.seq2seq.LuongAttention(units, dtype=dtype.name)
-        mechanism.attention_g = None
-    else:
-        mechanism = tfa.seq2seq.BahdanauAttention(units, dtype=dtype.name)
-        mechanism.query_layer = _make_dense(attention.query_layer, dtype)
-        mechanism.attention_v = tf.cast(attention.attention_v, dtype)
-        mechanism.attention_g = mechanism.attention_b = None
-    mechanism.memory_layer = memory_layer
-    mechanism.default_probability_fn = _normalise
+    kind = MECHANISMS[type(score)]
+    mechanism = kind(units, dtype=dtype.name)
+    for name, kernel in score.matrices().items():
+        setattr(mechanism, name, _make_dense(kernel, dtype))
+    for name in ("attention_v", "attention_g", "attention_b", "attention_score_bias"):
+        variable = getattr(score, name, None)
+        setattr(mechanism, name, None if variable is None else tf.cast(variable, dtype))
+    mechanism.scale_weight = mechanism.attention_g  # as one of the classes calls it
+    is_monotonic = hasattr(score, "attention_score_bias")
+    mechanism.default_probability_fn = _stop if is_monotonic else _normalise
     mechanism.built = True
     return mechanism
+
+
+MECHANISMS = {
+    scores.Luong: tfa.seq2seq.LuongAttention,
+    scores.ScaledLuong: tfa.seq2seq.LuongAttention,
+    scores.Bahdanau: tfa.seq2seq.BahdanauAttention,
+    scores.NormedBahdanau: tfa.seq2seq.BahdanauAttention,
+    scores.Monotonic: tfa.seq2seq.BahdanauMonotonicAttention,
+    scores.LuongMonotonic: tfa.seq2seq.LuongMonotonicAttention,
+}
+"""{our class: the library's}; the variables decide whether it is scaled or normalised."""
+
+
+def _stop(scored: Any, before: Any) -> Any:
+    """Returns the library's monotonic attention, `[B, S]`, computed in float32."""
+    stops = tf.sigmoid(tf.ensure_shape(tf.cast(scored, tf.float32), [None, None]))
+    weights = tfa.seq2seq.monotonic_attention(stops, tf.cast(before, tf.float32), "parallel")
+    return tf.cast(weights, scored.dtype)
 
 
 def _normalise(scores: Any, _: Any) -> Any:

@@ -7,18 +7,23 @@ import importlib.util
 from chatbot.errors import ChatbotError
 from chatbot.network.device import has_gpu
 from chatbot.network.engine import Engine, OwnEngine
+from chatbot.settings.config import ModelConfig
 from chatbot.settings.sections import check_engine
+from chatbot.system.notices import say
 
 
-def choose_engine(name: str = "auto") -> Engine:
+def choose_engine(name: str = "auto", config: ModelConfig | None = None) -> Engine:
     """Makes an engine.
 
     Args:
         name: "own", our loops; "addons", the classes of Keras and tensorflow_addons; "auto", the
-            former on a processor, and on a GPU the latter where they are installed.
+            former on a processor, and on a GPU the latter where they are installed. What they have
+            no form for auto runs by our loops, and says so on standard error.
+        config: The network's settings; None for a network that any engine has.
 
     Raises:
-        ChatbotError: There is no such engine, it is not installed, or it only replies.
+        ChatbotError: There is no such engine, it is not installed, has no form for the network, or
+            only replies.
     """
     check_engine(name)
     if name == "onnx":
@@ -32,5 +37,13 @@ def choose_engine(name: str = "auto") -> Engine:
     if name == "own" or (name == "auto" and not (has_gpu() and is_installed)):
         return OwnEngine()
     from chatbot.addons import AddonsEngine
+    from chatbot.addons.forms import find_missing_form
 
+    missing = None if config is None else find_missing_form(config)
+    if missing is not None:
+        problem = f"--engine=addons has no {missing}"
+        if name == "addons":
+            raise ChatbotError(f"{problem}; take --engine=own")
+        say(f"{problem}; our own loops compute")
+        return OwnEngine()
     return AddonsEngine()

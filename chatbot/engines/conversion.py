@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from chatbot.lite.weights import LSTMWeights, ScoreWeights, Weights
 from chatbot.network.seq2seq import Seq2Seq
 
@@ -11,14 +13,16 @@ from chatbot.network.seq2seq import Seq2Seq
 def take_weights(model: Seq2Seq) -> Weights:
     """Copies a network's weights into arrays."""
     score = None
-    decoder = model.decoder
-    if decoder.attention is not None and decoder.attention_layer is not None:
-        query_layer, vector = decoder.attention.query_layer, decoder.attention.attention_v
+    decoder, config = model.decoder, model.config
+    attention = decoder.weights().attention
+    if attention is not None:
         score = ScoreWeights(
-            _copy(decoder.attention.memory_layer.kernel),
-            _copy(decoder.attention_layer.kernel),
-            None if query_layer is None else _copy(query_layer.kernel),
-            None if vector is None else _copy(vector),
+            config.attention,
+            _copy(attention.output_kernel),
+            attention.squashes,
+            {name: _copy(matrix) for name, matrix in attention.score.matrices().items()},
+            {name: _copy(tensor) for name, tensor in attention.score.shared().items()},
+            config.attention_heads if config.attention == "multi_head" else 1,
         )
     return Weights(
         _copy(model.embedding),
@@ -31,4 +35,4 @@ def take_weights(model: Seq2Seq) -> Weights:
 
 
 def _copy(tensor: Any) -> Any:
-    return tensor.numpy()
+    return np.asarray(tensor)

@@ -12,16 +12,31 @@ from typing import Any
 
 from chatbot.errors import ChatbotError, OnnxError
 from chatbot.lite.files import FORMAT, DamagedGraphsError, find_graphs, read_graphs, save_graphs
-from chatbot.settings.config import Config
+from chatbot.settings.config import Config, ModelConfig
 from chatbot.storage.checkpoints import Checkpoint
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.notices import hushed, say
 
+FIRST_SETTINGS = (
+    *("rnn_size", "num_layers", "embedding_size", "dropout", "embedding_dropout", "word_dropout"),
+    *("output_dropout", "variational_dropout", "tie_embeddings", "attention", "use_attention"),
+)
+"""What names a network whatever its value."""
+
 
 def identify_network(directory: ModelDirectory, config: Config, precision: str) -> str:
-    """Names the sizes and words of a model directory's network, and the type of its weights."""
+    """Names the sizes and words of a model directory's network, and the type of its weights.
+
+    Settings that came later count where they are not what they are in an older `config.json`, so
+    that older graphs stay good.
+    """
     words = directory.read_vocabulary_hash()
-    return _hash([FORMAT, precision, dataclasses.asdict(config.model), words])
+    named = {}
+    for item in dataclasses.fields(ModelConfig):
+        value, absent = getattr(config.model, item.name), item.metadata["absent"]
+        if item.name in FIRST_SETTINGS or value != (item.default if absent is None else absent):
+            named[item.name] = value
+    return _hash([FORMAT, precision, named, words])
 
 
 def identify_weights(checkpoint: Checkpoint) -> str:

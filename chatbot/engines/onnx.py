@@ -9,6 +9,7 @@ import numpy as np
 
 from chatbot.engines.graphs import explaining, read_exported, read_or_make
 from chatbot.errors import OnnxError
+from chatbot.lite.forms import require_form
 from chatbot.lite.searches import Searches
 from chatbot.settings.config import Config
 from chatbot.storage.model_directory import ModelDirectory
@@ -63,6 +64,7 @@ def open_onnx(
         OnnxError: onnxruntime or onnx is missing or broken, or cannot take this network.
         ChatbotError: There is neither a graph nor a checkpoint, or they are damaged.
     """
+    require_form(config.model)
     if not is_installed():
         raise OnnxError(
             "--engine=onnx needs onnxruntime; pip install onnxruntime onnx, or take --engine=own"

@@ -125,7 +125,7 @@ def open_tensorflow(
         ChatbotError: There is no whole checkpoint; as `restore_model` and `choose_engine`.
     """
     device = prepare_device()
-    chosen = choose_engine(engine)
+    chosen = choose_engine(engine, config.model)
     model = restore_model(directory, config, vocab_size, directory.require_best())
     model.engine = chosen
     precision = choose_precision(config.training.precision, reply_precision)

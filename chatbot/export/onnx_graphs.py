@@ -15,7 +15,9 @@ from chatbot.bot import Chatbot
 from chatbot.engines.conversion import take_weights
 from chatbot.engines.graphs import identify_network
 from chatbot.engines.tensorflow import find_model
+from chatbot.errors import ChatbotError
 from chatbot.lite.files import find_graphs, save_graphs
+from chatbot.lite.forms import find_missing_form
 from chatbot.lite.writing import write_graphs
 from chatbot.settings.config import Config, SearchConfig
 from chatbot.storage.model_directory import ModelDirectory
@@ -44,7 +46,14 @@ python .
 
 
 def settle(config: Config, given: Mapping[str, Any]) -> SearchConfig:
-    """Returns the search of a model with given changes; every search can be written."""
+    """Returns the search of a model with given changes; every search can be written.
+
+    Raises:
+        ChatbotError: The graphs have no form for the network.
+    """
+    missing = find_missing_form(config.model)
+    if missing is not None:
+        raise ChatbotError(f"--format=onnx has no {missing}; take --format=saved_model or tflite")
     return config.search.resolve(given)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from chatbot.lite.lstm_nodes import advance_lstm, order_gates
 from chatbot.lite.nodes import Nodes, describe
 from chatbot.lite.products import Part, Products
+from chatbot.lite.score_nodes import describe_memory, prepare_memory
 from chatbot.lite.weights import LSTMWeights, Weights
 
 
@@ -28,11 +29,11 @@ def make_encoder(weights: Weights, products: Products) -> Any:
     if weights.attention is not None:
         first = [nodes.add("Sub", [hiddens[0], hiddens[0]])]  # the first attention is 0
         memory = nodes.add("Transpose", [part.name], perm=[1, 0, 2])
-        given = [Part(memory, units)]
-        keys = products.multiply(nodes, given, weights.attention.memory_kernel)
+        values, keys = prepare_memory(nodes, products, weights.attention, Part(memory, units))
+        shape = describe_memory(weights.attention, units)
         attended = {
-            memory: describe("memory", np.float32, ["B", "S", units]),
-            keys: describe("keys", np.float32, ["B", "S", units]),
+            values: describe("memory", np.float32, shape),
+            keys: describe("keys", np.float32, shape),
         }
     state = nodes.join([*first, *hiddens, *carries])
     outputs = {state: describe("state", np.float32, ["B", weights.state_size]), **attended}

@@ -9,7 +9,8 @@ import numpy as np
 from chatbot.lite.lstm_nodes import advance_lstm, order_gates
 from chatbot.lite.nodes import Nodes, describe
 from chatbot.lite.products import Part, Products
-from chatbot.lite.weights import ScoreWeights, Weights
+from chatbot.lite.score_nodes import attend, describe_memory
+from chatbot.lite.weights import Weights
 
 
 def make_step(weights: Weights, products: Products) -> Any:
@@ -21,11 +22,11 @@ def make_step(weights: Weights, products: Products) -> Any:
     _run_layers(nodes, products, weights, fed, hiddens, carries)
     output, first = Part(hiddens[-1], units), []
     if attention is not None:
-        name, alignments = _attend(nodes, products, attention, output)
+        name, alignments = attend(nodes, products, attention, output)
         output, first = Part(name, units), [name]
         outputs = {alignments: describe("alignments", np.float32, "RS")}
         for memory in ("memory", "keys"):
-            inputs.append(describe(memory, np.float32, ["B", "S", units]))
+            inputs.append(describe(memory, np.float32, describe_memory(attention, units)))
         inputs.append(describe("padding", np.float32, ["B", 1, "S"]))
     logits = products.multiply(nodes, [output], weights.projection, weights.bias)
     following = nodes.join([*first, *hiddens, *carries])
@@ -61,33 +62,3 @@ def _run_layers(
         gates = products.multiply(nodes, parts, kernel, order_gates(layer.bias))
         hiddens[place], carries[place] = advance_lstm(nodes, gates, carries[place], units)
         parts = [Part(nodes.join(hiddens[place : place + 2]), 2 * units)]
-
-
-def _attend(
-    nodes: Nodes, products: Products, weights: ScoreWeights, query: Part
-) -> tuple[str, str]:
-    """Adds the attention `[R, U]` of a query `[R, U]`, and the alignments `[R, S]`."""
-    scores = _score(nodes, products, weights, query)
-    alignments = nodes.add("Softmax", [nodes.add("Add", [scores, "padding"])], axis=-1)
-    context = nodes.reshape(nodes.add("MatMul", [alignments, "memory"]), [-1, query.size])
-    both = Part(nodes.join([query.name, context]), 2 * query.size)
-    attention = products.multiply(nodes, [both], weights.output_kernel)
-    tokens = nodes.add("Shape", ["memory"], start=1, end=2)
-    shape = nodes.join([nodes.constant(np.array([-1])), tokens], axis=0)
-    return attention, nodes.add("Reshape", [alignments, shape])
-
-
-def _score(nodes: Nodes, products: Products, weights: ScoreWeights, query: Part) -> str:
-    """Adds the scores `[B, R / B, S]`, each query's hypotheses side by side."""
-    name = query.name
-    if weights.query_kernel is not None:
-        name = products.multiply(nodes, [query], weights.query_kernel)
-    queries = nodes.add("Shape", ["memory"], start=0, end=1)
-    shape = nodes.join([queries, nodes.constant(np.array([-1, query.size]))], axis=0)
-    rows = nodes.add("Reshape", [name, shape])
-    if weights.vector is None:
-        return nodes.add("MatMul", [rows, nodes.add("Transpose", ["keys"], perm=[0, 2, 1])])
-    inner = nodes.add("Add", [nodes.unsqueeze(rows, 2), nodes.unsqueeze("keys", 1)])
-    vector = nodes.constant(weights.vector[:, np.newaxis])
-    scores = nodes.add("MatMul", [nodes.add("Tanh", [inner]), vector])
-    return nodes.add("Squeeze", [scores, nodes.constant(np.array([3]))])

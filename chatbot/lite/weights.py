@@ -26,19 +26,25 @@ class LSTMWeights(NamedTuple):
 
 
 class ScoreWeights(NamedTuple):
-    """The attention's weights; see `chatbot.network.attention`.
+    """The attention's weights; `chatbot.network.scores` has the formulas.
 
     Attributes:
-        memory_kernel: M, `float32 [U, U]`.
+        name: That of `--attention`.
         output_kernel: From query and context to the attention, `float32 [2 * U, U]`.
-        query_kernel: W, `float32 [U, U]`, or None for the multiplicative score.
-        vector: v, `float32 [U]`, or None for the multiplicative score.
+        squashes: Whether the attention is the tanh of that product.
+        matrices: `float32 [U, U]`: "memory_layer" and "value_layer" make keys and values of the
+            memory, "query_layer" multiplies the query; what is not there is the identity.
+        shared: "scale" `float32 []` multiplies the keys, "bias" `float32 [U]` is added to them, and
+            "vector", `float32 [U]`, makes the score additive.
+        heads: H, 1 for all but multi_head.
     """
 
-    memory_kernel: Array
+    name: str
     output_kernel: Array
-    query_kernel: Array | None
-    vector: Array | None
+    squashes: bool
+    matrices: dict[str, Array]
+    shared: dict[str, Array]
+    heads: int
 
 
 class Weights(NamedTuple):
@@ -77,8 +83,8 @@ class Weights(NamedTuple):
 
 
 def _list_arrays(weights: Any) -> Iterator[Array]:
-    if isinstance(weights, (tuple, list)):
-        for part in weights:
+    if isinstance(weights, (tuple, list, dict)):
+        for part in weights.values() if isinstance(weights, dict) else weights:
             yield from _list_arrays(part)
-    elif weights is not None:
+    elif isinstance(weights, np.ndarray):
         yield weights

@@ -7,10 +7,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from chatbot.network.attention import Attention
 from chatbot.network.dropout import DECODER_STREAM, draw_step_masks
 from chatbot.network.encoder import Encoded
 from chatbot.network.fast_decoder import AttentionWeights, DecoderWeights
+from chatbot.network.scores import Score, make_score
 from chatbot.network.variables import LSTMVariables, Matrix
 from chatbot.settings.config import ModelConfig
 
@@ -28,7 +28,7 @@ class Decoder(tf.Module):
         self._cells.cells = [LSTMVariables(size, config.rnn_size, seeds) for size in sizes]
         self._mechanism = self._attention_layer = None
         if config.use_attention:
-            self._mechanism = Attention(config.attention, config.rnn_size, seeds)
+            self._mechanism = make_score(config, seeds)
             self._attention_layer = Matrix(2 * config.rnn_size, config.rnn_size, seeds)
 
     @property
@@ -37,8 +37,8 @@ class Decoder(tf.Module):
         return list(self._cells.cells)
 
     @property
-    def attention(self) -> Attention | None:
-        """The score's variables, or None without attention."""
+    def attention(self) -> Score | None:
+        """What the attention's weights come from, or None without attention."""
         return self._mechanism
 
     @property
@@ -85,13 +85,9 @@ class Decoder(tf.Module):
         kernels = [tf.concat([x.kernel, x.recurrent_kernel], axis=0) for x in layers]
         attention = None
         if self._mechanism is not None and self._attention_layer is not None:
-            query_layer = self._mechanism.query_layer
-            attention = AttentionWeights(
-                self._mechanism.memory_layer.kernel,
-                self._attention_layer.kernel,
-                None if query_layer is None else query_layer.kernel,
-                self._mechanism.attention_v,
-            )
+            output_kernel = self._mechanism.mix(self._attention_layer.kernel)
+            squashes = self._config.attention_tanh
+            attention = AttentionWeights(self._mechanism, output_kernel, squashes)
         return DecoderWeights(kernels, [layer.bias for layer in layers], attention)
 
     def _draw_masks(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -3,8 +3,9 @@
 `forward` takes one step and records what `backward` needs of it. `backward` returns the gradient
 with respect to the query, what `finish` needs of the step, and the sums that it carries from step
 to step; `start` gives their first values. `finish` returns, once after all steps, the gradients
-with respect to the variables. The two scores have these methods alike, so that the attention need
-not know which it has.
+with respect to the variables. The two scores have these methods alike, and so have the two ways
+to the weights: the softmax of such a score, whose backward pass is written by hand, and
+`taped_weights.TapedWeights`.
 """
 
 from __future__ import annotations
@@ -108,73 +109,137 @@ class _AdditiveScore:
         return [*sums, weights_gradient(queries, gradients[0])]
 
 
-class FastAttention:
-    """Weighs the memory by the scores' softmax, and multiplies query and context by a matrix."""
+class SoftmaxWeights:
+    """The softmax of a score whose backward pass is written by hand; carries nothing."""
 
-    def __init__(self, variables: Tensors, lengths: tf.Tensor) -> None:
-        """Prepares what all steps need.
-
-        Args:
-            variables: The memory `float [B, S, U]`, the output's kernel `float [2 * U, U]`, and
-                the score's variables.
-            lengths: `int32 [B]`, the real tokens of the memory.
-        """
-        self._memory, self._kernel, *rest = variables
-        self._score = _AdditiveScore(rest) if len(rest) > 1 else _MultiplicativeScore(rest)
-        self._transposed = tf.transpose(self._kernel)
-        self._padding = make_padding(lengths, tf.shape(self._memory)[1])
-        dtype, (wide, units) = self._kernel.dtype, self._kernel.shape
-        self.record_shapes: Shapes = [
-            (dtype, [None, wide]),
-            (tf.float32, [None, None]),
-            *self._score.record_shapes,
-        ]
-        self.gradient_shapes: Shapes = [
-            (dtype, [None, units]),
-            (dtype, [None, units]),
-            *self._score.gradient_shapes,
-        ]
+    def __init__(self, by_hand: str, variables: Tensors, padding: tf.Tensor) -> None:
+        """Takes a `Score.by_hand`, the score's variables and a padding `float32 [B, S]`."""
+        additive = by_hand == "additive"
+        self._score = _AdditiveScore(variables) if additive else _MultiplicativeScore(variables)
+        self._padding = padding
+        self.carried: Tensors = []
+        self.record_shapes = self._score.record_shapes
+        self.gradient_shapes = self._score.gradient_shapes
 
     def start(self) -> Tensors:
         """Returns the sums before the first step backwards."""
         return self._score.start()
 
-    def forward(self, query: tf.Tensor) -> tuple[tf.Tensor, Tensors]:
-        """Computes one step's attention, from `float [B, U]` to `float [B, U]`, and a record."""
+    def forward(self, query: tf.Tensor, carried: Tensors) -> tuple[tf.Tensor, Tensors, Tensors]:
+        """Computes weights `float32 [B, S]`, what is carried on, and a record."""
         scores, record = self._score.forward(query)
-        alignments = tf.nn.softmax(scores + self._padding)
-        weights = tf.cast(alignments, query.dtype)[:, tf.newaxis]
-        joined = tf.concat([query, tf.matmul(weights, self._memory)[:, 0]], axis=-1)
-        return tf.matmul(joined, self._kernel), [joined, alignments, *record]
+        return tf.nn.softmax(scores + self._padding), carried, record
 
     def backward(
-        self, record: Tensors, d_attention: tf.Tensor, sums: Tensors
-    ) -> tuple[tf.Tensor, Tensors, Tensors]:
+        self,
+        query: tf.Tensor,
+        record: Tensors,
+        weights: tf.Tensor,
+        d_weights: tf.Tensor,
+        d_carried: Tensors,
+        sums: Tensors,
+    ) -> tuple[tf.Tensor, Tensors, Tensors, Tensors]:
+        """Returns the gradients of query and carried, what `finish` needs, and the sums."""
+        d_weights = weights * d_weights
+        d_scores = d_weights - weights * tf.reduce_sum(d_weights, axis=-1, keepdims=True)
+        d_query, gradients, sums = self._score.backward(record, d_scores, sums)
+        return d_query, d_carried, gradients, sums
+
+    def finish(self, queries: tf.Tensor, gradients: Tensors, sums: Tensors) -> Tensors:
+        """Returns the gradients with respect to the score's variables."""
+        return self._score.finish(queries, gradients, sums)
+
+
+class FastAttention:
+    """Weighs the memory, and multiplies query and context by a matrix."""
+
+    def __init__(self, weights: Any, memory: tf.Tensor, kernel: tf.Tensor, squashes: bool) -> None:
+        """Prepares what all steps need.
+
+        Args:
+            weights: `SoftmaxWeights` or `TapedWeights`.
+            memory: What is weighed, `float [B, S, U]`, or with heads `[B, H, S, U / H]`.
+            kernel: For query and then context, `float [2 * U, U]`.
+            squashes: Whether the attention is the tanh of the product.
+        """
+        self._weights, self._memory, self._kernel = weights, memory, kernel
+        self._squashes = squashes
+        self._transposed = tf.transpose(kernel)
+        dtype, (wide, units) = kernel.dtype, kernel.shape
+        self._heads = memory.shape[1:-2]  # empty without heads
+        self.carried = weights.carried
+        self.record_shapes: Shapes = [
+            (dtype, [None, wide]),
+            (tf.float32, [None, *self._heads, None]),
+            *([(dtype, [None, units])] if squashes else []),
+            *weights.record_shapes,
+        ]
+        self.gradient_shapes: Shapes = [
+            (dtype, [None, units]),
+            (dtype, [None, units]),
+            *weights.gradient_shapes,
+        ]
+
+    def start(self) -> Tensors:
+        """Returns the sums before the first step backwards."""
+        return self._weights.start()  # type: ignore[no-any-return]
+
+    def forward(self, query: tf.Tensor, carried: Tensors) -> tuple[tf.Tensor, Tensors, Tensors]:
+        """Computes one step's attention, from `float [B, U]` to `float [B, U]`.
+
+        Returns:
+            The attention, what is carried into the next step, and a record.
+        """
+        weights, carried, record = self._weights.forward(query, carried)
+        typed = tf.cast(weights, query.dtype)[..., tf.newaxis, :]
+        context = tf.reshape(tf.matmul(typed, self._memory), tf.shape(query))
+        joined = tf.concat([query, context], axis=-1)
+        attention = tf.matmul(joined, self._kernel)
+        if not self._squashes:
+            return attention, carried, [joined, weights, *record]
+        attention = tf.tanh(attention)
+        return attention, carried, [joined, weights, attention, *record]
+
+    def backward(
+        self, record: Tensors, d_attention: tf.Tensor, d_carried: Tensors, sums: Tensors
+    ) -> tuple[tf.Tensor, Tensors, Tensors, Tensors]:
         """Takes the backward pass of `forward`; `d_attention` is `float [B, U]`.
 
         Returns:
-            The gradient with respect to the query `float [B, U]`, what `finish` needs of the step,
-            and the sums.
+            The gradients with respect to the query `float [B, U]` and to what was carried into the
+            step, what `finish` needs of the step, and the sums.
         """
-        _, alignments, *record = record
+        joined, weights, *record = record
+        if self._squashes:
+            attention, *record = record
+            d_attention = tf.raw_ops.TanhGrad(y=attention, dy=d_attention)
         d_query, d_context = tf.split(tf.matmul(d_attention, self._transposed), 2, axis=-1)
-        d_weights = tf.matmul(d_context[:, tf.newaxis], self._memory, transpose_b=True)[:, 0]
-        d_weights = alignments * tf.cast(d_weights, tf.float32)
-        d_scores = d_weights - alignments * tf.reduce_sum(d_weights, axis=-1, keepdims=True)
-        d_scored, gradients, sums = self._score.backward(record, d_scores, sums)
-        return d_query + d_scored, [d_attention, d_context, *gradients], sums
+        d_weights = tf.matmul(self._spread(d_context), self._memory, transpose_b=True)
+        d_weights = tf.cast(d_weights[..., 0, :], tf.float32)
+        query = joined[:, : self._kernel.shape[1]]
+        d_scored, d_carried, gradients, sums = self._weights.backward(
+            query, record, weights, d_weights, d_carried, sums
+        )
+        return d_query + d_scored, d_carried, [d_attention, d_context, *gradients], sums
+
+    def _spread(self, context: tf.Tensor) -> tf.Tensor:
+        """Cuts contexts `[..., U]` into heads, as rows `[..., (H), 1, U / H]`."""
+        leading = tf.shape(context)[:-1]
+        size = self._memory.shape[-1]
+        return tf.reshape(context, tf.concat([leading, [*self._heads, 1, size]], axis=0))
 
     def finish(self, records: list[Any], gradients: list[Any], sums: Tensors) -> Tensors:
-        """Returns the gradients with respect to the variables.
+        """Returns the gradients with respect to memory, kernel and the weights' variables.
 
         Args:
             records: Arrays of what `forward` recorded.
             gradients: Arrays of what `backward` left for it.
             sums: The last sums.
         """
-        joined, alignments = (record.stack() for record in records[:2])
+        joined, weights = (record.stack() for record in records[:2])
         d_attention, d_context, *rest = (gradient.stack() for gradient in gradients)
-        d_memory = tf.einsum("tbs,tbu->bsu", tf.cast(alignments, joined.dtype), d_context)
+        typed, d_contexts = tf.cast(weights, joined.dtype), self._spread(d_context)[..., 0, :]
+        d_memory = tf.einsum("t...s,t...u->...su", typed, d_contexts)
         queries = joined[..., : self._kernel.shape[1]]
-        d_score = self._score.finish(queries, rest, sums)
+        d_score = self._weights.finish(queries, rest, sums)
         return [d_memory, weights_gradient(joined, d_attention), *d_score]

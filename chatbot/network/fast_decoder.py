@@ -6,13 +6,15 @@ same weights. Everything large is outside both loops (see `steps`), and each mat
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from chatbot.network.encoder import Encoded
-from chatbot.network.fast_attention import FastAttention
+from chatbot.network.fast_attention import FastAttention, SoftmaxWeights, make_padding
 from chatbot.network.fast_lstm import RECORDS, advance_lstm, list_record_shapes, reverse_lstm
+from chatbot.network.scores import Attended, Score
 from chatbot.network.steps import (
     Shapes,
     Tensors,
@@ -21,22 +23,21 @@ from chatbot.network.steps import (
     run_steps,
     weights_gradient,
 )
+from chatbot.network.taped_weights import TapedWeights
 
 
 class AttentionWeights(NamedTuple):
-    """The attention's variables, all float32.
+    """The attention's variables.
 
     Attributes:
-        memory_kernel: `[U, U]`, from the memory to the keys.
-        output_kernel: `[2 * U, U]`, from query and context to the attention.
-        query_kernel: `[U, U]` for the additive score, None for the multiplicative one.
-        score_vector: `[U]` for the additive score, None for the multiplicative one.
+        score: What the weights come from.
+        output_kernel: `float32 [2 * U, U]`, from query and context to the attention.
+        squashes: Whether the attention is the tanh of that product.
     """
 
-    memory_kernel: tf.Tensor
+    score: Score
     output_kernel: tf.Tensor
-    query_kernel: tf.Tensor | None
-    score_vector: tf.Tensor | None
+    squashes: bool
 
 
 class DecoderWeights(NamedTuple):
@@ -74,24 +75,49 @@ def run_decoder(
     biases = [tf.cast(bias, dtype) for bias in weights.biases]
     kinds = dtype, tf.float32  # a hidden state is only ever multiplied, a carry added to
     start = [tf.cast(x, kind) for layer in encoded.state for x, kind in zip(layer, kinds)]
-    attended = _list_attended(weights.attention, encoded.memory)
-    loop = _Loop(encoded.lengths, None if masks is None else tf.transpose(masks, [1, 0, 2]))
+    attended, make = _lay_out_attention(weights.attention, encoded)
+    loop = _Loop(make, None if masks is None else tf.transpose(masks, [1, 0, 2]))
     run = tf.custom_gradient(loop.run)
     outputs = run(tf.transpose(words, [1, 0, 2]), start, kernels, biases, attended)
     return tf.transpose(outputs, [1, 0, 2])
 
 
-def _list_attended(attention: AttentionWeights | None, memory: tf.Tensor) -> Tensors:
-    """Returns the variables of `FastAttention`, or nothing without attention."""
-    if attention is None:
-        return []
-    keys = multiply(memory, tf.cast(attention.memory_kernel, memory.dtype))
-    attended = [memory, tf.cast(attention.output_kernel, memory.dtype)]
-    if attention.query_kernel is None:
-        return [*attended, keys]
-    query_kernel = tf.cast(attention.query_kernel, memory.dtype)
-    score = [tf.cast(keys, tf.float32), tf.identity(attention.score_vector), query_kernel]
-    return [*attended, *score]
+MakeAttention = Callable[[Tensors], FastAttention | None]
+
+
+def _lay_out_attention(
+    weights: AttentionWeights | None, encoded: Encoded
+) -> tuple[Tensors, MakeAttention]:
+    """Returns what the attention takes gradients with respect to, and what makes it of that."""
+    if weights is None:
+        return [], lambda _: None
+    score, squashes, dtype = weights.score, weights.squashes, encoded.memory.dtype
+    matrices = {name: tf.cast(kernel, dtype) for name, kernel in score.matrices().items()}
+    shared = score.shared()
+    memory, keys = score.prepare(
+        encoded.memory, lambda name, memory: multiply(memory, matrices[name]), shared
+    )
+    padding = make_padding(encoded.lengths, tf.shape(encoded.memory)[1])
+    kernel = [tf.cast(weights.output_kernel, dtype)]
+    query = [matrices["query_layer"]] if "query_layer" in matrices else []
+    if score.by_hand:
+        vector = [shared["vector"]] if score.by_hand == "additive" else []
+        variables = [keys, *vector, *query]
+
+        def make(given: Tensors) -> FastAttention:
+            way = SoftmaxWeights(score.by_hand, given[2:], padding)
+            return FastAttention(way, *given[:2], squashes)
+
+    else:
+        variables = [*query, keys, *shared.values()]
+
+        def make(given: Tensors) -> FastAttention:
+            count = 2 + len(query)
+            attended = Attended(given[0], given[count], padding[:, tf.newaxis])
+            way = TapedWeights(score, [*shared], given[2:count], attended, given[count + 1 :])
+            return FastAttention(way, *given[:2], squashes)
+
+    return [memory, *kernel, *variables], make
 
 
 class _Loop:
@@ -102,8 +128,8 @@ class _Loop:
     attention leaves.
     """
 
-    def __init__(self, lengths: tf.Tensor, masks: tf.Tensor | None) -> None:
-        self._lengths = lengths
+    def __init__(self, make_attention: MakeAttention, masks: tf.Tensor | None) -> None:
+        self._make_attention = make_attention
         self._masks = [] if masks is None else [masks]
 
     def run(
@@ -111,15 +137,17 @@ class _Loop:
     ) -> tuple[tf.Tensor, Any]:
         """Runs all steps over `words` `float [T, B, E]`.
 
-        `start` has every layer's hidden state and carry, and `attended` is from `_list_attended`.
+        `start` has every layer's hidden state and carry, `attended` is from `_lay_out_attention`.
 
         Returns:
             `float [T, B, U]`, and the function of its gradient.
         """
         self._dtype, self._units, self._layers = words.dtype, start[1].shape[1], len(kernels)
         self._kernels, self._biases = kernels, biases
-        self._attention = FastAttention(attended, self._lengths) if attended else None
-        state = [*start, tf.zeros_like(start[0])] if attended else start
+        self._attention = self._make_attention(attended)
+        state = start
+        if self._attention:
+            state = [*start, tf.zeros_like(start[0]), *self._attention.carried]
         shapes = [(self._dtype, [None, self._units]), *self._list_record_shapes()]
         (outputs, *records), _ = run_steps(self._step, [words, *self._masks], state, shapes)
 
@@ -140,7 +168,8 @@ class _Loop:
         return tf.split(masks[0], count, axis=-1) if masks else [None] * count
 
     def _step(self, inputs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
-        below = [inputs[0], *state[2 * self._layers :]]
+        layers = 2 * self._layers
+        below, carried = [inputs[0], *state[layers : layers + 1]], state[layers + 1 :]
         following: Tensors = []
         records: Tensors = []
         for layer, mask in enumerate(self._split_masks(inputs[1:])):
@@ -154,8 +183,8 @@ class _Loop:
             records += [joined, *record]
         if self._attention is None:
             return [*below, *records], following
-        attention, record = self._attention.forward(below[0])
-        return [attention, *records, *record], [*following, attention]
+        attention, carried, record = self._attention.forward(below[0], carried)
+        return [attention, *records, *record], [*following, attention, *carried]
 
     def _reverse(
         self, d_outputs: tf.Tensor, state: Tensors, size: int, records: list[Any]
@@ -189,15 +218,16 @@ class _Loop:
 
     def _step_backwards(self, inputs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
         masks, records = inputs[1 : 1 + len(self._masks)], inputs[1 + len(self._masks) :]
-        d_below, sums = inputs[:1], state[:0]
+        d_below = inputs[:1]
         left: Tensors = []
+        rest: Tensors = []
         if self._attention:
-            d_attention = inputs[0] + state[2 * self._layers]
-            sums = state[2 * self._layers + 1 :]
-            d_query, left, sums = self._attention.backward(
-                records[self._records :], d_attention, sums
+            d_fed, *rest = state[2 * self._layers :]
+            count = len(self._attention.carried)
+            d_query, d_carried, left, sums = self._attention.backward(
+                records[self._records :], inputs[0] + d_fed, rest[:count], rest[count:]
             )
-            d_below = [d_query]
+            d_below, rest = [d_query], [*d_carried, *sums]
         before: Tensors = []
         for layer, mask in reversed(list(enumerate(self._split_masks(masks)))):
             d_hidden, d_carry = state[2 * layer : 2 * layer + 2]
@@ -210,4 +240,4 @@ class _Loop:
             *d_below, d_hidden = tf.split(d_joined, parts, axis=-1)
             before = [d_hidden, d_carry, *before]
             left = [d_gates, *left]
-        return left, [*before, *d_below, *sums]
+        return left, [*before, *d_below, *rest]

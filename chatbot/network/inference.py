@@ -2,8 +2,8 @@
 
 It computes what `Encoder` and `Decoder` compute, from the same weights. The decoder's state is one
 tensor `float32 [R, X]`, so that a search can reorder it at once: the last attention if there is
-one, then every layer's hidden state, then every layer's carry. The gates are in the order i, f, o,
-g, the sigmoids side by side.
+one, then every layer's hidden state, then every layer's carry, then what the attention's weights
+are carried on with. The gates are in the order i, f, o, g, the sigmoids side by side.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import tensorflow as tf
 from chatbot.network.constant_product import Product
 from chatbot.network.fast_attention import make_padding
 from chatbot.network.fast_decoder import AttentionWeights
+from chatbot.network.scores import Attended, Score
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.network.steps import Shapes, Tensors, run_steps, take_last
 
@@ -33,20 +34,6 @@ class Layer(NamedTuple):
 
     inputs: Product
     hidden: Product
-
-
-class Attended(NamedTuple):
-    """What the decoder attends to, once a query whatever the beam's width.
-
-    Attributes:
-        memory: `[B, S, U]`, of the products' type.
-        keys: `[B, S, U]`, of the same type; float32 for the additive score.
-        padding: `float32 [B, 1, S]`, added to the scores.
-    """
-
-    memory: tf.Tensor
-    keys: tf.Tensor
-    padding: tf.Tensor
 
 
 class InferenceNetwork:
@@ -76,7 +63,7 @@ class InferenceNetwork:
             self._lay_out(_order_gates(kernel), _order_gates(bias))
             for kernel, bias in zip(weights.kernels, weights.biases)
         ]
-        self._attention = weights.attention
+        self._score: Score | None = None
         if weights.attention is not None:
             self._lay_out_attention(weights.attention)
         self._lay_out_projection(model.projection.fold(), model.projection.bias)
@@ -89,12 +76,13 @@ class InferenceNetwork:
         return Layer(inputs, self._lay_out(_order_gates(cell.recurrent_kernel)))
 
     def _lay_out_attention(self, weights: AttentionWeights) -> None:
-        self._memory_product = self._lay_out(weights.memory_kernel)
+        self._score = weights.score
         self._output_product = self._lay_out(weights.output_kernel)
-        self._query_product = None
-        if weights.query_kernel is not None:
-            self._query_product = self._lay_out(weights.query_kernel)
-            self._score_vector = tf.convert_to_tensor(weights.score_vector)
+        self._squashes = weights.squashes
+        matrices = weights.score.matrices()
+        self._score_products = {name: self._lay_out(x) for name, x in matrices.items()}
+        self._query_product = self._score_products.get("query_layer")
+        self._shared = weights.score.shared()
 
     def _lay_out_projection(self, kernel: tf.Tensor, bias: tf.Variable) -> None:
         missing = self.width - self.vocab_size
@@ -123,10 +111,13 @@ class InferenceNetwork:
             hiddens.append(take_last(outputs, query_lengths))
             carries.append(take_last(layer_carries, query_lengths))
             steps = tf.cast(outputs, self._dtype)
-        if self._attention is None:
+        if self._score is None:
             return None, tf.concat([*hiddens, *carries], axis=1)
-        state = tf.concat([tf.zeros_like(hiddens[0]), *hiddens, *carries], axis=1)
-        return self._attend_to(tf.transpose(steps, [1, 0, 2]), query_lengths), state
+        attended = self._attend_to(self._score, tf.transpose(steps, [1, 0, 2]), query_lengths)
+        state = [tf.zeros_like(hiddens[0]), *hiddens, *carries]
+        if self._score.carries:
+            state.append(self._score.start(attended.padding))
+        return attended, tf.concat(state, axis=1)
 
     def _encode(self, layer: Layer, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Runs one layer over `[S, B, X]`; returns all hidden states and carries `[S, B, U]`."""
@@ -142,13 +133,17 @@ class InferenceNetwork:
         (hiddens, carries), _ = run_steps(step, [gates], [zeros, zeros], shapes)
         return hiddens.stack(), carries.stack()
 
-    def _attend_to(self, memory: tf.Tensor, lengths: tf.Tensor) -> Attended:
+    def _attend_to(self, score: Score, memory: tf.Tensor, lengths: tf.Tensor) -> Attended:
         """Prepares the attention to a memory `float [B, S, U]`."""
-        keys = self._memory_product(tf.reshape(memory, [-1, self._units]))
-        keys = tf.reshape(keys, tf.shape(memory))
+        prepared = score.prepare(memory, self._multiply, self._shared)
         padding = make_padding(lengths, tf.shape(memory)[1])[:, tf.newaxis]
-        typed = keys if self._query_product else tf.cast(keys, self._dtype)
-        return Attended(memory, typed, padding)
+        return Attended(*prepared, padding)
+
+    def _multiply(self, name: str, vectors: tf.Tensor) -> tf.Tensor:
+        """Multiplies vectors `[..., U]` by a matrix of the score: `float32 [..., Y]`."""
+        products = self._score_products[name](tf.reshape(vectors, [-1, self._units]))
+        shape = tf.concat([tf.shape(vectors)[:-1], products.shape[1:]], axis=0)
+        return tf.reshape(products, shape)
 
     def advance(
         self, last_ids: tf.Tensor, attended: Attended | None, state: tf.Tensor
@@ -164,10 +159,7 @@ class InferenceNetwork:
             What is projected to the vocabulary, `float32 [R, U]`, the next state, and the
             alignments `float32 [R, S]`, or None without attention.
         """
-        layers = len(self._decoder)
-        parts = tf.split(state, state.shape[-1] // self._units, axis=1)
-        fed = [] if attended is None else parts[:1]
-        hiddens, carries = parts[len(fed) : len(fed) + layers], parts[len(fed) + layers :]
+        fed, hiddens, carries, carried = self._split(state)
         inputs = [tf.gather(self._embedding, last_ids), *(tf.cast(x, self._dtype) for x in fed)]
         for place, layer in enumerate(self._decoder):
             gates = layer(tf.concat([*inputs, tf.cast(hiddens[place], self._dtype)], axis=1))
@@ -175,9 +167,21 @@ class InferenceNetwork:
             inputs = [tf.cast(hiddens[place], self._dtype)]
         output, alignments = hiddens[-1], None
         if attended is not None:
-            output, alignments = self._attend(attended, inputs[0])
-        following = [*([] if attended is None else [output]), *hiddens, *carries]
-        return output, tf.concat(following, axis=1), alignments
+            output, alignments, carried = self._attend(attended, inputs[0], carried)
+        fed = [] if attended is None else [output]
+        return output, tf.concat([*fed, *hiddens, *carries, *carried], axis=1), alignments
+
+    def _split(self, state: tf.Tensor) -> tuple[Tensors, Tensors, Tensors, Tensors]:
+        """Splits a state into what is fed back, hidden states, carries and what is carried."""
+        score, layers = self._score, len(self._decoder)
+        count = 2 * layers + (score is not None)
+        if score is not None and score.carries:
+            *parts, carried = tf.split(state, [*[self._units] * count, -1], axis=1)
+            rest = [carried]
+        else:
+            parts, rest = tf.split(state, count, axis=1), []
+        fed = count - 2 * layers
+        return parts[:fed], parts[fed : fed + layers], parts[fed + layers :], rest
 
     def project(self, outputs: tf.Tensor) -> tf.Tensor:
         """Computes logits `float32 [R, V']` of `float32 [R, U]`, -inf behind the vocabulary."""
@@ -188,21 +192,35 @@ class InferenceNetwork:
         products = tf.linalg.matvec(tf.gather(self._rows, tokens), outputs)
         return products + tf.gather(self._bias, tokens)
 
-    def _attend(self, attended: Attended, query: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the attention `float32 [R, U]` of queries `[R, U]`, and the alignments."""
+    def _attend(
+        self, attended: Attended, query: tf.Tensor, carried: Tensors
+    ) -> tuple[tf.Tensor, tf.Tensor, Tensors]:
+        """Returns the attention `float32 [R, U]`, alignments `[R, S]`, and what is carried on.
+
+        Args:
+            attended: What is attended to.
+            query: `[R, U]`, of the products' type.
+            carried: `float32 [R, C]`, if the score carries anything.
+        """
         memory, keys, padding = attended
-        queries, units = tf.shape(memory)[0], self._units
+        queries, units = tf.shape(padding)[0], self._units
+        beam = tf.reshape(query, [queries, -1, units])
+        projected, before = None, None
         if self._query_product is not None:
-            projected = tf.reshape(self._query_product(query), [queries, -1, 1, units])
-            squashed = tf.tanh(keys[:, tf.newaxis] + projected)
-            # Not by `tf.linalg.matvec`: TensorFlow 2.21's broadcast products corrupt memory.
-            scores = tf.tensordot(squashed, self._score_vector, 1)
-        else:
-            scores = tf.matmul(tf.reshape(query, [queries, -1, units]), keys, transpose_b=True)
-        alignments = tf.nn.softmax(tf.cast(scores, tf.float32) + padding)
-        context = tf.matmul(tf.cast(alignments, self._dtype), memory)
+            products = self._query_product(query)
+            projected = tf.reshape(products, [queries, -1, products.shape[1]])
+        if carried:
+            before = tf.reshape(carried[0], [queries, tf.shape(beam)[1], -1])
+        given = tf.cast(beam, keys.dtype), projected, attended, self._shared, before
+        weights, after = self._score.compute(*given)  # type: ignore[union-attr]
+        context = tf.matmul(tf.cast(weights, self._dtype), memory)
+        if weights.shape.rank == 4:  # one of each head
+            context, weights = tf.transpose(context, [0, 2, 1, 3]), tf.reduce_mean(weights, axis=1)
         joined = tf.concat([query, tf.reshape(context, [-1, units])], axis=1)
-        return self._output_product(joined), tf.reshape(alignments, [-1, tf.shape(keys)[1]])
+        output = self._output_product(joined)
+        carried = [] if after is None else [tf.reshape(after, tf.shape(carried[0]))]
+        alignments = tf.reshape(weights, [-1, tf.shape(padding)[2]])
+        return tf.tanh(output) if self._squashes else output, alignments, carried
 
 
 def _order_gates(weights: Any) -> tf.Tensor:

@@ -13,6 +13,11 @@ from chatbot.settings.fields import Settings, setting
 from chatbot.settings.read_options import AUTO, ReadOptions
 
 ENGINES = ("auto", "own", "addons", "onnx")
+ATTENTIONS = (
+    *("luong", "bahdanau", "dot", "scaled_dot", "scaled_luong", "concat", "normed_bahdanau"),
+    *("cosine", "multi_head", "local_m", "local_p", "monotonic", "luong_monotonic"),
+    *("location", "coverage", "second_order"),
+)
 REPLY_PRECISIONS = ("auto", "float32", "int8")
 ENGINE_HELP = (
     "Who runs the network: our own loops in TensorFlow (own), the classes of Keras and "
@@ -138,10 +143,32 @@ class ModelConfig(Settings):
     )
     attention: str = setting(
         "luong",
-        "Attention mechanism: bahdanau (additive) or luong (multiplicative).",
-        choices=("bahdanau", "luong"),
+        "Attention mechanism: luong (multiplicative), bahdanau (additive), or another of those in "
+        "docs/attention.md.",
+        choices=ATTENTIONS,
     )
     use_attention: bool = setting(True, "Attend to the query while replying.")
+    attention_heads: int = setting(
+        8, "Heads of --attention=multi_head; they share rnn_size evenly.", 1, 65_536
+    )
+    attention_window: int = setting(
+        10,
+        "Tokens to either side of the window's middle that --attention=local_m and local_p see.",
+        1,
+        10_000,
+    )
+    attention_tanh: bool = setting(
+        False, "Take the tanh of the attention, as Luong et al. 2015 do (equation 5)."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        uses_heads = self.use_attention and self.attention == "multi_head"
+        if uses_heads and self.rnn_size % self.attention_heads:
+            raise ChatbotError(
+                f"--attention_heads={self.attention_heads} does not divide "
+                f"--rnn_size={self.rnn_size}; change one of them"
+            )
 
 
 @dataclass(frozen=True)

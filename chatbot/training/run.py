@@ -14,6 +14,7 @@ from chatbot.engines import onnx
 from chatbot.engines.choice import choose_engine
 from chatbot.engines.graphs import make_graphs
 from chatbot.errors import ChatbotError
+from chatbot.lite.forms import find_missing_form
 from chatbot.network.device import prepare_device, resolve_precision
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import TrainingConfig
@@ -57,7 +58,8 @@ def train_directory(
     stop = stop or StopRequest(given.get("max_minutes", 0.0))
     directory = ModelDirectory(model_dir)
     device = prepare_device()  # before the workers are joined, as TensorFlow wants it
-    engine = choose_engine(given.get("engine", TrainingConfig.engine))
+    asked = given.get("engine", TrainingConfig.engine)
+    choose_engine(asked)  # says what is wrong before the workers are joined
     setting = given.get("distribute", TrainingConfig.distribute)
     distribution = join_others(setting, audience.say)
     with explaining(directory, distribution):
@@ -67,6 +69,7 @@ def train_directory(
             reason = done.get("reason")
             audience.say(f"{directory.path} is trained already ({reason}); nothing to do")
             return 0
+        engine = choose_engine(asked, config.model)
         precision = resolve_precision(config.training.precision)
         # Until they all agree nothing is written that one of them might still read.
         agreed = {**config.flat(), "resolved": precision, "done": done}
@@ -162,7 +165,7 @@ def _run_to_the_end(trainer: Trainer, job: Job, vocab_size: int) -> int:
 
 def _write_graphs(job: Job, vocab_size: int) -> None:
     """Writes the best checkpoint as the graphs that predict starts with, where that is possible."""
-    if not onnx.is_installed():
+    if not onnx.is_installed() or find_missing_form(job.config.model) is not None:
         return
     training = job.config.training
     precision = onnx.choose_precision(training.precision, training.reply_precision)

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from chatbot.addons.decoder import make_mechanism
-from chatbot.network.attention import Attention
-from tests.conftest import U, randomise
+from chatbot.network.scores import make_score
+from tests.conftest import U, make_config, randomise
 from tests.oracles import softmax
 
 LENGTHS = [5, 2, 3]
@@ -31,7 +31,7 @@ def make_inputs() -> tuple[Any, Any]:
 @pytest.mark.parametrize("name", ["bahdanau", "luong"])
 def test_alignments_equal_the_papers_formula_over_real_tokens(name: str) -> None:
     queries, memory = make_inputs()
-    attention = Attention(name, U, Random(0))
+    attention: Any = make_score(make_config(name), Random(0))
     randomise(attention.trainable_variables, seed=6)
     alignments = attend(make_mechanism(attention, U, tf.float32), queries, memory)
     keys = memory.astype(np.float64) @ attention.memory_layer.kernel.numpy()
@@ -40,8 +40,6 @@ def test_alignments_equal_the_papers_formula_over_real_tokens(name: str) -> None
             scores = keys[row, :length] @ queries[row]
         else:
             matrix, vector = attention.query_layer, attention.attention_v
-            assert matrix is not None
-            assert vector is not None
             query = queries[row].astype(np.float64) @ matrix.kernel.numpy()
             scores = np.tanh(query + keys[row, :length]) @ vector.numpy()
         np.testing.assert_allclose(alignments[row, :length], softmax(scores), atol=1e-6)
@@ -51,7 +49,7 @@ def test_alignments_equal_the_papers_formula_over_real_tokens(name: str) -> None
 @pytest.mark.parametrize("name", ["bahdanau", "luong"])
 def test_values_on_padding_do_not_matter(name: str) -> None:
     queries, memory = make_inputs()
-    mechanism = make_mechanism(Attention(name, U, Random(0)), U, tf.float32)
+    mechanism = make_mechanism(make_score(make_config(name), Random(0)), U, tf.float32)
     before = attend(mechanism, queries, memory)
     for row, length in enumerate(LENGTHS):
         memory[row, length:] = 1000.0

@@ -11,14 +11,17 @@ import pytest
 import tensorflow as tf
 
 from chatbot.engines.conversion import take_weights
+from chatbot.lite.forms import SCORES, find_missing_form
 from chatbot.lite.network import OnnxNetwork
 from chatbot.lite.nodes import Nodes, describe, write_model
 from chatbot.lite.products import Int8Products, Part
 from chatbot.lite.writing import PRODUCTS, write_graphs
 from chatbot.network.inference import InferenceNetwork
 from chatbot.network.seq2seq import Seq2Seq
+from chatbot.settings import sections
 from chatbot.settings.config import ModelConfig
-from tests.conftest import L, U, V, make_config, make_model, pad
+from tests.conftest import ATTENTIONS, L, U, V, make_config, make_model, pad, randomise
+from tests.oracles import list_variables
 
 QUERIES = [[5, 6, 7], [8], [6, 5, 9, 10, 7]]
 PREFIXES = [[1, 6, 7], [1, 9, 5], [1, 5, 5]]
@@ -78,8 +81,9 @@ def test_every_step_is_that_of_the_network_in_tensorflow(model: Seq2Seq) -> None
         ModelConfig(rnn_size=4, num_layers=3, embedding_size=4, attention="bahdanau"),
         ModelConfig(rnn_size=6, num_layers=2, embedding_size=4, tie_embeddings=True),
         ModelConfig(rnn_size=6, num_layers=1, embedding_size=6, use_attention=False),
+        ModelConfig(rnn_size=6, num_layers=1, embedding_size=6, attention_tanh=True),
     ],
-    ids=["one layer", "three layers", "tied", "no attention"],
+    ids=["one layer", "three layers", "tied", "no attention", "tanh"],
 )
 def test_networks_of_any_shape_can_be_written(config: ModelConfig) -> None:
     model = Seq2Seq(config, V, seed=3)
@@ -88,7 +92,25 @@ def test_networks_of_any_shape_can_be_written(config: ModelConfig) -> None:
     )
 
 
-@pytest.mark.parametrize("attention", ["luong", "bahdanau"])
+@pytest.mark.parametrize("attention", sorted({*SCORES} - {*ATTENTIONS}))
+def test_every_attention_that_has_a_form_can_be_written(attention: str) -> None:
+    model = Seq2Seq(make_config(attention, attention_heads=2), V)
+    randomise(list_variables(model), seed=5)
+    network, expected = open_network(model, "float32"), walk_in_tensorflow(model, QUERIES)
+    assert_close(walk(network, QUERIES), expected, 5e-5)
+    rows = [[None if x is None else np.repeat(x, 2, axis=0) for x in step] for step in expected]
+    assert_close(walk(network, QUERIES, width=2), rows, 5e-5)
+
+
+def test_forms_are_those_of_attentions() -> None:
+    assert {*SCORES} < {*sections.ATTENTIONS}
+    for name in sections.ATTENTIONS:
+        missing = find_missing_form(ModelConfig(attention=name))
+        assert missing == (None if name in SCORES else f"--attention={name}")
+    assert find_missing_form(ModelConfig(attention="location", use_attention=False)) is None
+
+
+@pytest.mark.parametrize("attention", SCORES)
 def test_int8_is_near_float32(attention: str) -> None:
     model = Seq2Seq(ModelConfig(rnn_size=64, embedding_size=64, attention=attention), 500)
     coarse, exact = (open_network(model, precision) for precision in ("int8", "float32"))

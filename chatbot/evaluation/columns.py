@@ -70,12 +70,18 @@ _HITS: Columns = {
     "hits_5": ("hits@5", _write_share),
     "mean_rank": ("mean rank", _write_number(2)),
 }
+_RANKED: Columns = {
+    "hits_1": ("hits@1", _write_share),
+    "hits_1 interval": ("95 % interval", partial(_write_ends, _write_share)),
+    "hits_5": ("hits@5", _write_share),
+    "mean_rank": ("mean rank", _write_number(2)),
+}
 HITS_COLUMNS: Columns = {
     "queries": ("queries", "{:,}".format),
     **{
         f"{ranking} {figure}": (f"{header}{by}", write)
         for ranking, by in ((PLAIN, ""), (MMI, " by MMI"))
-        for figure, (header, write) in _HITS.items()
+        for figure, (header, write) in _RANKED.items()
     },
 }
 _UNSURE = "bleu chrf distinct_1 distinct_2 mean_length commonest_share mean_log_prob".split()

@@ -63,13 +63,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_package_and_the_bundled_data_and_nothing_else(wheel: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
     code = {str(path.relative_to(ROOT)) for path in (ROOT / "chatbot").rglob("*.py")}
-    corpora = {*(ROOT / "data" / "smalltalk").rglob("*.tsv"), *(ROOT / "data").glob("*.flags")}
+    bundled = ROOT / "data" / "smalltalk"
+    corpora = {*bundled.rglob("*.tsv"), *bundled.rglob("*.jsonl"), *(ROOT / "data").glob("*.flags")}
     data = {f"chatbot/{path.relative_to(ROOT)}" for path in corpora}
     page = {str(path.relative_to(ROOT)) for path in (ROOT / "chatbot/serving/page").iterdir()}
     assert len(data) > 40
     assert code | data | page < held
     others = {name for name in held - code - data - page if ".dist-info/" not in name}
-    assert others == {"chatbot/py.typed", "chatbot/data/README.md"}
+    texts = ("chatbot/data/README.md", "chatbot/data/smalltalk/held_out/README.md")
+    assert others == {"chatbot/py.typed", *texts}
 
 
 def test_an_installed_chatbot_learns_and_talks_without_a_checkout(

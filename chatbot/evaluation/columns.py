@@ -64,12 +64,6 @@ SEARCH_COLUMNS: Columns = {
     "replies_per_second": ("replies/s", _write_number(1)),
 }
 
-_HITS: Columns = {
-    "hits_1": ("hits@1", _write_share),
-    "hits_1 interval": ("95 % interval", partial(_write_ends, _write_share)),
-    "hits_5": ("hits@5", _write_share),
-    "mean_rank": ("mean rank", _write_number(2)),
-}
 _RANKED: Columns = {
     "hits_1": ("hits@1", _write_share),
     "hits_1 interval": ("95 % interval", partial(_write_ends, _write_share)),

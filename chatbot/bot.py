@@ -33,6 +33,7 @@ import numpy as np
 from chatbot.engines.opening import open_searcher
 from chatbot.engines.searcher import Searcher
 from chatbot.errors import ChatbotError
+from chatbot.lite.forced import average_heads
 from chatbot.lite.recording import make_tree
 from chatbot.lite.replies import write_replies
 from chatbot.notebook import Attention, BeamTree
@@ -197,16 +198,17 @@ class Chatbot:
         ids = self.vocabulary.encode(join_turns(turns, cut.max_length))
         return ReadQuery(ids, len(turns[-1]) > cut.max_length or len(last) > MAX_CHARACTERS)
 
-    def attend(self, query: Query, reply: Reply) -> Attention:
+    def attend(self, query: Query, reply: Reply, head: int = 0) -> Attention:
         """Shows what the decoder attended to at each token of a reply, the end token among them.
 
         Args:
             query: As `reply` takes it.
             reply: One of the replies to it, or any other with its tokens.
+            head: Which head to show, from 1; 0 for the mean of all.
 
         Raises:
             TypeError: The one is no query, or the other no reply.
-            ChatbotError: The model has no attention.
+            ChatbotError: The model has no attention, or not so many heads.
         """
         if not self.config.model.use_attention:
             raise ChatbotError("this model has no attention; train one with --use_attention")
@@ -217,7 +219,12 @@ class Chatbot:
         lengths = np.array([[len(ids[0])]], np.int32)
         forced = self.searcher.force(*pad_rows([read]), np.array([ids], np.int32), lengths)
         said = [*reply.tokens, SPECIAL_TOKENS[EOS]]
-        return Attention(self.vocabulary.decode(read), said, forced.alignments[0, 0])
+        weights = forced.alignments[0, 0]
+        heads = weights.shape[1] if weights.ndim == 3 else 1
+        if not 0 <= head <= heads:
+            raise ChatbotError(f"there is no head {head}; this model has {heads}, from 1")
+        chosen = weights[:, head - 1] if head and heads > 1 else average_heads(weights, 2)
+        return Attention(self.vocabulary.decode(read), said, chosen)
 
     def trace_beam(self, query: Query, **settings: Any) -> BeamTree:
         """Shows what the plain beam search keeps and drops at every step.

@@ -10,7 +10,7 @@ import numpy as np
 from chatbot.text import GO
 from tests.score_oracles import Array, Attention, sigmoid, softmax
 
-__all__ = ["Network", "list_variables", "log_softmax", "lstm_step", "softmax"]
+__all__ = ["Array", "Network", "list_variables", "log_softmax", "lstm_step", "sigmoid", "softmax"]
 
 
 def log_softmax(x: Array) -> Array:

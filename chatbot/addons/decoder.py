@@ -83,7 +83,8 @@ class AddonsDecoder:
         self._size = decoder.layers[0].kernel.shape[0] - units  # of the word vectors
         self._mechanism = make_mechanism(decoder.attention, units, dtype)
         layer = _make_dense(decoder.attention_layer.kernel, dtype)
-        layer.activation = tf.tanh if decoder.weights().attention.squashes else None
+        if decoder.squashes:
+            layer.activation = tf.tanh
         self.cell = tfa.seq2seq.AttentionWrapper(
             self.cell,
             self._mechanism,

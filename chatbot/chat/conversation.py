@@ -191,12 +191,13 @@ class Conversation:
             return [note("there is no answer yet; say something first")]
         query, found = self._latest
         argument, path = _split_path(argument)
-        reply = found.find(argument.lower())
-        if reply is None:
+        name, _, head = argument.lower().partition("head")
+        reply, head = found.find(name.strip()), head.strip() or "0"
+        if reply is None or not head.isdecimal():
             return [note("/attention takes greedy or a number of the list, as in /attention 2")]
         bot = self._find_bot()
         width = shutil.get_terminal_size().columns
-        looked = bot.attend(query, reply)
+        looked = bot.attend(query, reply, int(head))
         rows = [note(line) for line in shade_attention(*looked, width)]
         if path:
             rows += _note_picture(path, draw_attention(path, *looked, make_visible(reply.text)))
@@ -276,7 +277,7 @@ COMMANDS = (
     Command(
         "attention",
         "/attention N FILE.png",
-        "show what reply N (or greedy) attended to; FILE optional",
+        "show what reply N (or greedy, or N head H) attended to; FILE optional",
         Conversation.show_attention,
     ),
     Command(

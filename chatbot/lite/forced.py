@@ -18,11 +18,17 @@ class Forced(NamedTuple):
         log_probs: `float32 [B, W, T + 1]`, each token's and then the end token's log probability
             in nats, 0 behind the end token.
         alignments: `float32 [B, W, T + 1, S]`, the share of its attention that each of them gives
-            to each token of the query, 0 behind the end token; S is 0 without attention.
+            to each token of the query, 0 behind the end token; S is 0 without attention. With heads
+            `[B, W, T + 1, H, S]`.
     """
 
     log_probs: Any
     alignments: Any
+
+
+def average_heads(alignments: Array, rank: int) -> Array:
+    """Takes the mean over heads, the last dimension but one, if that makes them of this rank."""
+    return alignments if alignments.ndim == rank else alignments.mean(axis=-2)
 
 
 def force(
@@ -54,6 +60,6 @@ def force(
             log_probs.append(to_log_probs(logits[rows, last_ids], normalizer))
             alignments.append(nothing if attention is None else attention)
     found = np.stack(log_probs, axis=1).reshape(counted.shape)
-    looks = np.stack(alignments, axis=1).reshape(*counted.shape, -1)
+    looks = np.stack(alignments, axis=1).reshape(*counted.shape, *alignments[0].shape[1:])
     found[~counted] = looks[~counted] = 0.0
     return Forced(found, looks)

@@ -14,7 +14,7 @@ class Step(NamedTuple):
     Attributes:
         logits: `float32 [R, V]`.
         state: `float32 [R, X]`, the decoder's next state.
-        alignments: `float32 [R, S]`, or None without attention.
+        alignments: `float32 [R, S]`, with heads `[R, H, S]`, or None without attention.
     """
 
     logits: Array

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chatbot.lite.beam import to_log_probs
+from chatbot.lite.forced import average_heads
 from chatbot.lite.interface import Array, Network
 from chatbot.lite.rules import ban
 from chatbot.settings.config import SearchConfig
@@ -101,11 +102,13 @@ def look(
         step = network.advance(last_ids, attended, state[parents])
         state, places = step.state, {node: row for row, node in enumerate(level)}
         rows = _look_at(network, step.logits, said[:, 2:], settings, count)
+        nothing = np.zeros([len(level), 0])
+        seen = nothing if step.alignments is None else average_heads(step.alignments, 2)
         for node, row in zip(level, rows):
             log_probs, allowed, likeliest = row
             children = tree.children[node]
             found[node] = Look(
-                step.alignments[places[node]] if step.alignments is not None else np.zeros(0),
+                seen[places[node]],
                 {token: float(log_probs[token]) for token in children},
                 {token: float(allowed[token]) for token in children},
                 likeliest,

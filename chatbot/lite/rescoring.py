@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from chatbot.lite.beam import to_log_probs
-from chatbot.lite.forced import force
+from chatbot.lite.forced import average_heads, force
 from chatbot.lite.hypotheses import Hypotheses, length_normalised, sort
 from chatbot.lite.interface import Array, Network
 from chatbot.settings.config import SearchConfig
@@ -75,6 +75,6 @@ def _measure_coverage(
 ) -> Array:
     """Computes C, `float32 [B, W]`."""
     forced = force(network, query_ids, query_lengths, found.ids, found.lengths)
-    total = forced.alignments.sum(axis=2)  # [B, W, S]
+    total = average_heads(forced.alignments, 4).sum(axis=2)  # [B, W, S]
     real = np.arange(total.shape[2]) < query_lengths[:, np.newaxis, np.newaxis]
     return np.log(np.clip(total, LEAST, 1.0)).sum(axis=2, where=real)

@@ -23,6 +23,11 @@ def describe_memory(weights: ScoreWeights, units: int) -> list[int | str]:
     return ["B", weights.heads, "S", units // weights.heads]
 
 
+def describe_alignments(weights: ScoreWeights) -> list[int | str]:
+    """Returns the shape of the alignments: `[R, S]`, or `[R, H, S]` with heads."""
+    return ["R", "S"] if weights.heads == 1 else ["R", weights.heads, "S"]
+
+
 def prepare_memory(
     nodes: Nodes, products: Products, weights: ScoreWeights, memory: Part
 ) -> tuple[str, str]:
@@ -46,25 +51,24 @@ def prepare_memory(
 
 
 def attend(nodes: Nodes, products: Products, weights: ScoreWeights, query: Part) -> tuple[str, str]:
-    """Adds the attention `[R, U]` of a query `[R, U]`, and the alignments `[R, S]`.
-
-    The heads' alignments are their mean.
-    """
+    """Adds the attention `[R, U]` of a query `[R, U]`, and the alignments `[R, (H), S]`."""
     has_heads = weights.heads > 1
     scores = _score(nodes, products, weights, query)
     padding = nodes.unsqueeze("padding", 1) if has_heads else "padding"
     alignments = nodes.add("Softmax", [nodes.add("Add", [scores, padding])], axis=-1)
     context = nodes.add("MatMul", [alignments, "memory"])
     if has_heads:
-        context = nodes.add("Transpose", [context], perm=[0, 2, 1, 3])
-        alignments = nodes.add("ReduceMean", [alignments], axes=[1], keepdims=0)
+        context, alignments = (
+            nodes.add("Transpose", [name], perm=[0, 2, 1, 3]) for name in (context, alignments)
+        )
     context = nodes.reshape(context, [-1, query.size])
     both = Part(nodes.join([query.name, context]), 2 * query.size)
     attention = products.multiply(nodes, [both], weights.output_kernel)
     if weights.squashes:
         attention = nodes.add("Tanh", [attention])
     tokens = nodes.add("Shape", ["padding"], start=2, end=3)
-    shape = nodes.join([nodes.constant(np.array([-1])), tokens], axis=0)
+    rows = np.array([-1, weights.heads] if has_heads else [-1])
+    shape = nodes.join([nodes.constant(rows), tokens], axis=0)
     return attention, nodes.add("Reshape", [alignments, shape])
 
 

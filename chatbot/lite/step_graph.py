@@ -9,7 +9,7 @@ import numpy as np
 from chatbot.lite.lstm_nodes import advance_lstm, order_gates
 from chatbot.lite.nodes import Nodes, describe
 from chatbot.lite.products import Part, Products
-from chatbot.lite.score_nodes import attend, describe_memory
+from chatbot.lite.score_nodes import attend, describe_alignments, describe_memory
 from chatbot.lite.weights import Weights
 
 
@@ -24,7 +24,7 @@ def make_step(weights: Weights, products: Products) -> Any:
     if attention is not None:
         name, alignments = attend(nodes, products, attention, output)
         output, first = Part(name, units), [name]
-        outputs = {alignments: describe("alignments", np.float32, "RS")}
+        outputs = {alignments: describe("alignments", np.float32, describe_alignments(attention))}
         for memory in ("memory", "keys"):
             inputs.append(describe(memory, np.float32, describe_memory(attention, units)))
         inputs.append(describe("padding", np.float32, ["B", 1, "S"]))

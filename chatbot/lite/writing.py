@@ -5,9 +5,11 @@ of B), words looked for K. The decoder's state is one tensor `float32 [R, X]`: t
 there is one, every layer's hidden state, every layer's carry.
 
     encoder   query_ids int32 [B, S], query_lengths int32 [B]
-              -> state float32 [B, X], memory float32 [B, S, U], keys float32 [B, S, U]
+              -> state float32 [B, X], memory float32 [B, S, U], keys float32 [B, S, U], both
+                 [B, H, S, U / H] with H heads
     step      last_ids int32 [R], state, memory, keys, padding float32 [B, 1, S] (added to scores)
               -> logits float32 [R, V], next_state float32 [R, X], alignments float32 [R, S]
+                 or, with H heads, [R, H, S]
     best      logits, count int64 [1]
               -> values float32 [R, K], tokens int64 [R, K], normalizer float32 [R]
 

@@ -46,6 +46,11 @@ class Decoder(tf.Module):
         """From output and context to the attention, `float32 [2 * U, U]`, or None."""
         return self._attention_layer
 
+    @property
+    def squashes(self) -> bool:
+        """Whether the attention is the tanh of what `attention_layer` gives."""
+        return self._config.attention_tanh
+
     def listed(self) -> list[tf.Variable]:
         """Returns the variables in the order in which Keras lists them."""
         mixing = [] if self._attention_layer is None else [self._attention_layer.kernel]
@@ -86,8 +91,7 @@ class Decoder(tf.Module):
         attention = None
         if self._mechanism is not None and self._attention_layer is not None:
             output_kernel = self._mechanism.mix(self._attention_layer.kernel)
-            squashes = self._config.attention_tanh
-            attention = AttentionWeights(self._mechanism, output_kernel, squashes)
+            attention = AttentionWeights(self._mechanism, output_kernel, self.squashes)
         return DecoderWeights(kernels, [layer.bias for layer in layers], attention)
 
     def _draw_masks(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -106,7 +106,7 @@ def _lay_out_attention(
 
         def make(given: Tensors) -> FastAttention:
             way = SoftmaxWeights(score.by_hand, given[2:], padding)
-            return FastAttention(way, *given[:2], squashes)
+            return FastAttention(way, given[0], given[1], squashes)
 
     else:
         variables = [*query, keys, *shared.values()]
@@ -115,7 +115,7 @@ def _lay_out_attention(
             count = 2 + len(query)
             attended = Attended(given[0], given[count], padding[:, tf.newaxis])
             way = TapedWeights(score, [*shared], given[2:count], attended, given[count + 1 :])
-            return FastAttention(way, *given[:2], squashes)
+            return FastAttention(way, given[0], given[1], squashes)
 
     return [memory, *kernel, *variables], make
 

@@ -157,7 +157,7 @@ class InferenceNetwork:
 
         Returns:
             What is projected to the vocabulary, `float32 [R, U]`, the next state, and the
-            alignments `float32 [R, S]`, or None without attention.
+            alignments `float32 [R, S]`, with heads `[R, H, S]`, or None without attention.
         """
         fed, hiddens, carries, carried = self._split(state)
         inputs = [tf.gather(self._embedding, last_ids), *(tf.cast(x, self._dtype) for x in fed)]
@@ -195,7 +195,7 @@ class InferenceNetwork:
     def _attend(
         self, attended: Attended, query: tf.Tensor, carried: Tensors
     ) -> tuple[tf.Tensor, tf.Tensor, Tensors]:
-        """Returns the attention `float32 [R, U]`, alignments `[R, S]`, and what is carried on.
+        """Returns the attention `float32 [R, U]`, alignments, and what is carried on.
 
         Args:
             attended: What is attended to.
@@ -214,12 +214,13 @@ class InferenceNetwork:
         given = tf.cast(beam, keys.dtype), projected, attended, self._shared, before
         weights, after = self._score.compute(*given)  # type: ignore[union-attr]
         context = tf.matmul(tf.cast(weights, self._dtype), memory)
-        if weights.shape.rank == 4:  # one of each head
-            context, weights = tf.transpose(context, [0, 2, 1, 3]), tf.reduce_mean(weights, axis=1)
+        heads = memory.shape[1:-2]  # empty without heads
+        if heads:
+            context, weights = (tf.transpose(x, [0, 2, 1, 3]) for x in (context, weights))
         joined = tf.concat([query, tf.reshape(context, [-1, units])], axis=1)
         output = self._output_product(joined)
         carried = [] if after is None else [tf.reshape(after, tf.shape(carried[0]))]
-        alignments = tf.reshape(weights, [-1, tf.shape(padding)[2]])
+        alignments = tf.reshape(weights, [-1, *heads, tf.shape(padding)[2]])
         return tf.tanh(output) if self._squashes else output, alignments, carried
 
 

@@ -42,21 +42,24 @@ class ForcedPass:
         )
         counted = tf.sequence_mask(lengths + 1, longest + 1)
         shape = [queries, width, longest + 1]
-        alignments = tf.where(counted[..., tf.newaxis], alignments, 0.0)
+        sizes = tf.shape(alignments)[2:]  # tokens, after heads if there are any
+        wide = tf.reshape(counted, [rows, -1, *[1] * sizes.shape[0]])
+        alignments = tf.where(wide, alignments, 0.0)
         return Forced(
             tf.reshape(tf.where(counted, log_probs, 0.0), shape),
-            tf.reshape(alignments, [*shape, tf.shape(alignments)[2]]),
+            tf.reshape(alignments, tf.concat([shape, sizes], axis=0)),
         )
 
     def _walk(
         self, inputs: tf.Tensor, targets: tf.Tensor, attended: Any, state: tf.Tensor, size: Any
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Takes all steps `[T, R]`; returns log probs `[R, T]` and alignments `[R, T, S]`."""
+        """Takes all steps `[T, R]`; returns log probs `[R, T]` and alignments `[R, T, (H), S]`."""
         steps, rows = tf.unstack(tf.shape(inputs))
         no_alignments = tf.zeros([rows, 0 if attended is None else size])
+        rank = 2 if attended is None else attended.memory.shape.rank - 1
         arrays = [
-            tf.TensorArray(tf.float32, steps, element_shape=shape)
-            for shape in (tf.TensorShape([None]), tf.TensorShape([None, None]))
+            tf.TensorArray(tf.float32, steps, element_shape=tf.TensorShape([None] * dimensions))
+            for dimensions in (1, rank)
         ]
 
         def body(time: tf.Tensor, state: tf.Tensor, arrays: Any) -> Any:
@@ -69,4 +72,4 @@ class ForcedPass:
         loop = (tf.constant(0), state, arrays)
         _, _, arrays = tf.while_loop(lambda time, *_: time < steps, body, loop)
         log_probs, alignments = (array.stack() for array in arrays)
-        return tf.transpose(log_probs), tf.transpose(alignments, [1, 0, 2])
+        return tf.transpose(log_probs), tf.transpose(alignments, [1, 0, *range(2, rank + 1)])

@@ -90,7 +90,10 @@ class Rescoring:
     ) -> tf.Tensor:
         """Computes C, `float32 [B, W]`."""
         forced = self._forced(query_ids, query_lengths, found.ids, found.lengths)
-        total = tf.reduce_sum(forced.alignments, axis=2)  # [B, W, S]
+        alignments = forced.alignments
+        if alignments.shape.rank == 5:
+            alignments = tf.reduce_mean(alignments, axis=3)  # the heads
+        total = tf.reduce_sum(alignments, axis=2)  # [B, W, S]
         logs = tf.math.log(tf.clip_by_value(total, LEAST, 1.0))
         real = tf.sequence_mask(query_lengths, tf.shape(total)[2])[:, tf.newaxis]
         return tf.reduce_sum(tf.where(real, logs, 0.0), axis=2)

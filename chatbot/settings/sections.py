@@ -14,7 +14,7 @@ from chatbot.settings.read_options import AUTO, ReadOptions
 
 ENGINES = ("auto", "own", "addons", "onnx")
 ATTENTIONS = (
-    *("luong", "bahdanau", "dot", "scaled_dot", "scaled_luong", "concat", "normed_bahdanau"),
+    *("bahdanau", "luong", "dot", "scaled_dot", "scaled_luong", "concat", "normed_bahdanau"),
     *("cosine", "multi_head", "local_m", "local_p", "monotonic", "luong_monotonic"),
     *("location", "coverage", "second_order"),
 )

@@ -1,7 +1,8 @@
 """The files of an encoded corpus: their layout, how they are streamed out, how they are checked.
 
 An encoded corpus is a directory: `vocab.txt` (and `subwords.model`, if its words are pieces),
-`meta.json` (written last), and for each part (`train` and, where a share is held out, `validation`) and each side (`query`, `reply`)
+`meta.json` (written last), and for each part (`train` and, where a share is held out, `validation`)
+and each side (`query`, `reply`)
 
     PART.SIDE.ids       the ids of all pairs, one after the other, uint16 or int32
     PART.SIDE.offsets   int64 [pairs], where each pair's ids begin

@@ -58,7 +58,8 @@ class PairLosses(NamedTuple):
         pairs that are known to several models their perplexities a word can be compared; over
         others a model is rewarded for calling a rare word unknown.
         """
-        return (self.unknown == 0) & ~self.is_cut
+        known: Chosen = (self.unknown == 0) & ~self.is_cut
+        return known
 
 
 def score_pairs(bot: Chatbot, pairs: Sequence[Pair]) -> PairLosses:

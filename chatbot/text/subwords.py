@@ -85,7 +85,8 @@ class Subwords(Segmenter):
         """As in `Segmenter`; special tokens stay as they are."""
         words: list[str] = []
         for is_special, run in itertools.groupby(tokens, SPECIAL_TOKENS.__contains__):
-            words += run if is_special else tokenize(self._spell(run))
+            found = list(run)
+            words += found if is_special else tokenize(self._spell(found))
         return words
 
     def begins(self, token: str) -> bool:
@@ -230,7 +231,7 @@ class _Dropout:
     def __call__(self, text: str, dropped: float, generator: random.Random) -> list[str]:
         symbols = list(text)
         while True:
-            merged = map("".join, zip(symbols, symbols[1:]))
+            merged = map("".join, itertools.pairwise(symbols))
             found = [
                 (self._scores[piece], -place, piece)
                 for place, piece in enumerate(merged)

@@ -128,7 +128,7 @@ def test_pictures_show_the_pieces(bot: Chatbot, tmp_path: Path) -> None:
 def test_a_served_reply_is_cut_by_pieces_and_written_whole(trained: Path) -> None:
     lite = Chatbot.load(trained / "model", engine="onnx", reply_precision="float32")
     (answered,) = ReplyWork(Served("m", lite, 0), (("min_reply_length", 4),)).run([("hello",)])
-    asked = ChatRequest("m", ("hello",), (), False, 1, 2, (), False, False)
+    asked = ChatRequest(("hello",), 0.0, 1.0, None, 1, 2, (), False, False)
     (choice,) = choose(asked, answered)
     assert choice.tokens == 2
     assert choice.text == lite.vocabulary.write(answered.replies[0].tokens[:2])
@@ -153,7 +153,7 @@ def test_models_of_words_and_of_subwords_compare_by_words_that_both_know(
     assert (pieces["unknown_share"], pieces["known_share"]) == (0.0, 10 / 11)
     assert pieces["from_first"]["perplexity"] is None
     found = pieces["from_first"]["word_perplexity"]
-    known = [pair for pair in pairs[:9]]
+    known = pairs[:9]
     one, other = (
         each.figures["word_perplexity"] for each in evaluate_directories(names, known, [])
     )

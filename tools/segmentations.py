@@ -22,9 +22,7 @@ from chatbot.text.subwords import Subwords, learn_pieces
 
 PURPOSE = "Compares vocabularies of words and of pieces of words on one corpus."
 ALL = 10_000_000
-HEADER = (
-    "vocabulary | size | tokens a word | unknown words | turns with one | learning | words/s"
-)
+HEADER = "vocabulary | size | tokens a word | unknown words | turns with one | learning | words/s"
 
 
 def define_flags() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import random
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,20 +20,21 @@ SEGMENTATIONS = 256
 _WORDS_KEPT, _BATCHES_KEPT = 1 << 18, 4
 Ids = tuple[int, ...]
 Indices = npt.NDArray[np.integer[Any]]
+Read = Callable[[Indices], Batch]
 
 
 class Source(Protocol):
     """Where a training takes its batches from; see `EncodedCorpus`."""
 
-    def batch(self, indices: Indices) -> Batch:
+    def batch(self, indices: Indices, /) -> Batch:
         """Gathers pairs."""
         ...
 
-    def count_tokens(self, indices: Indices) -> int:
+    def count_tokens(self, indices: Indices, /) -> int:
         """Counts their reply tokens."""
         ...
 
-    def count_words(self, indices: Indices) -> int:
+    def count_words(self, indices: Indices, /) -> int:
         """Counts their reply words and end tokens."""
         ...
 
@@ -62,11 +64,19 @@ class Sampler:
         self._seed = seed
         self._draw = functools.lru_cache(_WORDS_KEPT)(self._draw_word)
 
-    def open_epoch(self, epoch: int) -> Source:
-        """Returns the corpus as an epoch, from 0, reads it."""
+    def open_epoch(self, epoch: int, read: Read | None = None) -> Source:
+        """Returns the corpus as an epoch, from 0, reads it.
+
+        Args:
+            epoch: The epoch.
+            read: Gathers pairs by their numbers; None for the corpus' own way. The replies are the
+                corpus' own.
+        """
+        read = read or self._corpus.batch
         if self._amount == 0.0:
-            return self._corpus
-        return _Epoch(self, self._corpus, self._vocabulary.begins, f"{self._seed}:{epoch}")
+            return _AsEncoded(self._corpus, read)
+        name = f"{self._seed}:{epoch}"
+        return _Drawn(self, self._corpus, read, self._vocabulary.begins, name)
 
     def draw_row(self, ids: list[int], starts: list[int], generator: random.Random) -> Ids:
         """Cuts the words of a row another way; `starts` says where each begins."""
@@ -82,28 +92,39 @@ class Sampler:
         return tuple(self._vocabulary.encode(tokens))
 
 
-class _Epoch:
+class _AsEncoded:
+    """A corpus with the pieces that it was encoded with: a `Source`."""
+
+    def __init__(self, corpus: EncodedCorpus, read: Read) -> None:
+        self.batch = read
+        self.count_tokens, self.count_words = corpus.count_tokens, corpus.count_words
+
+
+class _Drawn:
     """A corpus as one epoch reads it: a `Source`."""
 
     def __init__(
-        self, sampler: Sampler, corpus: EncodedCorpus, begins: npt.NDArray[np.bool_], name: str
+        self,
+        sampler: Sampler,
+        corpus: EncodedCorpus,
+        read: Read,
+        begins: npt.NDArray[np.bool_],
+        name: str,
     ) -> None:
-        self._sampler, self._corpus, self._begins, self._name = sampler, corpus, begins, name
-        self._read = functools.lru_cache(_BATCHES_KEPT)(self._draw)
+        self._sampler, self._read, self._begins, self._name = sampler, read, begins, name
+        self.count_words = corpus.count_words
+        self._draw = functools.lru_cache(_BATCHES_KEPT)(self._draw_rows)
 
     def batch(self, indices: Indices) -> Batch:
-        queries, replies = self._read(tuple(indices.tolist()))
+        queries, replies = self._draw(tuple(indices.tolist()))
         return Batch(*pad_rows(queries), *pad_rows(replies))
 
     def count_tokens(self, indices: Indices) -> int:
-        return sum(map(len, self._read(tuple(indices.tolist()))[1]))
+        return sum(map(len, self._draw(tuple(indices.tolist()))[1]))
 
-    def count_words(self, indices: Indices) -> int:
-        return self._corpus.count_words(indices)
-
-    def _draw(self, pairs: tuple[int, ...]) -> tuple[list[Ids], list[Ids]]:
+    def _draw_rows(self, pairs: tuple[int, ...]) -> tuple[list[Ids], list[Ids]]:
         """Cuts the queries and the replies of pairs."""
-        queries, query_lengths, replies, reply_lengths = self._corpus.batch(np.array(pairs))
+        queries, query_lengths, replies, reply_lengths = self._read(np.array(pairs))
         rows: tuple[list[Ids], list[Ids]] = ([], [])
         for place, pair in enumerate(pairs):
             generator = random.Random(f"{self._name}:{pair}")

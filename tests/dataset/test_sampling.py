@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from chatbot.corpus import read_pairs
 from chatbot.dataset import EncodedCorpus, EncodingConfig, encode_corpus
+from chatbot.dataset.random_contexts import RandomContexts
 from chatbot.dataset.sampling import Sampler
 from chatbot.text import EOS, Vocabulary, tokenize
 from tests.small_corpora import encode, write_corpus
@@ -133,4 +135,23 @@ def test_without_sampling_an_epoch_is_the_corpus(
     encoded: tuple[EncodedCorpus, EncodedCorpus, Vocabulary],
 ) -> None:
     train, _, vocabulary = encoded
-    assert Sampler(train, vocabulary, 0.0, seed=5).open_epoch(3) is train
+    source, chosen = Sampler(train, vocabulary, 0.0, seed=5).open_epoch(3), np.array([4, 9])
+    for found, expected in zip(source.batch(chosen), train.batch(chosen)):
+        np.testing.assert_array_equal(found, expected)
+    counts = source.count_tokens(chosen), source.count_words(chosen)
+    assert counts == (train.count_tokens(chosen), train.count_words(chosen))
+
+
+def test_words_are_cut_whatever_puts_turns_before_them(
+    encoded: tuple[EncodedCorpus, EncodedCorpus, Vocabulary],
+) -> None:
+    train, _, vocabulary = encoded
+    contexts, chosen = RandomContexts(train, 1.0, 2, seed=3), np.arange(9)
+    read = functools.partial(contexts.batch, epoch=2)
+    drawn = Sampler(train, vocabulary, 0.4, seed=5).open_epoch(2, read).batch(chosen)
+    join, decode = vocabulary.segmenter.join, vocabulary.decode
+    written = [
+        [join(decode(row)) for row in read_rows(batch.query_ids, batch.query_lengths)]
+        for batch in (drawn, read(chosen))
+    ]
+    assert written[0] == written[1]

@@ -26,8 +26,6 @@ ALL = 10_000_000
 HEADER = (
     "vocabulary | size | tokens a word | unknown words | turns with one | learning | words a second"
 )
-    "vocabulary | size | tokens a word | unknown words | turns with one | learning | words a second"
-)
 
 
 def define_flags() -> None:

@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from chatbot.errors import ChatbotError
 from chatbot.system.files import write_whole
@@ -17,6 +17,9 @@ from chatbot.text import joining
 from chatbot.text.segmenter import Segmenter
 from chatbot.text.specials import SPECIAL_TOKENS, UNK
 from chatbot.text.subwords import MODEL_FILE, Subwords
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 NO_SUBWORDS = "none"
 

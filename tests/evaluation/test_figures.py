@@ -164,6 +164,7 @@ class WrittenBot:
     """Replies what is written down, and remembers what it was asked."""
 
     def __init__(self, replies: dict[int, list[list[Reply]]]) -> None:
+        self.vocabulary = Vocabulary(SPECIAL_TOKENS)
         self.asked: list[tuple[int, dict[str, Any]]] = []
         self._replies = replies
 

@@ -166,11 +166,12 @@ class EncodedCorpus:
             f"{count:,} x {reason} (first {holds['first_dropped'][reason]})"
             for reason, count in holds["dropped"].items()
         )
+        unit = "words" if self._begins is None else "pieces of words"
         context = f"({holds['context_tokens']:,} of context) " if holds["context_tokens"] else ""
         return (
             f"{holds['pairs']:,} pairs of {holds['dialogues']:,} dialogues: "
             f"{holds['query_tokens']:,} query {context}and {holds['reply_tokens']:,} reply tokens, "
-            f"{holds['vocabulary_size']:,} words\n"
+            f"{holds['vocabulary_size']:,} {unit}\n"
             f"unknown {holds['unknown_share']:.2%} of the tokens; "
             f"cut {holds['cut_queries']:,} queries and {holds['cut_replies']:,} replies; "
             f"left out {dropped or 'nothing'}" + (self._left_out and f"\n{self._left_out}")

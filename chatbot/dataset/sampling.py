@@ -15,7 +15,7 @@ from chatbot.dataset.encoded_corpus import Batch, EncodedCorpus
 from chatbot.text import Vocabulary
 from chatbot.text.padding import pad_rows
 
-SEGMENTATIONS = 256
+SEGMENTATIONS = 64
 """Of each word, drawn independently the first time that they are wanted."""
 _WORDS_KEPT, _BATCHES_KEPT = 1 << 18, 4
 Ids = tuple[int, ...]

@@ -38,10 +38,12 @@ def define_flags() -> None:
 
 def read_turns(path: str) -> list[list[str]]:
     """Reads the words of every turn, once."""
-    turns, last = [], None
+    turns: list[list[str]] = []
+    last = -1, ""
     for pair in read_pairs(path, "auto"):
-        turns += [tokenize(text) for text in (pair.query, pair.reply)[pair.query == last :]]
-        last = pair.reply
+        texts = pair.query, pair.reply
+        turns += map(tokenize, texts[last == (pair.dialogue, pair.query) :])
+        last = pair.dialogue, pair.reply
     return turns
 
 

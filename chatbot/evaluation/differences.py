@@ -18,9 +18,9 @@ def subtract_models(material: Material, first: Material) -> dict[str, Any]:
         `pairs`, `perplexity` (its `difference` and `interval`, or None where the two count other
         tokens), `word_perplexity` (the same a word, and the number of `pairs`: over those whose
         replies are whole and without a word that one of the two does not know; None where there is
-        none), `hits` ({ranking: {figure: difference and interval}}) and `searches` ({search that both have: {figure: difference and interval}}); and
-        `unseen`, the same over the pairs that neither has learned from, or None where there is
-        none.
+        none), `hits` ({ranking: {figure: difference and interval}}) and `searches` ({search that
+        both have: {figure: difference and interval}}); and `unseen`, the same over the pairs that
+        neither has learned from, or None where there is none.
     """
     unseen = material.unseen & first.unseen
     return {

@@ -147,7 +147,7 @@ def test_words_are_cut_whatever_puts_turns_before_them(
 ) -> None:
     train, _, vocabulary = encoded
     contexts, chosen = RandomContexts(train, 1.0, 2, seed=3), np.arange(9)
-    read = functools.partial(contexts.batch, epoch=2)
+    read = functools.partial(contexts.batch, epoch=2, number=0)
     drawn = Sampler(train, vocabulary, 0.4, seed=5).open_epoch(2, read).batch(chosen)
     join, decode = vocabulary.segmenter.join, vocabulary.decode
     written = [

@@ -25,7 +25,7 @@ CORPUS = Path(__file__).parents[2] / "data" / "smalltalk"
 def encoded(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[EncodedCorpus, EncodedCorpus, Vocabulary]:
-    settings = dataclasses.replace(SETTINGS, max_length=40, vocab_size=1300, context_turns=2)
+    settings = dataclasses.replace(SETTINGS, max_length=40, vocab_size=2500, context_turns=2)
     place = tmp_path_factory.mktemp("encoded")
     train, validation, vocabulary = encode_corpus(CORPUS, "auto", place, settings, progress=False)
     assert validation is not None

@@ -24,7 +24,7 @@ from tests.text.test_text import WRITING
 
 ROOT = Path(__file__).parents[2]
 KINDS = ("bpe", "unigram")
-SIZE = 1400
+SIZE = 2500
 
 
 @lru_cache

@@ -193,7 +193,7 @@ class Chatbot:
         """
         check_query(query)
         cut = self.config.corpus
-        turns = tokenize_turns(query, cut.context_turns, MAX_CHARACTERS)
+        turns = tokenize_turns(query, cut.context_turns, MAX_CHARACTERS, self.vocabulary.segmenter)
         last = query if isinstance(query, str) or not query else query[-1]
         ids = self.vocabulary.encode(join_turns(turns, cut.max_length))
         return ReadQuery(ids, len(turns[-1]) > cut.max_length or len(last) > MAX_CHARACTERS)
@@ -294,4 +294,4 @@ class Chatbot:
     def _search(self, read: Sequence[Sequence[int]], settings: SearchConfig) -> list[list[Reply]]:
         """Searches one batch."""
         found = self.searcher.search(*pad_rows(read), settings)
-        return write_replies(found, self.vocabulary.decode)
+        return write_replies(found, self.vocabulary)

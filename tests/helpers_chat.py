@@ -55,6 +55,7 @@ class PaperBot:
         self.config = CONFIG.replace(search)
         self.device = "paper"
         self.engine = "hand"
+        self.vocabulary = Vocabulary(WORDS)
         self.asked: list[int] = []  # queries in each call
         self.settings: list[dict[str, Any]] = []  # of each call
 

@@ -2,13 +2,15 @@
 
 One pass cuts the text into tokens and streams them out under provisional numbers; then the
 vocabulary is known, and a second pass over the numbers alone gives them their final ids. Except for
-the table of its different words, no more than a chunk of the corpus is held in memory.
+the table of its different words, no more than a chunk of the corpus is held in memory. Pieces of
+words are learned in a pass before these, which counts the words.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +31,8 @@ from chatbot.dataset.files import (
 from chatbot.errors import ChatbotError
 from chatbot.settings.read_options import AUTO, ReadOptions
 from chatbot.text import SPECIAL_TOKENS, Vocabulary, tokenize
+from chatbot.text.subwords import Subwords, learn_pieces
+from chatbot.text.vocabulary import NO_SUBWORDS
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}{unit} [{elapsed}<{remaining}, {rate_fmt}]"
 """The percentage is one of the texts' bytes: how many pairs there are shows only at the end."""
@@ -43,13 +47,15 @@ class EncodingConfig:
 
     Attributes:
         max_length: Most tokens a side; the reply's end token counts.
-        vocab_size: Most words in the vocabulary, its special tokens among them.
-        min_count: A word that the training part has fewer times becomes the unknown token.
+        vocab_size: Most words in the vocabulary, or pieces, its special tokens among them.
+        min_count: A word that the training part has fewer times becomes the unknown token; where
+            words are cut into pieces, none is learned from it.
         validation_share: Share of the dialogues held out, at least 0 and below 1.
         seed: Chooses which dialogues are held out.
         context_turns: Most turns that a query is made of.
         encoding: As `ReadOptions` has it.
         columns: As `ReadOptions` has it.
+        subwords: "none", or what cuts words into pieces: "bpe" or "unigram".
     """
 
     max_length: int = 40
@@ -60,6 +66,7 @@ class EncodingConfig:
     context_turns: int = 1
     encoding: str = AUTO
     columns: str = ""
+    subwords: str = NO_SUBWORDS
 
     def __post_init__(self) -> None:
         counts = self.min_count, self.context_turns
@@ -95,7 +102,8 @@ def write_encoded(
         corpus_format: One of `corpus.FORMATS`.
         directory: An empty directory to write into.
         settings: How to cut, count and divide.
-        vocabulary: The words to use; without it they are counted in the training part.
+        vocabulary: The words to use; without it they are counted, or pieces are learned, in the
+            training part.
         progress: Whether to show a bar on stderr.
         check: Called now and then; what it raises ends the work.
 
@@ -103,19 +111,26 @@ def write_encoded(
         ChatbotError: The corpus cannot be read, or a part of it is empty.
         OSError: The files cannot be written.
     """
+
+    def read(report: ReadReport, name: str) -> Iterable[Pair]:
+        options = ReadOptions(settings.encoding, settings.columns)
+        pairs = read_pairs(path, corpus_format, report, settings.context_turns, options)
+        pairs = pairs if check is None else _check_often(pairs, check)
+        return _show(pairs, report, name) if progress else pairs
+
     report = ReadReport(check=check)
+    if vocabulary is None and settings.subwords != NO_SUBWORDS:
+        counts = _count_words(read(ReadReport(check=check), "counting words"), settings)
+        vocabulary = _learn_vocabulary(counts, settings)
     words = WordTable() if vocabulary is None else KnownWords(vocabulary)
+    segmenter = None if vocabulary is None else vocabulary.segmenter
     names = (TRAIN, VALIDATION) if settings.validation_share else (TRAIN,)
-    parts = [PartWriter(directory, name, words, settings.max_length) for name in names]
-    options = ReadOptions(settings.encoding, settings.columns)
-    pairs: Iterable[Pair] = read_pairs(path, corpus_format, report, settings.context_turns, options)
-    if check is not None:
-        pairs = _check_often(pairs, check)
-    _divide(_show(pairs, report) if progress else pairs, parts, settings)
+    parts = [PartWriter(directory, name, words, settings.max_length, segmenter) for name in names]
+    _divide(read(report, "encoding"), parts, settings)
     _refuse_empty_parts(os.fspath(path), parts, settings)
     if vocabulary is None:
-        counts = dict(words.count(parts[0].counts))
-        vocabulary = Vocabulary.build(counts, settings.vocab_size, settings.min_count)
+        found = dict(words.count(parts[0].counts))
+        vocabulary = Vocabulary.build(found, settings.vocab_size, settings.min_count)
     final_ids = words.final_ids(vocabulary)
     vocabulary.save(directory / VOCABULARY_FILE)
     meta = {
@@ -137,11 +152,32 @@ def _check_often(pairs: Iterable[Pair], check: Callable[[], None]) -> Iterator[P
         yield pair
 
 
-def _show(pairs: Iterable[Pair], report: ReadReport) -> Iterator[Pair]:
+def _count_words(pairs: Iterable[Pair], settings: EncodingConfig) -> Counter[str]:
+    """Counts the words of the training part, the context's left out."""
+    counts: Counter[str] = Counter()
+    last_text, last_words = "", tokenize("")
+    for query, reply, dialogue, *_ in pairs:
+        if is_held_out(dialogue, settings):
+            continue
+        query_words = last_words if query == last_text else tokenize(query)
+        last_text, last_words = reply, tokenize(reply)
+        counts.update(query_words)
+        counts.update(last_words)
+    return counts
+
+
+def _learn_vocabulary(counts: Counter[str], settings: EncodingConfig) -> Vocabulary:
+    kept = {word: count for word, count in counts.items() if count >= settings.min_count}
+    model = learn_pieces(kept, settings.subwords, settings.vocab_size)
+    segmenter = Subwords(model, settings.subwords)
+    return Vocabulary(segmenter.tokens, segmenter)
+
+
+def _show(pairs: Iterable[Pair], report: ReadReport, name: str) -> Iterator[Pair]:
     """Passes pairs on under a bar with the time that is left."""
     before = None
     shown = number = 0
-    with tqdm(desc="encoding", unit=" pairs", unit_scale=True) as bar:
+    with tqdm(desc=name, unit=" pairs", unit_scale=True) as bar:
         for number, pair in enumerate(pairs, start=1):
             if before is None:
                 before = report.share_read()  # by some formats much is read before the first pair

@@ -27,7 +27,8 @@ from chatbot.dataset.pair_hashes import HASH_TYPE, find_known
 from chatbot.dataset.side import Side, map_file
 from chatbot.errors import ChatbotError
 from chatbot.system.paths import local_path
-from chatbot.text import EOS, Vocabulary, join
+from chatbot.text import EOS, Vocabulary
+from chatbot.text.vocabulary import NO_SUBWORDS
 
 _QUOTED = 3  # pairs
 _QUOTED_LENGTH = 40  # characters of each of their texts
@@ -67,8 +68,22 @@ class EncodedCorpus:
             text) and `warnings`.
     """
 
-    def __init__(self, directory: Path, part: str, vocabulary_size: int, source: str = "") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        part: str,
+        vocabulary_size: int,
+        source: str = "",
+        begins: npt.NDArray[np.bool_] | None = None,
+    ) -> None:
         """Maps the files of `train` or `validation`.
+
+        Args:
+            directory: Where they are.
+            part: The part.
+            vocabulary_size: Words in the vocabulary, V.
+            source: The fingerprint of the corpus.
+            begins: Which tokens begin a word or are special, `bool [V]`; None for all.
 
         Raises:
             ValueError: The directory is not whole or has no such part.
@@ -78,6 +93,7 @@ class EncodedCorpus:
             raise ValueError(f"{directory} has no part {part!r}")
         self._query = Side(directory, f"{part}.{files.QUERY}", meta["id_type"])
         self._reply = Side(directory, f"{part}.{files.REPLY}", meta["id_type"])
+        self._begins = None if begins is None or begins.all() else begins
         self.source = source
         self.directory = directory
         self.pairs_file = directory / f"{part}{files.PAIRS}"
@@ -121,6 +137,17 @@ class EncodedCorpus:
             counts += np.bincount(np.concatenate(rows), minlength=vocabulary_size)
         return counts
 
+    def count_tokens(self, indices: npt.NDArray[np.integer[Any]]) -> int:
+        """Counts the reply tokens of pairs, given by their numbers `int [B]`."""
+        return int(np.sum(self.reply_lengths[indices]))
+
+    def count_words(self, indices: npt.NDArray[np.integer[Any]]) -> int:
+        """Counts the reply words of pairs, end tokens among them; of a cut word its beginning."""
+        if self._begins is None:
+            return self.count_tokens(indices)
+        ids, lengths = self._reply.gather(indices)
+        return count_begun(ids, lengths, self._begins)
+
     def find_in(self, other: EncodedCorpus) -> npt.NDArray[np.bool_]:
         """Finds the pairs, `bool [pairs]`, that another corpus has too, word for word.
 
@@ -139,11 +166,12 @@ class EncodedCorpus:
             f"{count:,} x {reason} (first {holds['first_dropped'][reason]})"
             for reason, count in holds["dropped"].items()
         )
+        unit = "words" if self._begins is None else "pieces of words"
         context = f"({holds['context_tokens']:,} of context) " if holds["context_tokens"] else ""
         return (
             f"{holds['pairs']:,} pairs of {holds['dialogues']:,} dialogues: "
             f"{holds['query_tokens']:,} query {context}and {holds['reply_tokens']:,} reply tokens, "
-            f"{holds['vocabulary_size']:,} words\n"
+            f"{holds['vocabulary_size']:,} {unit}\n"
             f"unknown {holds['unknown_share']:.2%} of the tokens; "
             f"cut {holds['cut_queries']:,} queries and {holds['cut_replies']:,} replies; "
             f"left out {dropped or 'nothing'}" + (self._left_out and f"\n{self._left_out}")
@@ -178,8 +206,16 @@ class Corpora(NamedTuple):
         return ", ".join(pairs) + (f" and {more} more" if more > 0 else "")
 
     def _write(self, ids: npt.NDArray[np.int32]) -> str:
-        text = join(self.vocabulary.decode(ids[ids != EOS]))
+        text = self.vocabulary.write(self.vocabulary.decode(ids[ids != EOS]))
         return f'"{text}"' if len(text) <= _QUOTED_LENGTH else f'"{text[:_QUOTED_LENGTH]}..."'
+
+
+def count_begun(
+    ids: npt.NDArray[np.int32], lengths: npt.NDArray[np.int32], begins: npt.NDArray[np.bool_]
+) -> int:
+    """Counts the tokens of rows `int32 [B, T]` that begin a word or are special."""
+    is_real = np.arange(ids.shape[1]) < lengths[:, None]  # [B, T]
+    return int(np.count_nonzero(begins[ids[is_real]]))
 
 
 def encode_corpus(
@@ -232,16 +268,20 @@ def encode_corpus(
             raise ChatbotError(f"{path}: changed while it was read; run the same command again")
 
     find_or_build(cache, directory.name, is_whole, build)
-    words = vocabulary or Vocabulary.load(directory / files.VOCABULARY_FILE)
-    train = EncodedCorpus(directory, files.TRAIN, len(words), source)
-    if not settings.validation_share:
-        return train, None, words
-    return train, EncodedCorpus(directory, files.VALIDATION, len(words), source), words
+    words = vocabulary or Vocabulary.load(directory / files.VOCABULARY_FILE, settings.subwords)
+
+    def open_part(part: str) -> EncodedCorpus:
+        return EncodedCorpus(directory, part, len(words), source, words.begins)
+
+    validation = open_part(files.VALIDATION) if settings.validation_share else None
+    return open_part(files.TRAIN), validation, words
 
 
 def _make_key(source: list[str], settings: EncodingConfig, digest: str | None) -> str:
     values = dataclasses.asdict(settings)
     # What cannot change the result must not make a second copy of it.
+    if settings.subwords == NO_SUBWORDS:
+        del values["subwords"]
     if not settings.validation_share:
         del values["seed"]
     if digest is not None:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from chatbot.dataset.encoded_corpus import EncodedCorpus
 from chatbot.errors import ChatbotError
-from chatbot.text import EOS, Vocabulary, join
+from chatbot.text import EOS, Vocabulary
 
 SIDES = {"reply": "reply", "query": "query", "both": "query or reply"}
 Hashes = npt.NDArray[np.uint64]
@@ -73,7 +73,9 @@ def leave_out(
         raise ChatbotError(f"--filter_entropy={threshold} leaves no pair to learn; raise it")
     highest = int(worst.argmax())
     batch = corpus.batch(np.array([highest]))
-    query, reply = (join(vocabulary.decode(ids[ids != EOS])) for ids in (batch[0][0], batch[2][0]))
+    query, reply = (
+        vocabulary.write(vocabulary.decode(ids[ids != EOS])) for ids in (batch[0][0], batch[2][0])
+    )
     count = len(corpus) - len(kept)
     said = (
         f"left out of training {count:,} pairs with an entropy of the {SIDES[side]} above "

@@ -1,19 +1,19 @@
 """The files of an encoded corpus: their layout, how they are streamed out, how they are checked.
 
-An encoded corpus is a directory: `vocab.txt`, `meta.json` (written last), and for each part
-(`train` and, where a share is held out, `validation`) and each side (`query`, `reply`)
+An encoded corpus is a directory: `vocab.txt` (and `subwords.model`, if its words are pieces),
+`meta.json` (written last), and for each part (`train` and, where a share is held out, `validation`)
+and each side (`query`, `reply`)
 
     PART.SIDE.ids       the ids of all pairs, one after the other, uint16 or int32
     PART.SIDE.offsets   int64 [pairs], where each pair's ids begin
     PART.SIDE.lengths   int32 [pairs], how many there are
 
-and for each part `PART.pairs`, uint64 [pairs]: a hash of each pair's tokens before they are cut.
+and for each part `PART.pairs`, uint64 [pairs]: a hash of each pair's words before they are cut.
 All numbers are little-endian.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,9 @@ import numpy.typing as npt
 
 from chatbot.dataset.pair_hashes import hash_pair
 from chatbot.system.files import flush_to_disk, write_json
-from chatbot.text import SPECIAL_TOKENS, UNK, Vocabulary, end_reply, join_turns
+from chatbot.text import SPECIAL_TOKENS, UNK, Segmenter, Vocabulary, end_reply, join_turns
+from chatbot.text.subwords import MODEL_FILE
+from chatbot.text.vocabulary import hash_files
 
 FORMAT = 5
 """Number of the files' format; raise it when the files or the rules of `text` or `turns` change."""
@@ -94,14 +96,22 @@ class PartWriter:
             counts where it is the one to reply to and where it is the reply, not in a context.
     """
 
-    def __init__(self, directory: Path, name: str, words: WordTable, max_length: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        words: WordTable,
+        max_length: int,
+        segmenter: Segmenter | None = None,
+    ) -> None:
         """Starts with nothing written.
 
         Args:
             directory: Where to write.
             name: `TRAIN` or `VALIDATION`.
-            words: Numbers the words; the parts share it.
+            words: Numbers the tokens; the parts share it.
             max_length: Most tokens of a turn, the reply's end token among them.
+            segmenter: Cuts words into tokens; None leaves them whole.
         """
         self.name = name
         self.pairs = 0
@@ -109,6 +119,7 @@ class PartWriter:
         self._dialogues = 0
         self._last_dialogue: int | None = None
         self._max_length = max_length
+        self._segmenter = segmenter or Segmenter()
         self._cut_queries = self._cut_replies = 0
         self._hashes: list[bytes] = []
         self._pairs_file = directory / f"{name}{PAIRS}"
@@ -126,17 +137,18 @@ class PartWriter:
 
         Args:
             dialogue: The number of its dialogue.
-            query: Tokens.
-            reply: Tokens, without an end token.
-            context: The tokens of each earlier turn that the query includes, oldest first.
+            query: Words.
+            reply: Words.
+            context: The words of each earlier turn that the query includes, oldest first.
         """
         if dialogue != self._last_dialogue:
             self._dialogues += 1
             self._last_dialogue = dialogue
         self.pairs += 1
+        self._hashes.append(hash_pair(query, reply))
+        query, reply, *context = map(self._segmenter.split, (query, reply, *context))
         self._cut_queries += len(query) > self._max_length
         self._cut_replies += len(reply) >= self._max_length
-        self._hashes.append(hash_pair(query, reply))
         if context:
             joined = join_turns([*context, query], self._max_length)
             self._query.add(joined, len(joined) - min(len(query), self._max_length))
@@ -273,4 +285,6 @@ def _measure(directory: Path) -> dict[str, int]:
 
 
 def _digest(directory: Path) -> str:
-    return hashlib.sha256((directory / VOCABULARY_FILE).read_bytes()).hexdigest()
+    model = directory / MODEL_FILE
+    words = (directory / VOCABULARY_FILE).read_bytes()
+    return hash_files(words, model.read_bytes() if model.exists() else b"")

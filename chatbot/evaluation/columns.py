@@ -49,6 +49,8 @@ CORPUS_COLUMNS: Columns = {
     "unknown_share": ("unknown", _write_share),
     "perplexity": ("perplexity", _write_number(2)),
     "perplexity_interval": ("95 % interval", lambda ends: _write_ends(_write_number(2), ends)),
+    "word_perplexity": ("a word", _write_number(2)),
+    "known_word_perplexity": ("of known words", _write_number(2)),
     "seen_share": ("in training", _write_share),
 }
 SEARCH_COLUMNS: Columns = {
@@ -81,7 +83,8 @@ HITS_COLUMNS: Columns = {
 _UNSURE = "bleu chrf distinct_1 distinct_2 mean_length commonest_share mean_log_prob".split()
 INTERVAL_COLUMNS = _vary(_UNSURE, _write_ends)
 PERPLEXITY_DIFFERENCE: Columns = {
-    "perplexity": ("perplexity", partial(_write_difference, _write_number(2)))
+    "perplexity": ("perplexity", partial(_write_difference, _write_number(2))),
+    "word_perplexity": ("a word", partial(_write_difference, _write_number(2))),
 }
 DIFFERENCE_COLUMNS = _vary([name for name in _UNSURE if name != "distinct_1"], _write_difference)
 HITS_DIFFERENCES: Columns = {

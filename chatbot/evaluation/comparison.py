@@ -88,7 +88,8 @@ def evaluate_directories(
             if differences["perplexity"] is None:
                 figures["notes"].append(
                     f"its perplexity cannot be compared with that of {model_dirs[0]}: the two "
-                    "count other tokens (another vocabulary or --max_length)"
+                    "count other tokens (another vocabulary or --max_length); the difference a "
+                    "word is over whole replies of words that both know"
                 )
         replies = {search: found.texts for search, found in material.found.items()}
         reports = read_reports(directory.metrics_path)

@@ -16,7 +16,9 @@ def subtract_models(material: Material, first: Material) -> dict[str, Any]:
 
     Returns:
         `pairs`, `perplexity` (its `difference` and `interval`, or None where the two count other
-        tokens), `hits` ({ranking: {figure: difference and interval}}) and `searches` ({search that
+        tokens), `word_perplexity` (the same a word, and the number of `pairs`: over those whose
+        replies are whole and without a word that one of the two does not know; None where there is
+        none), `hits` ({ranking: {figure: difference and interval}}) and `searches` ({search that
         both have: {figure: difference and interval}}); and `unseen`, the same over the pairs that
         neither has learned from, or None where there is none.
     """
@@ -33,6 +35,13 @@ def _subtract(material: Material, first: Material, chosen: Chosen) -> dict[str, 
         ours, theirs = (estimate_perplexity(each.losses, chosen) for each in (material, first))
         perplexity = find_difference(ours, theirs)
     hits, other_hits = material.estimate_hits(chosen), first.estimate_hits(chosen)
+    known = chosen & material.losses.known & first.losses.known
+    word_perplexity = None
+    if known.any():
+        ours, theirs = (
+            estimate_perplexity(each.losses, known, each.losses.words) for each in (material, first)
+        )
+        word_perplexity = {"pairs": int(known.sum()), **find_difference(ours, theirs)}
     rows, other = material.estimate(chosen), first.estimate(chosen)
     searches = {name: subtract(rows[name], other[name]) for name in material.found if name in other}
     return {
@@ -43,5 +52,6 @@ def _subtract(material: Material, first: Material, chosen: Chosen) -> dict[str, 
             for name, found in hits.items()
             if name in other_hits
         },
+        "word_perplexity": word_perplexity,
         "searches": searches,
     }

@@ -16,6 +16,8 @@ from chatbot.evaluation.windows import iterate_windows
 from chatbot.storage.reports import to_perplexity
 from chatbot.text import UNK, tokenize
 
+Counts = npt.NDArray[np.int64]
+
 
 class PairLosses(NamedTuple):
     """A model's loss of each pair of a corpus.
@@ -24,6 +26,8 @@ class PairLosses(NamedTuple):
         losses: `float64 [N]`, the loss (nats) of the reply and its end token, if it is not cut.
         tokens: `int64 [N]`, the tokens of the reply, the end token counted.
         unknown: `int64 [N]`, those of them that the vocabulary does not have.
+        words: `int64 [N]`, the words of the reply, the end token counted.
+        is_cut: `bool [N]`, whether the reply is longer than those the model was trained with.
         dialogues: `int64 [N]`, the number of the pair's dialogue.
         unknown_words: The words of the replies that the vocabulary does not have.
     """
@@ -31,18 +35,31 @@ class PairLosses(NamedTuple):
     losses: npt.NDArray[np.float64]
     tokens: npt.NDArray[np.int64]
     unknown: npt.NDArray[np.int64]
+    words: npt.NDArray[np.int64]
+    is_cut: npt.NDArray[np.bool_]
     dialogues: npt.NDArray[np.int64]
     unknown_words: frozenset[str]
 
     def counts_as(self, other: PairLosses) -> bool:
         """Tells whether another model counts the same tokens of the same pairs.
 
-        Only then can perplexities be compared: a smaller vocabulary or shorter replies alone lower
-        a perplexity.
+        Only then can perplexities a token be compared: a smaller vocabulary or shorter replies
+        alone lower a perplexity.
         """
         return self.unknown_words == other.unknown_words and np.array_equal(
             self.tokens, other.tokens
         )
+
+    @property
+    def known(self) -> Chosen:
+        """The pairs whose reply is whole and has no unknown word, `bool [N]`.
+
+        Of these the model gives the probability of every letter, however it cuts words. So over
+        pairs that are known to several models their perplexities a word can be compared; over
+        others a model is rewarded for calling a rare word unknown.
+        """
+        known: Chosen = (self.unknown == 0) & ~self.is_cut
+        return known
 
 
 def score_pairs(bot: Chatbot, pairs: Sequence[Pair]) -> PairLosses:
@@ -53,46 +70,63 @@ def score_pairs(bot: Chatbot, pairs: Sequence[Pair]) -> PairLosses:
         for window in iterate_windows(pairs, "perplexity")
         for score in scorer.score([(pair.turns, pair.reply) for pair in window])
     ]
-    words = sorted({token for pair in pairs for token in tokenize(pair.reply)})
-    ids = bot.vocabulary.encode(words)
+    words = sorted({word for pair in pairs for word in tokenize(pair.reply)})
+    split, encode = bot.vocabulary.segmenter.split, bot.vocabulary.encode
     return PairLosses(
         np.array([-score.log_prob for score in found]),
         np.array([score.tokens for score in found]),
         np.array([score.unknown for score in found]),
+        np.array([score.words for score in found]),
+        np.array([score.is_cut for score in found]),
         np.array([pair.dialogue for pair in pairs]),
-        frozenset(word for word, number in zip(words, ids) if number == UNK),
+        frozenset(word for word in words if UNK in encode(split([word]))),
     )
 
 
 def measure_perplexity(found: PairLosses, chosen: Chosen) -> dict[str, Any]:
-    """Measures the perplexity per token over some of the pairs.
+    """Measures the perplexity over some of the pairs.
 
     Returns:
-        `pairs`, `dialogues` (that they come from), `tokens` (end tokens counted), `unknown_share`
-        (of the tokens), `perplexity` (e to the mean loss in nats) and its `perplexity_interval` of
-        95 %; except for the three counts None where no pair is chosen.
+        `pairs`, `dialogues` (that they come from), `tokens` and `words` (end tokens counted),
+        `unknown_share` (of the tokens), `perplexity` (e to the mean loss in nats of a token),
+        `word_perplexity` (the same of a word: the loss of all pieces and end tokens over the number
+        of words and end tokens; Mielke 2019), `known_share` (of the pairs, those of
+        `PairLosses.known`) and `known_word_perplexity` (over those), each perplexity with its
+        interval of 95 % (`perplexity_interval`); except for the counts None where no pair is left.
     """
-    total = int(found.tokens[chosen].sum())
+    known = chosen & found.known
     counts = {
         "pairs": int(chosen.sum()),
         "dialogues": len(np.unique(found.dialogues[chosen])),
-        "tokens": total,
+        "tokens": int(found.tokens[chosen].sum()),
+        "words": int(found.words[chosen].sum()),
     }
-    if not total:
-        return {**counts, "unknown_share": None, "perplexity": None, "perplexity_interval": None}
-    estimate = estimate_perplexity(found, chosen)
+    shares = {
+        "unknown_share": found.unknown[chosen].sum() / counts["tokens"] if chosen.any() else None,
+        "known_share": known.sum() / counts["pairs"] if chosen.any() else None,
+    }
     return {
         **counts,
-        "unknown_share": float(found.unknown[chosen].sum() / total),
-        "perplexity": estimate.value,
-        "perplexity_interval": find_interval(estimate),
+        **{name: None if share is None else float(share) for name, share in shares.items()},
+        **_name("perplexity", found, found.tokens, chosen),
+        **_name("word_perplexity", found, found.words, chosen),
+        **_name("known_word_perplexity", found, found.words, known),
     }
 
 
-def estimate_perplexity(found: PairLosses, chosen: Chosen) -> Estimate:
-    """Estimates the perplexity per token over at least one pair."""
+def _name(name: str, found: PairLosses, units: Counts, chosen: Chosen) -> dict[str, Any]:
+    """Estimates a perplexity over some pairs, perhaps none, and names it and its interval."""
+    if not chosen.any():
+        return {name: None, f"{name}_interval": None}
+    estimate = estimate_perplexity(found, chosen, units)
+    return {name: estimate.value, f"{name}_interval": find_interval(estimate)}
+
+
+def estimate_perplexity(found: PairLosses, chosen: Chosen, units: Counts | None = None) -> Estimate:
+    """Estimates the perplexity over at least one pair, per token or per other units `[N]`."""
     dialogues = Dialogues(found.dialogues[chosen])
-    loss = dialogues.estimate_mean(found.losses[chosen], found.tokens[chosen])
+    units = found.tokens if units is None else units
+    loss = dialogues.estimate_mean(found.losses[chosen], units[chosen])
     return Estimate(
         to_perplexity(loss.value), np.array([to_perplexity(mean) for mean in loss.left_out])
     )

@@ -27,7 +27,7 @@ class Replies(NamedTuple):
 
     Attributes:
         texts: The replies.
-        spelled: Their tokens, blanks between them.
+        spelled: Their words, blanks between them.
         log_probs: `float64 [N]`, the model's log probabilities (nats) of the replies; empty for
             people's replies.
         best_log_probs: `float64 [N]`, the greatest among all the replies that were found.
@@ -65,6 +65,7 @@ def run_search(bot: Chatbot, queries: Sequence[Query], search: Search, people: R
     """
     # The first search of a kind makes its graphs, which takes a second or two.
     bot.replies([""], **search.settings)
+    join = bot.vocabulary.segmenter.join
     texts, spelled, log_probs, best = [], [], [], []
     seconds = 0.0
     for window in iterate_windows(queries, search.name):
@@ -72,7 +73,7 @@ def run_search(bot: Chatbot, queries: Sequence[Query], search: Search, people: R
         ranked = bot.replies(window, **search.settings)
         seconds += time.perf_counter() - begin
         texts += [found[0].text for found in ranked]
-        spelled += [" ".join(found[0].tokens) for found in ranked]
+        spelled += [" ".join(join(found[0].tokens)) for found in ranked]
         log_probs += [found[0].log_prob for found in ranked]
         best += [max(reply.log_prob for reply in found) for found in ranked]
     overlap = count_overlap(spelled, people.spelled)

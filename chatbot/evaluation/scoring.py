@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from chatbot.bot import Chatbot
-from chatbot.text import UNK, Query, end_reply, join_turns, tokenize, tokenize_turns
+from chatbot.text import EOS, UNK, Query, end_reply, join_turns, tokenize, tokenize_turns
 from chatbot.text.padding import pad_rows
 
 BATCH = 64
@@ -22,11 +22,15 @@ class Score(NamedTuple):
         log_prob: Log probability (nats) of the reply and its end token, which a cut reply lacks.
         tokens: Tokens of the reply, the end token counted.
         unknown: Those of them that the vocabulary does not have.
+        words: Words of the reply, the end token counted; of a cut word its beginning.
+        is_cut: Whether the reply is longer than those the model was trained with.
     """
 
     log_prob: float
     tokens: int
     unknown: int
+    words: int
+    is_cut: bool
 
 
 class Scorer:
@@ -54,12 +58,15 @@ class Scorer:
             )
             ends = np.cumsum([len(reply) for reply in batch])[:-1]
             for place, reply, found in zip(chosen, batch, np.split(log_probs, ends)):
-                scores[place] = Score(float(found.sum()), len(reply), reply.count(UNK))
+                counts = len(reply), reply.count(UNK), int(self._vocabulary.begins[reply].sum())
+                scores[place] = Score(float(found.sum()), *counts, reply[-1] != EOS)
         return [scores[place] for place in range(len(pairs))]
 
     def _encode_query(self, query: Query) -> list[int]:
-        turns = tokenize_turns(query, self._context_turns)
+        segmenter = self._vocabulary.segmenter
+        turns = tokenize_turns(query, self._context_turns, segmenter=segmenter)
         return self._vocabulary.encode(join_turns(turns, self._max_length))
 
     def _encode_reply(self, reply: str) -> list[int]:
-        return self._vocabulary.encode(end_reply(tokenize(reply), self._max_length))
+        tokens = self._vocabulary.segmenter.split(tokenize(reply))
+        return self._vocabulary.encode(end_reply(tokens, self._max_length))

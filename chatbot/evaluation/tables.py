@@ -250,7 +250,8 @@ def _list_model_differences(evaluations: Sequence[Evaluation]) -> Table:
         figures, pairs = (found[UNSEEN], UNSEEN) if found[UNSEEN] else (found, "all")
         names = [make_line(evaluation.name), f"{figures['pairs']:,} {pairs}"]
         # Once: these are not of a search.
-        shown = {"perplexity": figures["perplexity"], **_flatten(figures.get("hits", {}))}
+        shown = {name: figures.get(name) for name in PERPLEXITY_DIFFERENCE}
+        shown.update(_flatten(figures.get("hits", {})))
         for name, differences in figures["searches"].items():
             rows.append([*names, make_line(name), *_write_row(columns, {**shown, **differences})])
             shown = {}

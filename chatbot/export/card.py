@@ -20,6 +20,8 @@ _FIGURES = {
     "perplexity": "perplexity of the training pairs, dropout included",
     "validation_perplexity": "perplexity of the validation pairs",
     "validation_perplexity_unseen": "perplexity of those of them that were not learned from",
+    "validation_word_perplexity": "perplexity of the validation pairs, a word",
+    "validation_word_perplexity_unseen": "perplexity of the unseen ones, a word",
 }
 _ALWAYS = "beam_size max_reply_length min_reply_length no_repeat_ngram ban_unk length_penalty"
 """Settings of the search that are listed whatever they are; others, where they say something."""
@@ -70,8 +72,15 @@ def _describe_network(bot: Chatbot) -> list[str]:
     return [
         f"LSTM encoder and decoder, {sizes.num_layers} x {sizes.rnn_size} units each, {attention}",
         f"{count:,} weights; {len(bot.vocabulary):,} words, vectors of {sizes.embedding_size}",
+        *_describe_subwords(cut.subwords),
         f"reads {turns} of a dialogue, {cut.max_length} tokens of each",
     ]
+
+
+def _describe_subwords(kind: str) -> list[str]:
+    if kind == "none":
+        return []
+    return [f"words are cut into pieces by sentencepiece ({kind}), which tokens are"]
 
 
 def _describe_corpus(directory: ModelDirectory, config: Config) -> list[str]:
@@ -92,6 +101,9 @@ def _list_figures(directory: ModelDirectory) -> list[str]:
         if report.get("step") == step:
             known.update(report)
     for name, what in _FIGURES.items():
+        of_words = "_word_" in name  # the same figure where words are tokens
+        if of_words and known.get(name) == known.get(name.replace("_word_", "_")):
+            continue
         if isinstance(known.get(name), float):
             rows.append(f"{what}: {known[name]:.2f}")
     return rows

@@ -32,7 +32,7 @@ print(*(sys.modules[name].__file__ for name in names), sep="\\n")
 """
 """Lists what of this program chats with graphs."""
 _USAGE = """\
-Chat with it; no TensorFlow is needed, only Python 3.10 to 3.13 with two packages:
+Chat with it; no TensorFlow is needed, only Python 3.10 to 3.13 with {count} packages:
 
 ```sh
 pip install {packages}
@@ -69,8 +69,10 @@ def write(bot: Chatbot, place: Path, quantize: str = "") -> list[str]:
     network = identify_network(directory, config, precision)
     save_graphs(find_graphs(place, precision), graphs, network, "")
     _copy_program(place)
-    packages = " ".join(f'"{name}>={version}"' for name, version in PACKAGES.items())
-    return _USAGE.format(packages=packages, precision=precision).split("\n")
+    needed = {**PACKAGES, **bot.vocabulary.segmenter.needs}
+    packages = " ".join(f'"{name}>={version}"' for name, version in needed.items())
+    count = ("no", "one", "two", "three")[len(needed)]
+    return _USAGE.format(packages=packages, precision=precision, count=count).split("\n")
 
 
 def compare(bot: Chatbot, place: Path, queries: Iterable[str]) -> str:

@@ -127,8 +127,13 @@ def settle(config: Config, given: Mapping[str, Any]) -> SearchConfig:
     """Returns the search of a model with given changes.
 
     Raises:
-        ChatbotError: A SavedModel cannot search like that.
+        ChatbotError: A SavedModel cannot search like that, or not cut words like that.
     """
+    if config.corpus.subwords != "none":
+        raise ChatbotError(
+            "--format=saved_model cannot cut words into pieces, as this model does "
+            f"(--subwords={config.corpus.subwords}); choose --format=onnx or tflite"
+        )
     search = config.search.resolve(given)
     if search.sample:
         raise ChatbotError("--format=saved_model cannot sample; write the beam with --nosample")

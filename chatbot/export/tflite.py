@@ -33,20 +33,36 @@ import tensorflow as tf
 
 words = open("vocab.txt", encoding="utf-8").read().split("\\n")
 cut = re.findall(r"[\\u4e00-\\u9fff]|[^\\W\\u4e00-\\u9fff]+|[^\\w\\s]", "hello".lower())
-ids = [words.index(word) if word in words else {unk} for word in cut][:{max_length}] or [{unk}]
+{look_up}[:{max_length}] or [{unk}]
 query = np.zeros([1, {longest}], np.int32)
 query[0, : len(ids)] = ids
 run = tf.lite.Interpreter("{model}").get_signature_runner()
 said = run(query_ids=query, query_length=np.array([len(ids)], np.int32))
-print(*(words[i] for i in said["reply_ids"][0, : said["reply_length"][0]]))
+print({write})
 ```
 
 - `query_ids`, `int32 [1, {longest}]`, are line numbers of `vocab.txt` from 0, {unk} an unknown
-  word{separator}; `query_length`, `int32 [1]`, is how many count, at least 1.
+  word{separator}{pieces}; `query_length`, `int32 [1]`, is how many count, at least 1.
 - `reply_ids`, `int32 [1, {reply}]`, has {eos} behind the reply; `reply_length`, `int32 [1]`, is its
   length, `log_prob`, `float32 [1]`, its log probability (nats) with that of its end.
 - The code above cuts ordinary English and Chinese as the chatbot does; for all else that is
   `chatbot.text.tokenize`."""
+
+
+_WORDS = {
+    "look_up": "ids = [words.index(word) if word in words else {unk} for word in cut]",
+    "write": '*(words[i] for i in said["reply_ids"][0, : said["reply_length"][0]])',
+    "pieces": "",
+}
+_PIECES = {
+    "look_up": """\
+from sentencepiece import SentencePieceProcessor  # pip install sentencepiece
+pieces = SentencePieceProcessor(model_file="subwords.model")
+marked = [word if "一" <= word[0] <= "\u9fff" and word in words else "▁" + word for word in cut]
+ids = sum(map(pieces.encode, marked), [])""",
+    "write": 'pieces.decode(said["reply_ids"][0, : said["reply_length"][0]].tolist()).strip()',
+    "pieces": ";\n  words are cut into pieces: `##` begins one within a word, `<0xE4>` is a byte",
+}
 
 
 def settle(config: Config, given: Mapping[str, Any]) -> SearchConfig:
@@ -127,6 +143,8 @@ def write(bot: Chatbot, place: Path, quantize: str = "") -> list[str]:
     bot.vocabulary.save(place / "vocab.txt")
     cut = bot.config.corpus
     separator = f", {SEP} between two turns" if cut.context_turns > 1 else ""
+    kind = _WORDS if cut.subwords == "none" else _PIECES
+    parts = {name: text.replace("{unk}", str(UNK)) for name, text in kind.items()}
     return _USAGE.format(
         model=MODEL_FILE,
         longest=count_longest(cut),
@@ -135,6 +153,7 @@ def write(bot: Chatbot, place: Path, quantize: str = "") -> list[str]:
         eos=EOS,
         unk=UNK,
         separator=separator,
+        **parts,
     ).splitlines()
 
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from chatbot.errors import ChatbotError
 from chatbot.lite.hypotheses import Hypotheses
 from chatbot.reply import Reply
-from chatbot.text import join
+from chatbot.text import Vocabulary
 
 LIKELY = -1e30
 """A hypothesis with a log probability below this is an empty place in the beam."""
 
 
-def write_replies(
-    found: Hypotheses, decode: Callable[[Sequence[int]], list[str]]
-) -> list[list[Reply]]:
+def write_replies(found: Hypotheses, vocabulary: Vocabulary) -> list[list[Reply]]:
     """Turns hypotheses into replies, best first.
 
     Args:
         found: What a search has found, as arrays.
-        decode: Returns the tokens of ids.
+        vocabulary: The model's.
 
     Returns:
         At least one reply for each query, no two with the same text.
@@ -33,8 +29,9 @@ def write_replies(
         ranked: dict[str, Reply] = {}
         for ids, length, log_prob, score in zip(*row):
             if log_prob > LIKELY:
-                tokens = decode(ids[:length])
-                made = Reply(join(tokens), float(log_prob), float(score), tuple(tokens))
+                tokens = vocabulary.decode(ids[:length])
+                text = vocabulary.write(tokens)
+                made = Reply(text, float(log_prob), float(score), tuple(tokens))
                 ranked.setdefault(made.text, made)
         if not ranked:
             raise ChatbotError(

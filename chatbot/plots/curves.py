@@ -22,6 +22,8 @@ _PERPLEXITIES = {
     "validation_perplexity": (ORANGE, "validation"),
     "validation_perplexity_unseen": (GREEN, "validation, unseen pairs"),
 }
+_OF_WORDS = {name.replace("perplexity", "word_perplexity"): name for name in _PERPLEXITIES}
+"""{figure a word: the same a token}; drawn, dashed, where words are not tokens."""
 
 
 def draw_curves(path: str, reports: Sequence[Mapping[str, Any]]) -> str:
@@ -72,7 +74,9 @@ def _draw_perplexities(axes: Any, reports: Sequence[Mapping[str, Any]]) -> None:
     drawn, validation, unseen = (
         _plot(axes, reports, key, colour, label) for key, (colour, label) in _PERPLEXITIES.items()
     )
-    finite = [value for _, value in (*drawn, *validation, *unseen) if not math.isnan(value)]
+    of_words = _draw_words(axes, reports)
+    points = (*drawn, *validation, *unseen, *of_words)
+    finite = [value for _, value in points if not math.isnan(value)]
     if finite and max(finite) >= 10 * min(finite):
         _scale_log(axes, max(finite) / max(min(finite), 1.0))
     _name_axes(axes, "perplexity")
@@ -86,13 +90,29 @@ def _draw_perplexities(axes: Any, reports: Sequence[Mapping[str, Any]]) -> None:
         axes.set_title(f"{what} {best:,.4g} at step {step:,}", loc="left")
 
 
+def _draw_words(axes: Any, reports: Sequence[Mapping[str, Any]]) -> list[tuple[int, float]]:
+    """Draws the perplexities a word where they differ from those a token; returns their points."""
+    points = []
+    for key, other in _OF_WORDS.items():
+        if any(report.get(key, report.get(other)) != report.get(other) for report in reports):
+            colour, label = _PERPLEXITIES[other]
+            points += _plot(axes, reports, key, colour, f"{label}, a word", linestyle="dashed")
+    return points
+
+
 def _plot(
-    axes: Any, reports: Sequence[Mapping[str, Any]], key: str, colour: str, label: str
+    axes: Any,
+    reports: Sequence[Mapping[str, Any]],
+    key: str,
+    colour: str,
+    label: str,
+    **style: Any,
 ) -> list[tuple[int, float]]:
     """Draws one figure of the reports and returns its points, NaN where it cannot be drawn."""
     points = _find_points(reports, key)
     if points:
-        style = {"marker": "o", "markersize": 3.5} if len(points) <= _FEW else {}
+        if len(points) <= _FEW:
+            style.update(marker="o", markersize=3.5)
         axes.plot(*zip(*points), color=colour, label=label, linewidth=1.4, **style)
     return points
 

@@ -2,10 +2,17 @@
 
 `--json_file` writes the figures as one JSON object. For one model its top level has
 
-    pairs, dialogues, tokens  counts; the replies' end tokens count as tokens
+    pairs, dialogues          counts
+    tokens, words             of the replies, their end tokens counted; a model of subwords has more
+                              tokens than words
     unknown_share             share of the tokens that are not in the vocabulary
     perplexity                e to the mean loss (nats) of a token
-    perplexity_interval       [low, high], 95 %, see below
+    word_perplexity           e to the loss of all tokens over the number of words (Mielke 2019),
+                              the same for models of words
+    known_share               share of the pairs whose reply is not cut and has no unknown word
+    known_word_perplexity     word_perplexity over these: models whose share is near 1 and which cut
+                              words differently compare by it, and by from_first exactly
+    perplexity_interval       [low, high], 95 %, see below; so for each of the others
     greedy_recall             share of the different queries that greedy search answers, word for
                               word, with a reply that the corpus has for them
     beam_N_recall             the same for the model's own beam of N
@@ -47,10 +54,12 @@ and for hits@k (`evaluation.hits` has the formulas and how candidates are drawn)
 Where the training pairs are not known, or all pairs were among them, what is unseen is null or 0.
 Several models give {"models": {directory: the object of one model}}; each but the first also has
 
-    from_first                {model, pairs, perplexity, hits, searches, unseen}: differences of its
-                              figures to those of the first model, over the same pairs; `unseen`
-                              over pairs that neither has learned from; no perplexity where the two
-                              count different tokens (another vocabulary or max_length)
+    from_first                {model, pairs, perplexity, word_perplexity, hits, searches, unseen}:
+                              differences of its figures to those of the first model, over the same
+                              pairs; `unseen` over pairs that neither has learned from; no
+                              perplexity where the two count different tokens (another vocabulary
+                              or max_length); word_perplexity over the `pairs` whose reply is whole
+                              and has no word that one of the two does not know
 
 With `--held_out` the object of a model has {search: {file of queries: {figure: value}}} alone,
 with "all" beside the files, and the figures

@@ -9,7 +9,7 @@ import itertools
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,6 @@ from chatbot.reply import Reply
 from chatbot.serving.bodies import write_json
 from chatbot.serving.chat_request import ChatRequest
 from chatbot.serving.models import Answered
-from chatbot.text import join
 
 _WORD = re.compile(r"\s*\S+\s*?|\s+")
 _PROCESS = secrets.token_hex(8)
@@ -43,12 +42,15 @@ class Choice:
 def choose(asked: ChatRequest, answered: Answered) -> list[Choice]:
     """Cuts the replies that are sent."""
     longest = min(asked.most_tokens or answered.longest, answered.longest)
-    return [_cut(reply, longest, asked.stops) for reply in answered.replies[: asked.count]]
+    write, replies = answered.write, answered.replies[: asked.count]
+    return [_cut(reply, longest, asked.stops, write) for reply in replies]
 
 
-def _cut(reply: Reply, longest: int, stops: tuple[str, ...]) -> Choice:
+def _cut(
+    reply: Reply, longest: int, stops: tuple[str, ...], write: Callable[[Sequence[str]], str]
+) -> Choice:
     tokens = reply.tokens[:longest]
-    text = reply.text if len(tokens) == len(reply.tokens) else join(tokens)
+    text = reply.text if len(tokens) == len(reply.tokens) else write(tokens)
     ends = [place for place in (text.find(stop) for stop in stops) if place >= 0]
     if ends:
         return Choice(text[: min(ends)], len(tokens), "stop")

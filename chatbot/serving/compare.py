@@ -42,7 +42,7 @@ from chatbot.lite.looking import Look
 from chatbot.lite.searches import Searches
 from chatbot.serving.search_tree import Found, SearchTree, write_number
 from chatbot.settings.config import SearchConfig
-from chatbot.text import EOS, SPECIAL_TOKENS, join
+from chatbot.text import EOS, SPECIAL_TOKENS, Vocabulary
 from chatbot.text.padding import pad_rows
 
 LIMITS = {"beam_size": 20, "diverse_groups": 20, "max_reply_length": 100}
@@ -99,7 +99,7 @@ def compare(
             {
                 "name": name,
                 "replies": [
-                    _write_reply(reply, decode(reply.ids), tree, looks, search) for reply in replies
+                    _write_reply(reply, bot.vocabulary, tree, looks, search) for reply in replies
                 ],
             }
             for name, replies in found.items()
@@ -110,13 +110,14 @@ def compare(
 
 def _write_reply(
     reply: Found,
-    tokens: list[str],
+    vocabulary: Vocabulary,
     tree: SearchTree,
     looks: Mapping[int, Look],
     search: SearchConfig,
 ) -> dict[str, Any]:
+    tokens = vocabulary.decode(reply.ids)
     return {
-        "text": join(tokens),
+        "text": vocabulary.write(tokens),
         "tokens": tokens,
         "times": reply.times,
         "nodes": reply.nodes,

@@ -6,7 +6,7 @@ import functools
 import os
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from chatbot.bot import Chatbot
 from chatbot.errors import ChatbotError
 from chatbot.reply import Reply
 from chatbot.serving.compare import compare, describe_model
+from chatbot.text import join
 
 Turns = tuple[str, ...]
 """The turns of a dialogue, oldest first."""
@@ -47,11 +48,13 @@ class Answered(NamedTuple):
         replies: The best first.
         prompt_tokens: How many tokens of the query were read.
         longest: Most tokens that a reply may have.
+        write: Writes some of a reply's tokens as text.
     """
 
     replies: Sequence[Reply]
     prompt_tokens: int
     longest: int
+    write: Callable[[Sequence[str]], str] = join
 
 
 def name_directories(model_dirs: Iterable[str]) -> dict[str, str]:
@@ -125,7 +128,7 @@ class ReplyWork:
         longest = changes.get("max_reply_length", bot.config.search.max_reply_length)
         found = bot.replies(items, **changes)
         return [
-            Answered(replies, len(bot.read(turns).ids), longest)
+            Answered(replies, len(bot.read(turns).ids), longest, bot.vocabulary.write)
             for turns, replies in zip(items, found)
         ]
 

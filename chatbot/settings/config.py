@@ -94,6 +94,11 @@ class Config:
                 "--random_context puts turns before a query, but --context_turns=1 reads none; "
                 "raise it"
             )
+        if self.training.subword_sampling and self.corpus.subwords == "none":
+            raise ChatbotError(
+                "--subword_sampling cuts words into pieces, but they are whole; give "
+                "--subwords=bpe or unigram"
+            )
         if not re.fullmatch(r"[\w-][\w.-]*", self.training.model_name):
             raise ChatbotError(
                 f"--model_name={self.training.model_name} cannot begin a file's name; "

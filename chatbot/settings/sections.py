@@ -82,16 +82,31 @@ class CorpusConfig(Settings):
     )
     max_length: int = setting(
         40,
-        "Maximum tokens of a reply, including its end token, and of each turn of a query. Longer "
-        "ones are cut; a reply that is cut has no end token.",
+        "Maximum tokens of a reply, including its end token, and of each turn of a query; with "
+        "--subwords pieces of words. Longer ones are cut; a reply that is cut has no end token.",
         2,
         10_000,
     )
     vocab_size: int = setting(
-        40_000, "Maximum words in the vocabulary, including five special tokens.", 6, 10_000_000
+        40_000,
+        "Maximum words in the vocabulary, including five special tokens; with --subwords pieces of "
+        "words, including 256 bytes too.",
+        6,
+        10_000_000,
     )
     min_count: int = setting(
-        1, "Words seen fewer times than this become the unknown token.", 1, 1_000_000
+        1,
+        "Words seen fewer times than this become the unknown token; with --subwords no piece is "
+        "learned from them, and no word is unknown.",
+        1,
+        1_000_000,
+    )
+    subwords: str = setting(
+        "none",
+        "Cut words into pieces that are learned from the corpus, so that no word is unknown: by "
+        "byte pair encoding (bpe) or a unigram model (unigram), such as bpe with "
+        "--vocab_size=8000; none keeps words whole.",
+        choices=("none", "bpe", "unigram"),
     )
     context_turns: int = setting(
         1,
@@ -239,6 +254,15 @@ class TrainingConfig(Settings):
         "Whose entropy --filter_entropy looks at: that of the reply over its queries, that of the "
         "query over its replies, or both.",
         choices=("reply", "query", "both"),
+    )
+    subword_sampling: float = setting(
+        0.0,
+        "Cut the words into other pieces in every epoch of the training, so that the model sees "
+        "rare ones more often: with --subwords=bpe the probability of dropping a merge, such as "
+        "0.1; with unigram the exponent of the segmentations' probabilities, the smaller the "
+        "wilder. 0 always takes the best pieces.",
+        0.0,
+        1.0,
     )
     average_decay: float = setting(
         0.999,

@@ -2,6 +2,7 @@
 
     config.json           format number, every setting, the vocabulary's length and hash
     vocab.txt             the words, one a line, the special tokens first
+    subwords.model        there when the words are pieces: how words are cut, for sentencepiece
     training_pairs.u64    a hash of each pair that is learned from, uint64, little-endian
     checkpoints.json      the kept checkpoints, each with its files' sizes and hashes
     ckpt-*                the weights, their averages if there are any, and the optimizer's slots
@@ -169,13 +170,8 @@ class ModelDirectory(CheckpointStore):
         described = _read_object(values, "vocabulary", self.path / "config.json")
         _read_object(values, "sources", self.path / "config.json")
         config = Config.from_dict(values, str(self.path / "config.json"))
-        vocabulary = Vocabulary.load(self.path / "vocab.txt")
-        if vocabulary.digest != described.get("sha256"):
-            raise ChatbotError(
-                f"{self.path / 'vocab.txt'} is not the vocabulary that the model was trained with "
-                f"({described.get('words')} words); restore the file or train again"
-            )
-        return config, vocabulary
+        subwords = config.corpus.subwords
+        return config, Vocabulary.load(self.path / "vocab.txt", subwords, described)
 
     def require_best(self) -> Checkpoint:
         """Returns the best checkpoint.

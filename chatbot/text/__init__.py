@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from chatbot.text.joining import has_ideograph, join
+from chatbot.text.segmenter import Segmenter
+from chatbot.text.specials import EOS, GO, PAD, SEP, SPECIAL_TOKENS, UNK
 from chatbot.text.tokens import normalise, tokenize
 from chatbot.text.turns import SEPARATOR, Query, check_query, end_reply, join_turns, tokenize_turns
-from chatbot.text.vocabulary import EOS, GO, PAD, SEP, SPECIAL_TOKENS, UNK, Vocabulary
+from chatbot.text.vocabulary import Vocabulary
 
 __all__ = [
     "EOS",
@@ -16,6 +18,7 @@ __all__ = [
     "SPECIAL_TOKENS",
     "UNK",
     "Query",
+    "Segmenter",
     "Vocabulary",
     "check_query",
     "end_reply",

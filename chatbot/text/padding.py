@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from chatbot.text.vocabulary import PAD
+from chatbot.text.specials import PAD
 
 
 def pad_rows(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chatbot.text.segmenter import Segmenter
+from chatbot.text.specials import EOS, SEP, SPECIAL_TOKENS, UNK
 from chatbot.text.tokens import tokenize
-from chatbot.text.vocabulary import EOS, SEP, SPECIAL_TOKENS, UNK
 
 Query = str | Sequence[str]
 """A turn alone, or the turns of a dialogue, oldest first."""
@@ -30,7 +31,10 @@ def check_query(query: object) -> None:
 
 
 def tokenize_turns(
-    query: Query, context_turns: int, max_characters: int | None = None
+    query: Query,
+    context_turns: int,
+    max_characters: int | None = None,
+    segmenter: Segmenter | None = None,
 ) -> list[list[str]]:
     """Cuts the turns that a model reads into tokens.
 
@@ -38,6 +42,7 @@ def tokenize_turns(
         query: A turn, or turns, oldest first; no turns are one empty turn.
         context_turns: Most turns to read.
         max_characters: Characters of a turn that are read; None reads them all.
+        segmenter: Cuts words into tokens; None leaves them whole.
 
     Returns:
         At least one and at most `context_turns` turns, oldest first: the query's last, and before
@@ -46,10 +51,10 @@ def tokenize_turns(
     turns = [query] if isinstance(query, str) else list(query) or [""]
     found = [tokenize(turns.pop()[:max_characters])]
     while turns and len(found) < context_turns:
-        tokens = tokenize(turns.pop()[:max_characters])
-        if tokens:
-            found.append(tokens)
-    return found[::-1]
+        words = tokenize(turns.pop()[:max_characters])
+        if words:
+            found.append(words)
+    return found[::-1] if segmenter is None else [segmenter.split(words) for words in found[::-1]]
 
 
 def join_turns(turns: Sequence[Sequence[str]], max_length: int) -> list[str]:

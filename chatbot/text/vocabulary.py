@@ -7,28 +7,43 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from chatbot.errors import ChatbotError
 from chatbot.system.files import write_whole
+from chatbot.text import joining
+from chatbot.text.segmenter import Segmenter
+from chatbot.text.specials import SPECIAL_TOKENS, UNK
+from chatbot.text.subwords import MODEL_FILE, Subwords
 
-PAD, GO, EOS, UNK, SEP = 0, 1, 2, 3, 4
-SPECIAL_TOKENS = ("<pad>", "<go>", "<eos>", "<unk>", "<sep>")
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+NO_SUBWORDS = "none"
 
 
 class Vocabulary:
     """The words a model knows, numbered from 0, the five special tokens first.
 
     Attributes:
-        words: Every word; its place is its id.
+        words: Every token, a word or a piece of one; its place is its id.
+        segmenter: Cuts words into these tokens.
     """
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(self, words: Sequence[str], segmenter: Segmenter | None = None) -> None:
         """Numbers all words, which begin with `SPECIAL_TOKENS`.
+
+        Args:
+            words: The words.
+            segmenter: Cuts words into them; None leaves words whole.
 
         Raises:
             ValueError: The special tokens are not first, or a word is there twice or is not a word.
         """
         self.words = tuple(words)
+        self.segmenter = segmenter or Segmenter()
         if self.words[: len(SPECIAL_TOKENS)] != SPECIAL_TOKENS:
             raise ValueError(f"a vocabulary begins with {' '.join(SPECIAL_TOKENS)}")
         self._ids: dict[str, int] = {}
@@ -67,8 +82,13 @@ class Vocabulary:
 
     @cached_property
     def digest(self) -> str:
-        """The SHA-256 of the vocabulary file's bytes, in hexadecimal."""
-        return hashlib.sha256(self._bytes).hexdigest()
+        """The SHA-256 of the bytes of the vocabulary's files, in hexadecimal."""
+        return hash_files(self._bytes, self.segmenter.model)
+
+    @cached_property
+    def begins(self) -> npt.NDArray[np.bool_]:
+        """Which tokens begin a word or are special, `bool [V]`."""
+        return np.array([self.segmenter.begins(word) for word in self.words])
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
         """Returns the id of each token, `UNK` for an unknown one."""
@@ -87,26 +107,78 @@ class Vocabulary:
                 raise ValueError(f"id {number} is outside a vocabulary of {len(self.words)} words")
         return [self.words[number] for number in numbers]
 
+    def write(self, tokens: Iterable[str]) -> str:
+        """Writes tokens as natural text."""
+        return joining.join(self.segmenter.join(list(tokens)))
+
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the words, one a line, into a file that is whole or absent."""
+        """Writes the words, one a line, into a file that is whole or absent.
+
+        What the segmenter has learned goes into `MODEL_FILE` beside it.
+        """
         with write_whole(path) as file:
             file.write(self._bytes)
+        if self.segmenter.model:
+            with write_whole(Path(path).with_name(MODEL_FILE)) as file:
+                file.write(self.segmenter.model)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Vocabulary:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        subwords: str = NO_SUBWORDS,
+        known: Mapping[str, object] | None = None,
+    ) -> Vocabulary:
         r"""Reads a file of `save`: UTF-8, one word a line, each line ended by "\n" alone.
 
+        Args:
+            path: The file of the words.
+            subwords: "bpe" or "unigram" for one of pieces, whose `MODEL_FILE` is beside it.
+            known: The number of the words (`words`) and their digest (`sha256`), if they are known;
+                `MODEL_FILE` is not looked into before they are compared.
+
         Raises:
-            ChatbotError: The file cannot be read or is not a vocabulary; names the line.
+            ChatbotError: A file cannot be read, is not a vocabulary (names the line) or not the
+                known one.
         """
-        try:
-            content = Path(path).read_bytes()
-        except OSError as error:
+        content = _read(Path(path))
+        words = _parse_words(str(path), content)
+        has_model = subwords != NO_SUBWORDS
+        model = _read(Path(path).with_name(MODEL_FILE)) if has_model else b""
+        files = f"{path}, with the {MODEL_FILE} beside it," if has_model else str(path)
+        cure = "restore the file or train again"
+        if known is not None and hash_files(content, model) != known.get("sha256"):
             raise ChatbotError(
-                f"{path}: the vocabulary cannot be read ({error.strerror}); "
-                "give a directory that train.py has written"
-            ) from error
-        return cls(_parse_words(str(path), content))
+                f"{files} is not the vocabulary that the model was trained with "
+                f"({known.get('words')} words); {cure}"
+            )
+        if not has_model:
+            return cls(words)
+        try:
+            return cls._join_files(words, Subwords(model, subwords))
+        except ValueError as error:
+            raise ChatbotError(f"{files} is damaged ({error}); {cure}") from None
+
+    @classmethod
+    def _join_files(cls, words: Sequence[str], segmenter: Subwords) -> Vocabulary:
+        if segmenter.tokens != tuple(words):
+            raise ValueError("the two do not belong together")
+        return cls(words, segmenter)
+
+
+def hash_files(words: bytes, model: bytes = b"") -> str:
+    """Hashes the contents of a vocabulary's files, the words' and the segmenter's, by SHA-256."""
+    return hashlib.sha256(words + model).hexdigest()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ChatbotError(
+            f"{path}: the vocabulary cannot be read ({error.strerror}); "
+            "give a directory that train.py has written"
+        ) from error
 
 
 def _parse_words(path: str, content: bytes) -> list[str]:

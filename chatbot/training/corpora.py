@@ -85,6 +85,7 @@ def open_corpora(job: Job) -> Corpora:
         context_turns=config.corpus.context_turns,
         encoding=config.corpus.encoding,
         columns=config.corpus.columns,
+        subwords=config.corpus.subwords,
     )
     encode = functools.partial(
         encode_corpus,

@@ -19,6 +19,7 @@ class Progress:
         waited: Reports since then.
         losses: Sum of the tokens' losses (nats) since the last report.
         tokens: Target tokens since the last report.
+        words: Target words since then, end tokens among them.
         norms: Sum of the gradients' norms since the last report.
         steps: Steps since the last report.
         bad_steps: Steps in a row, up to the last, whose loss or gradients were not finite.
@@ -30,15 +31,17 @@ class Progress:
     waited: int = 0
     losses: float = 0.0
     tokens: int = 0
+    words: int = 0
     norms: float = 0.0
     steps: int = 0
     bad_steps: int = 0
     all_bad_steps: int = 0
 
-    def add(self, losses: float, tokens: int, norm: float) -> None:
+    def add(self, losses: float, tokens: int, words: int, norm: float) -> None:
         """Adds one step."""
         self.losses += losses
         self.tokens += tokens
+        self.words += words
         self.norms += norm
         self.steps += 1
 
@@ -51,7 +54,8 @@ class Progress:
 
     def reset(self) -> None:
         """Starts a new report."""
-        self.losses, self.tokens, self.norms, self.steps = 0.0, 0, 0.0, 0
+        self.losses, self.norms = 0.0, 0.0
+        self.tokens = self.words = self.steps = 0
 
 
 def restore_progress(values: Any, path: Path) -> Progress:
@@ -66,7 +70,8 @@ def restore_progress(values: Any, path: Path) -> Progress:
     """
     try:
         kept = {**values}
-        kept.pop("seconds", None)  # of older versions
+        kept.pop("seconds", None)  # of older versions, whose tokens were words
+        kept.setdefault("words", kept.get("tokens", 0))
         made = Progress(**kept)
         for value in (x for name, x in vars(made).items() if name != "best" or x is not None):
             if isinstance(value, bool) or not isinstance(value, (int, float)):

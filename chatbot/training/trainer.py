@@ -14,6 +14,7 @@ from absl import logging
 from chatbot.dataset import BatchPlan, Corpora
 from chatbot.dataset.prefetch import prefetch
 from chatbot.dataset.random_contexts import RandomContexts
+from chatbot.dataset.sampling import Sampler
 from chatbot.errors import ChatbotError
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import TrainingConfig
@@ -75,6 +76,8 @@ class Trainer:
             job.config.corpus.context_turns,
             self._config.seed,
         )
+        sampling = self._config.subword_sampling, self._config.seed
+        self._sampler = Sampler(self._train, corpora.vocabulary, *sampling)
         self.validation: Validation | None = None
         if corpora.validation is not None:
             self.validation = Validation(corpora.validation, self._train, self._config.batch_size)
@@ -180,7 +183,8 @@ class Trainer:
         for step in range(self.step, self.total_steps):
             epoch, n = divmod(step, self._plan.steps_per_epoch)
             read = functools.partial(self._contexts.batch, epoch=epoch, number=n)
-            yield self._computation.gather(self._train, self._plan.indices(epoch, n), read)
+            source = self._sampler.open_epoch(epoch, read)
+            yield self._computation.gather(source, self._plan.indices(epoch, n))
 
     def _advance(self, work: Work, stop: StopRequest, bar: Any) -> None:
         """Takes one training step and shows it."""
@@ -192,7 +196,7 @@ class Trainer:
             norm = 0.0  # the scale was too large and is halved: no fault of the numbers
         if math.isfinite(loss + norm):
             self._progress.bad_steps = 0
-            self._progress.add(loss * work.tokens, work.tokens, norm)
+            self._progress.add(loss * work.tokens, work.tokens, work.words, norm)
             self._show_progress(bar)
         else:
             self._note_bad_step(work.indices)
@@ -201,6 +205,9 @@ class Trainer:
     def _show_progress(self, bar: Any) -> None:
         mean, speed = self._progress.losses / self._progress.tokens, self._pace.tokens_per_second
         shown = f"loss {mean:.3f}, perplexity {to_perplexity(mean):.1f}"
+        if self._progress.words != self._progress.tokens:
+            word = to_perplexity(self._progress.losses / self._progress.words)
+            shown += f" ({word:.1f} a word)"
         shown += "" if speed is None else f", {speed:,.0f} tokens/s"
         bar.set_postfix_str(shown, refresh=False)
 
@@ -264,6 +271,7 @@ class Trainer:
             "epoch": round(self.step / self._plan.steps_per_epoch, 4),
             "loss": loss,
             "perplexity": to_perplexity(loss),
+            "word_perplexity": to_perplexity(progress.losses / progress.words),
             "gradient_norm": progress.norms / progress.steps,
             "learning_rate": scheduled_learning_rate(self._config, self.step - 1, self.total_steps),
         }
@@ -272,12 +280,9 @@ class Trainer:
         if progress.all_bad_steps:
             report["bad_steps"] = progress.all_bad_steps
         if measured is not None:
-            report["validation_perplexity"] = measured.everything
-            said = f"validation perplexity {measured.everything:.2f}"
-            if measured.unseen is not None:
-                report["validation_perplexity_unseen"] = measured.unseen
-                said += f" (unseen pairs {measured.unseen:.2f})"
-            write_above(bar, f"step {self.step}: perplexity {report['perplexity']:.2f}, {said}")
+            report.update(measured.list_figures())
+            said = f"perplexity {report['perplexity']:.2f}, {measured.describe()}"
+            write_above(bar, f"step {self.step}: {said}")
         if self._writes:
             append_report(self._directory.metrics_path, report)
             self._add_event(report)

@@ -19,21 +19,49 @@ LEAST_UNSEEN = 0.01
 
 
 class Perplexities(NamedTuple):
-    """Perplexities a token, e to the mean loss in nats, end tokens counted.
+    """Perplexities a token and a word, e to the mean loss in nats, end tokens counted.
+
+    A loss a word is that of all pieces and end tokens over the number of words and end tokens
+    (Mielke 2019, "Can you compare perplexity across different segmentations?"), so that it does not
+    depend on how words are cut. Where words are tokens the two are the same.
 
     Attributes:
-        everything: That of all validation pairs.
+        everything: That of all validation pairs, a token.
         unseen: That of the pairs that do not occur word for word in the training corpus; None where
             these are all or next to none.
+        words: Everything, a word.
+        unseen_words: The unseen pairs, a word, or None.
     """
 
     everything: float
     unseen: float | None
+    words: float
+    unseen_words: float | None
 
     @property
     def decisive(self) -> float:
         """What decides which checkpoint is best: the model may have memorised pairs it has seen."""
         return self.everything if self.unseen is None else self.unseen
+
+    def list_figures(self) -> dict[str, float]:
+        """Names what there is, for a report."""
+        named = {
+            "validation_perplexity": self.everything,
+            "validation_perplexity_unseen": self.unseen,
+            "validation_word_perplexity": self.words,
+            "validation_word_perplexity_unseen": self.unseen_words,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+    def describe(self) -> str:
+        """Writes them for a person; those a word where they are others."""
+        pairs = [(f"validation perplexity {self.everything:.2f}", self.words, self.everything)]
+        if self.unseen is not None and self.unseen_words is not None:
+            pairs.append((f"unseen pairs {self.unseen:.2f}", self.unseen_words, self.unseen))
+        first, *rest = (
+            text if word == token else f"{text}, {word:.2f} a word" for text, word, token in pairs
+        )
+        return first + "".join(f" ({text})" for text in rest)
 
 
 class Validation:
@@ -56,7 +84,8 @@ class Validation:
         self, computation: Computation, stop: StopRequest, hidden: bool = False
     ) -> Perplexities | None:
         """Measures all pairs; returns None when somebody asked to stop meanwhile."""
-        losses, tokens = np.zeros(2), np.zeros(2, dtype=np.int64)  # of unseen pairs, of known ones
+        losses = np.zeros(2)  # of unseen pairs, of known ones
+        counts = np.zeros([2, 2], dtype=np.int64)  # their tokens, their words
         with tqdm(
             total=len(self._corpus), desc="validating", unit="pair", leave=False, disable=hidden
         ) as bar:
@@ -65,12 +94,13 @@ class Validation:
                     return None
                 work = computation.gather(self._corpus, indices)
                 losses[is_known] += computation.sum_losses(work, stop)
-                tokens[is_known] += work.tokens
+                counts[:, is_known] += work.tokens, work.words
                 bar.update(len(indices))
-        everything = to_perplexity(float(losses.sum() / tokens.sum()))
+        tokens, words = (to_perplexity(float(losses.sum() / count.sum())) for count in counts)
         if not self.has_unseen:
-            return Perplexities(everything, None)
-        return Perplexities(everything, to_perplexity(float(losses[0] / tokens[0])))
+            return Perplexities(tokens, None, words, None)
+        unseen, unseen_words = (to_perplexity(float(losses[0] / count[0])) for count in counts)
+        return Perplexities(tokens, unseen, words, unseen_words)
 
     def _draw_batches(self) -> Iterator[tuple[int, npt.NDArray[Any]]]:
         """Yields 0 or 1, for unseen or known pairs, and the numbers of a batch's pairs."""

@@ -37,7 +37,15 @@ def make_material(
     beam = [f"yes {word}" if word else "" for word in generator.integers(0, 3, COUNT)]
     return Material(
         [f"query {n}" for n in range(COUNT)],
-        PairLosses(losses, tokens, tokens * 0, NUMBERS, frozenset(unknown_words)),
+        PairLosses(
+            losses,
+            tokens,
+            tokens * 0,
+            tokens,
+            tokens > 99,
+            NUMBERS,
+            frozenset(unknown_words),
+        ),
         {"greedy": make_replies(greedy), f"beam {seed}": make_replies(beam)},
         PEOPLE,
         f"beam {seed}",

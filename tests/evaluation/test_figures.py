@@ -79,6 +79,11 @@ def test_perplexity_is_over_tokens_not_over_pairs(bot: Chatbot) -> None:
     assert figures["unknown_share"] == 2 / 17
     mean = -sum(score.log_prob for score in scores) / 17
     assert figures["perplexity"] == pytest.approx(math.exp(mean))
+    assert (figures["words"], figures["word_perplexity"]) == (17, figures["perplexity"])
+    known = [score for score in scores if not score.unknown and not score.is_cut]
+    assert figures["known_share"] == len(known) / 5
+    mean = -sum(score.log_prob for score in known) / sum(score.words for score in known)
+    assert figures["known_word_perplexity"] == pytest.approx(math.exp(mean))
     assert (figures["dialogues"], figures["perplexity_interval"]) == (5, None)
 
 
@@ -104,8 +109,8 @@ def test_figures_of_unseen_pairs_are_those_of_a_corpus_of_them(bot: Chatbot) -> 
     texts = material.found["wide"].texts
     assert rest_material.found["wide"].texts == [texts[place] for place in (1, 2, 4)]
     names = (
-        "pairs dialogues tokens unknown_share perplexity perplexity_interval greedy_recall "
-        "beam_3_recall greedy_equals_beam_share"
+        "pairs dialogues tokens words unknown_share known_share perplexity perplexity_interval "
+        "word_perplexity known_word_perplexity greedy_recall beam_3_recall greedy_equals_beam_share"
     ).split()
     for name in names:
         for unseen in (figures[f"{name}_unseen"], expected[f"{name}_unseen"]):
@@ -159,6 +164,7 @@ class WrittenBot:
     """Replies what is written down, and remembers what it was asked."""
 
     def __init__(self, replies: dict[int, list[list[Reply]]]) -> None:
+        self.vocabulary = Vocabulary(SPECIAL_TOKENS)
         self.asked: list[tuple[int, dict[str, Any]]] = []
         self._replies = replies
 

@@ -164,7 +164,10 @@ def test_any_queries_and_candidates_can_be_scored() -> None:
         """Gives each token of a reply as many nats as the query has turns."""
 
         def score(self, pairs: Sequence[tuple[Any, str]]) -> list[Score]:
-            return [Score(-len(turns) * len(reply), len(reply), 0) for turns, reply in pairs]
+            return [
+                Score(-len(turns) * len(reply), len(reply), 0, len(reply), False)
+                for turns, reply in pairs
+            ]
 
     given = [["a", "b"], ["c"], ["d", "e", "f"]] * 300  # more than a window
     scores = score_candidates(cast(Scorer, Lengths()), given, [["x", "yy"]] * 900)

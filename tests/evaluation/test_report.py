@@ -175,16 +175,17 @@ def test_tables_that_would_be_empty_are_left_out() -> None:
 def test_each_further_model_stands_beside_the_first_by_pairs_that_neither_has_seen() -> None:
     evaluations = [make_evaluation(name, ["x"] * 3) for name in ("m1", "m2", "m3")]
     unseen = make_difference(2, perplexity=0.25)
+    unseen["word_perplexity"] = {"pairs": 2, "difference": 0.5, "interval": None}
     evaluations[1].figures["from_first"] = make_difference(3, unseen, perplexity=9.0)
     evaluations[2].figures["from_first"] = make_difference(3)
     table = list_tables(evaluations)[-1]
     assert table.title == "Differences from m1"
-    assert list(table.header)[:5] == ["model", "pairs", "search", "perplexity", "BLEU"]
-    assert [list(row)[:5] for row in table.rows] == [
-        ["m2", "2 unseen", "greedy", "+0.25 [-1.00, 1.50]", "+0.40 [0.10, 0.70]"],
-        ["m2", "2 unseen", "你好", "", "-0.40 [-0.70, -0.10]"],
-        ["m3", "3 all", "greedy", "", "+0.40 [0.10, 0.70]"],
-        ["m3", "3 all", "你好", "", "-0.40 [-0.70, -0.10]"],
+    assert list(table.header)[:5] == ["model", "pairs", "search", "perplexity", "a word"]
+    assert [list(row)[:6] for row in table.rows] == [
+        ["m2", "2 unseen", "greedy", "+0.25 [-1.00, 1.50]", "+0.50", "+0.40 [0.10, 0.70]"],
+        ["m2", "2 unseen", "你好", "", "", "-0.40 [-0.70, -0.10]"],
+        ["m3", "3 all", "greedy", "", "", "+0.40 [0.10, 0.70]"],
+        ["m3", "3 all", "你好", "", "", "-0.40 [-0.70, -0.10]"],
     ]
 
 

@@ -18,6 +18,7 @@ from chatbot.network.inference import InferenceNetwork
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import SearchGraphs
 from chatbot.settings.config import SearchConfig
+from chatbot.text import SPECIAL_TOKENS, Vocabulary
 from tests.conftest import ATTENTIONS, QUERIES, make_config, pad, randomise
 from tests.fakes import TableModel, TableNetwork, draw_table
 from tests.lite_searches import EagerNetwork
@@ -190,7 +191,7 @@ def test_weights_that_are_not_numbers_give_no_reply(
     assert np.all(found.log_probs[0, 0] > -np.inf)
     assert np.all(found.log_probs[1] == -np.inf)
     with pytest.raises(ChatbotError, match="the model's weights are not numbers"):
-        write_replies(found, lambda ids: [str(token) for token in ids])
+        write_replies(found, Vocabulary([*SPECIAL_TOKENS, "a", "b"]))
 
 
 def test_nothing_but_numpy_is_imported() -> None:

@@ -117,5 +117,5 @@ def test_a_report_counts_waiting_for_data_and_no_validation(
 
 def test_progress_of_older_versions_is_restored(tmp_path: Path) -> None:
     values = {"best": 9.5, "tokens": 70, "steps": 3, "seconds": 1.25, "losses": 200.0}
-    expected = Progress(best=9.5, tokens=70, steps=3, losses=200.0)
+    expected = Progress(best=9.5, tokens=70, words=70, steps=3, losses=200.0)
     assert restore_progress(values, tmp_path) == expected

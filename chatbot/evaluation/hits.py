@@ -49,7 +49,7 @@ class Asked(NamedTuple):
     """
 
     candidates: int = 20
-    queries: int = 1000
+    queries: int = 500
 
 
 class Hits(NamedTuple):

@@ -137,7 +137,7 @@ def define_flags() -> None:
         10_000,
     )
     flags.DEFINE_integer(
-        "hits_queries", 1000, "Most queries that hits@k is measured on; 0 means all.", 0
+        "hits_queries", 500, "Most queries that hits@k is measured on; 0 means all.", 0
     )
     flags.DEFINE_multi_string(
         "search",

@@ -13,7 +13,7 @@ from chatbot.network.dropout import drop
 from chatbot.network.pooling import AttentionPooling
 from examples.common import Array, Options, run_example, train
 from examples.data import read_digits
-from examples.layers import Convolution, Dense
+from examples.layers import Convolution, Dense, count_positions
 from examples.pictures import draw_maps
 
 PURPOSE = "Tells scikit-learn's digits apart, with attention pooling and with the positions' mean."
@@ -39,10 +39,9 @@ class Classifier(tf.Module):
         for layer in self.layers:
             x = tf.nn.relu(layer(x))
         memory = drop(tf.reshape(x, [-1, SIDE * SIDE, CHANNELS]), seed, 0, 0.2)
-        lengths = tf.fill([tf.shape(images)[0]], SIDE * SIDE)  # an image has no padding
         if self.pooling is None:
             return self.output(tf.reduce_mean(memory, 1)), None
-        contexts, weights = self.pooling(memory, lengths)
+        contexts, weights = self.pooling(memory, count_positions(memory))
         return self.output(contexts[:, 0]), weights[:, 0]
 
 

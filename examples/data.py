@@ -76,6 +76,13 @@ def read_tagged(path: str) -> list[Tagged]:
     return _check(sentences, path)
 
 
+def list_columns(sentences: Sequence[Tagged]) -> list[list[list[str]]]:
+    """Returns all sentences' words in small letters, their last three letters, and their tags."""
+    words = [[word.lower() for word in x.words] for x in sentences]
+    endings = [[word[-3:] for word in x.words] for x in sentences]
+    return [words, endings, [x.tags for x in sentences]]
+
+
 def read_texts(directory: str) -> tuple[list[Text], list[Text]]:
     """Reads `neg.txt` and `pos.txt`, a text a line, and splits each as `split` does.
 

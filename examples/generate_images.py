@@ -16,12 +16,11 @@ from chatbot.network.pooling import attend
 from examples.common import Array, Descent, Options, plan_batches, run_example
 from examples.data import read_digits
 from examples.images import measure_distance
-from examples.layers import Convolution, Dense
+from examples.layers import Convolution, Dense, count_positions
 from examples.pictures import draw_maps
 
 PURPOSE = "Makes digits from noise, with attention in the generator and without."
 NOISE, CHANNELS, SIDE, SHOWN = 32, 32, 8, 10
-MIDDLE = 4 * SIDE + 4  # the position whose attention is drawn
 cross_entropy = tf.nn.sigmoid_cross_entropy_with_logits
 
 
@@ -40,11 +39,9 @@ class Generator(tf.Module):
         """Returns images `[B, 8, 8]`, from 0 to 1, and the weights `[B, 64, 64]`, if any."""
         x = tf.reshape(self.start(noise), [-1, SIDE // 2, SIDE // 2, CHANNELS])
         x = tf.nn.relu(self.middle(tf.repeat(tf.repeat(tf.nn.relu(x), 2, 1), 2, 2)))
-        weights = None
+        weights, memory = None, tf.reshape(x, [-1, SIDE * SIDE, CHANNELS])
         if self.attention is not None:
-            memory = tf.reshape(x, [-1, SIDE * SIDE, CHANNELS])
-            lengths = tf.fill([tf.shape(memory)[0]], SIDE * SIDE)
-            contexts, weights = attend(self.attention, memory, memory, lengths)
+            contexts, weights = attend(self.attention, memory, memory, count_positions(memory))
             x += self.share * tf.reshape(contexts, tf.shape(x))
         return tf.sigmoid(self.end(x))[..., 0], weights
 
@@ -54,14 +51,14 @@ class Critic(tf.Module):
 
     def __init__(self, seeds: Random) -> None:
         super().__init__()
-        self.layers = [Convolution(1, CHANNELS, seeds), Convolution(CHANNELS, CHANNELS, seeds, 2)]
+        self.first = Convolution(1, CHANNELS, seeds)
+        self.second = Convolution(CHANNELS, CHANNELS, seeds, 2)
         self.output = Dense(SIDE * SIDE // 4 * CHANNELS, 1, seeds)
 
     def __call__(self, images: Any) -> Any:
         """Takes `float32 [B, 8, 8]`; returns logits `[B, 1]`."""
-        x = images[..., tf.newaxis]
-        for layer in self.layers:
-            x = tf.nn.leaky_relu(layer(x))
+        x = tf.nn.leaky_relu(self.first(images[..., tf.newaxis]))
+        x = tf.nn.leaky_relu(self.second(x))
         return self.output(tf.reshape(x, [-1, SIDE * SIDE // 4 * CHANNELS]))
 
 
@@ -77,7 +74,7 @@ def learn(images: Array, attends: bool, options: Options) -> Generator:
             noise = tf.random.stateless_normal([tf.shape(real)[0], NOISE], seed)
             true, false = critic(real), critic(generator(noise)[0])
             fooled = tf.reduce_mean(cross_entropy(tf.ones_like(false), false))
-            told = cross_entropy(tf.ones_like(true) * 0.9, true)  # 0.9: critics grow too sure
+            told = cross_entropy(tf.fill(tf.shape(true), 0.9), true)  # 1 would make it too sure
             told = tf.reduce_mean(told + cross_entropy(tf.zeros_like(false), false))
         descents[0].take(tape, fooled)
         descents[1].take(tape, told)
@@ -95,7 +92,7 @@ def work(options: Options) -> dict[str, float]:
     for name, attends in (("without attention", False), ("with attention", True)):
         images, weights = learn(learned, attends, options)(noise)
         figures[name] = measure_distance(images.numpy(), held_out)
-    maps = weights.numpy()[:SHOWN, MIDDLE].reshape([SHOWN, SIDE, SIDE])
+    maps = weights.numpy()[:SHOWN, 36].reshape([SHOWN, SIDE, SIDE])
     draw_maps(options.picture, images.numpy()[:SHOWN], maps, [""] * SHOWN)
     return figures
 

@@ -1,4 +1,4 @@
-"""Canvases with digits of several sizes, and measures of boxes and of sets of images."""
+"""Canvases with several digits, and measures of boxes and of sets of images."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 32
+SIDE = 24
 MOST = 3
 """Digits on a canvas, each of another class."""
-SIZES = (1, 2)
-"""How often a digit's pixels are repeated."""
 CLASSES = 10
 INK = 0.2
 Array = NDArray[Any]
@@ -27,7 +25,7 @@ def make_canvases(images: Array, labels: Array, count: int, seed: int) -> tuple[
         seed: Of what goes where.
 
     Returns:
-        The canvases `float32 [count, 32, 32]`, which classes are on them `float32 [count, 10]`,
+        The canvases `float32 [count, 24, 24]`, which classes are on them `float32 [count, 10]`,
         and the ink's box for each, `float32 [count, 10, 4]`: left, top, right and bottom from 0 to
         1, all 0 for classes that are not there.
     """
@@ -38,12 +36,11 @@ def make_canvases(images: Array, labels: Array, count: int, seed: int) -> tuple[
     for canvas, there, found in zip(canvases, present, boxes):
         for digit in draws.permutation(CLASSES)[: draws.integers(1, MOST + 1)]:
             image = images[draws.choice(np.flatnonzero(labels == digit))]
-            big = image.repeat(size := draws.choice(SIZES), 0).repeat(size, 1)
-            top, left = draws.integers(0, SIDE + 1 - len(big), 2)
-            place = canvas[top : top + len(big), left : left + len(big)]
+            top, left = draws.integers(0, SIDE + 1 - len(image), 2)
+            place = canvas[top : top + len(image), left : left + len(image)]
             if not place.any():
-                place += big
-                rows, columns = (np.flatnonzero((big > INK).any(axis)) for axis in (1, 0))
+                place += image
+                rows, columns = (np.flatnonzero((image > INK).any(axis)) for axis in (1, 0))
                 corners = [left + columns[0], top + rows[0], left + columns[-1], top + rows[-1]]
                 there[digit], found[digit] = 1.0, np.add(corners, [0, 0, 1, 1]) / SIDE
     return canvases, present, boxes

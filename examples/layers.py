@@ -30,7 +30,7 @@ class Convolution(tf.Module):
 
     def __init__(self, size: int, channels: int, seeds: Random, stride: int = 1) -> None:
         super().__init__()
-        limit = math.sqrt(6.0 / (9 * (size + channels)))  # Glorot's, with 9 inputs a channel
+        limit = math.sqrt(6.0 / (9 * size))  # for rectifiers: He et al. 2015, equation 10
         self.kernel = tf.Variable(draw_uniform([3, 3, size, channels], limit, seeds))
         self.bias = tf.Variable(tf.zeros([channels]))
         self._stride = stride
@@ -72,6 +72,11 @@ def _run(layer: LSTMVariables, inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tens
 def draw_vectors(count: int, size: int, seeds: Random) -> tf.Variable:
     """Draws the vectors of so many words, `float32 [count, size]`."""
     return tf.Variable(draw_uniform([count, size], 0.1, seeds))
+
+
+def count_positions(memory: tf.Tensor) -> tf.Tensor:
+    """Returns the lengths of a memory without padding, as that of an image is: `int32 [B]`."""
+    return tf.fill(tf.shape(memory)[:1], tf.shape(memory)[1])
 
 
 def list_places(height: int, width: int) -> tf.Tensor:

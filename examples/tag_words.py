@@ -17,12 +17,13 @@ from chatbot.text import Vocabulary
 from chatbot.text.padding import pad_rows
 from examples.baselines import score_frequent_tags
 from examples.common import Array, Options, run_example, train
-from examples.data import Tagged, build_vocabulary, read_tagged, split
+from examples.data import Tagged, build_vocabulary, list_columns, read_tagged, split
 from examples.layers import BidirectionalLSTM, Dense, draw_vectors
 
 PURPOSE = "Tags the words of sentences with their parts of speech, with attention and without."
 UNITS = 32
 SHOWN = 7  # words of the sentence that is drawn
+cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits
 
 
 class Tagger(tf.Module):
@@ -48,16 +49,6 @@ class Tagger(tf.Module):
         return self.output(states), weights
 
 
-def list_columns(sentences: Sequence[Tagged]) -> list[list[list[str]]]:
-    """Returns the words, the endings and the tags of all sentences."""
-    words = [[word.lower() for word in x.words] for x in sentences]
-    return [
-        words,
-        [[word[-3:] for word in x.words] for x in sentences],
-        [x.tags for x in sentences],
-    ]
-
-
 def encode(sentences: Sequence[Tagged], known: Sequence[Vocabulary]) -> list[Array]:
     """Returns the ids of words, endings and tags `[B, S]`, and the lengths `[B]`, all `int32`."""
     pairs = zip(known, list_columns(sentences))
@@ -73,7 +64,7 @@ def learn(arrays: Sequence[Array], sizes: Sequence[int], attends: bool, options:
         real = tf.sequence_mask(lengths)
         words, endings, tags = (x[:, : tf.shape(real)[1]] for x in (words, endings, tags))
         logits, _ = network(words, endings, lengths, seed)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tags, logits)
+        losses = cross_entropy(tags, logits)
         return tf.reduce_mean(tf.boolean_mask(losses, real))
 
     train(loss, network, arrays, options)
@@ -92,9 +83,9 @@ def work(options: Options) -> dict[str, float]:
         found = tf.argmax(logits, -1).numpy()
         figures[name] = float(np.mean((found == tags)[tf.sequence_mask(lengths)]))
     shown = int(np.argmax(lengths == SHOWN))
-    words, end = asked[shown].words, lengths[shown]
-    labels = [" ".join(pair) for pair in zip(words, known[2].decode(found[shown, :end]))]
-    draw_attention(options.picture, words, labels, weights[shown, :end, :end].numpy(), "")
+    row, end = asked[shown].words, lengths[shown]
+    labels = [" ".join(pair) for pair in zip(row, known[2].decode(found[shown, :end]))]
+    draw_attention(options.picture, row, labels, weights[shown, :end, :end].numpy(), "")
     return figures
 
 

@@ -16,35 +16,36 @@ from chatbot.text.padding import pad_rows
 from examples.baselines import score_bag_of_words
 from examples.common import Array, Options, run_example, train
 from examples.data import Text, build_vocabulary, read_texts
-from examples.layers import BidirectionalLSTM, Dense, draw_vectors
+from examples.layers import Dense, draw_vectors
 from examples.pictures import draw_texts
 
-PURPOSE = "Tells positive from negative texts, with attention pooling and with the states' mean."
-UNITS = 32
+PURPOSE = "Tells positive from negative texts, with attention pooling and with the words' mean."
+UNITS = 64
 SHOWN = 12
 
 
 class Classifier(tf.Module):
-    """Words to a bidirectional LSTM, one vector pooled of its states, and a logit."""
+    """Words to vectors, one vector pooled of these, and a logit.
+
+    Were there an LSTM between, each state would know the whole text, and the weights no word.
+    """
 
     def __init__(self, words: int, attends: bool, seed: int) -> None:
         super().__init__()
         seeds = Random(seed)
         self.words = draw_vectors(words, UNITS, seeds)
-        self.reader = BidirectionalLSTM(UNITS, UNITS, seeds)
-        self.pooling = AttentionPooling("bahdanau", 2 * UNITS, seeds) if attends else None
-        self.output = Dense(2 * UNITS, 1, seeds)
+        self.pooling = AttentionPooling("bahdanau", UNITS, seeds) if attends else None
+        self.output = Dense(UNITS, 1, seeds)
 
     def __call__(self, words: Any, lengths: Any, seed: Any = None) -> Any:
         """Returns logits `[B]`, and the weights `[B, S]`, those of the mean without attention."""
         vectors = drop(tf.gather(self.words, words), seed, 0, 0.5)
-        states = drop(self.reader(vectors, lengths), seed, 1, 0.5)
         if self.pooling is None:
             real = tf.sequence_mask(lengths, tf.shape(words)[1], tf.float32)
             weights = real / tf.cast(lengths, tf.float32)[:, tf.newaxis]
-            pooled = tf.linalg.matvec(states, weights, transpose_a=True)
+            pooled = tf.linalg.matvec(vectors, weights, transpose_a=True)
         else:
-            contexts, weights = self.pooling(states, lengths)
+            contexts, weights = self.pooling(vectors, lengths)
             pooled, weights = contexts[:, 0], weights[:, 0]
         return self.output(pooled)[:, 0], weights
 
@@ -73,7 +74,7 @@ def work(options: Options) -> dict[str, float]:
     known = build_vocabulary((x.words for x in learned), 2)
     arrays, (words, lengths, labels) = encode(learned, known), encode(asked, known)
     figures = {"bag of words": score_bag_of_words(learned, asked, known)}
-    for name, attends in (("mean of the states", False), ("attention pooling", True)):
+    for name, attends in (("mean of the words", False), ("attention pooling", True)):
         logits, weights = learn(arrays, len(known), attends, options)(words, lengths)
         figures[name] = float(np.mean((logits.numpy() > 0) == labels))
     short = np.flatnonzero(lengths <= 12)

@@ -1,7 +1,6 @@
 """Images from noise: a GAN of digits whose generator attends to its own positions.
 
-Goodfellow et al. 2014, "Generative Adversarial Nets", with the loss that does not saturate; the
-attention is added as in Zhang et al. 2019, "Self-Attention Generative Adversarial Networks".
+Goodfellow et al. 2014, "Generative Adversarial Nets"; Zhang et al. 2019, "Self-Attention GANs".
 """
 
 from __future__ import annotations
@@ -51,14 +50,13 @@ class Critic(tf.Module):
 
     def __init__(self, seeds: Random) -> None:
         super().__init__()
-        self.first = Convolution(1, CHANNELS, seeds)
-        self.second = Convolution(CHANNELS, CHANNELS, seeds, 2)
+        sizes = ((1, CHANNELS, seeds), (CHANNELS, CHANNELS, seeds, 2))
+        self.first, self.second = (Convolution(*size) for size in sizes)
         self.output = Dense(SIDE * SIDE // 4 * CHANNELS, 1, seeds)
 
     def __call__(self, images: Any) -> Any:
         """Takes `float32 [B, 8, 8]`; returns logits `[B, 1]`."""
-        x = tf.nn.leaky_relu(self.first(images[..., tf.newaxis]))
-        x = tf.nn.leaky_relu(self.second(x))
+        x = tf.nn.leaky_relu(self.second(tf.nn.leaky_relu(self.first(images[..., tf.newaxis]))))
         return self.output(tf.reshape(x, [-1, SIDE * SIDE // 4 * CHANNELS]))
 
 
@@ -92,8 +90,8 @@ def work(options: Options) -> dict[str, float]:
     for name, attends in (("without attention", False), ("with attention", True)):
         images, weights = learn(learned, attends, options)(noise)
         figures[name] = measure_distance(images.numpy(), held_out)
-    maps = weights.numpy()[:SHOWN, 36].reshape([SHOWN, SIDE, SIDE])
-    draw_maps(options.picture, images.numpy()[:SHOWN], maps, [""] * SHOWN)
+    maps = tf.reshape(weights[:SHOWN, 36], [SHOWN, SIDE, SIDE])
+    draw_maps(options.picture, images[:SHOWN], maps, [""] * SHOWN)
     return figures
 
 

@@ -84,7 +84,7 @@ def test_example_of_beam_search() -> None:
 
 
 def test_boolean_flag_takes_no_value_after_a_blank() -> None:
-    values = flags.FlagValues()
+    values: Any = flags.FlagValues()  # type: ignore[no-untyped-call]
     flags.DEFINE_boolean("bool_name", False, "Yes or no.", flag_values=values)
     assert values(["program", "--bool_name", "False"]) == ["program", "False"]
     assert values.bool_name is True

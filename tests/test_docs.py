@@ -15,7 +15,7 @@ from chatbot.settings.config import SECTIONS
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "data/*.md", "benchmarks/*.md")
+    for pattern in ("*.md", "docs/*.md", "data/*.md", "benchmarks/*.md", "examples/*.md")
     for path in ROOT.glob(pattern)
 )
 ARCHITECTURE, ENGINES = (ROOT / "docs" / f"{name}.md" for name in ("architecture", "engines"))
@@ -74,11 +74,11 @@ def test_what_a_document_names_is_there(document: Path) -> None:
     checks: tuple[tuple[str, Callable[[str], bool]], ...] = (
         (r"\]\(([^):#]+)\)", lambda link: (document.parent / link).exists()),
         (
-            r"`((?:chatbot|tests|tools|benchmarks|docs)/[\w./-]*)`",
+            r"`((?:chatbot|tests|tools|benchmarks|docs|examples)/[\w./-]*)`",
             lambda path: "NAME" in path or (ROOT / path).exists(),
         ),
         (r"`(test_\w+)`", is_test),
-        (r"-m ((?:benchmarks|tools)[\w.]+)", is_module),
+        (r"-m ((?:benchmarks|tools|examples)[\w.]+)", is_module),
         (r"(?<![\w-])--([a-zA-Z]\w*)", is_flag),
     )
     text = read(document)
@@ -108,7 +108,7 @@ def is_module(name: str) -> bool:
 def is_flag(name: str) -> bool:
     """Tells whether a program has this flag, or the switch that `no` turns off."""
     settings = {item.name for kind in SECTIONS.values() for item in fields(kind)}
-    folders = (ROOT / name for name in ("chatbot/programs", "benchmarks", "tools"))
+    folders = (ROOT / name for name in ("chatbot/programs", "benchmarks", "tools", "examples"))
     sources = "".join(read(path) for folder in folders for path in folder.glob("*.py"))
     words = set(re.findall(r'"(?:--)?(\w+)"', sources))
     return bool({name, name.removeprefix("no")} & (settings | words | OTHERS))

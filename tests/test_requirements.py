@@ -22,14 +22,14 @@ def read_requirements(name: str) -> list[str]:
     "name",
     [
         *("requirements.txt", "requirements-dev.txt", "requirements-gpu.txt"),
-        *("requirements-serve.txt", "constraints.txt"),
+        *("requirements-serve.txt", "requirements-examples.txt", "constraints.txt"),
     ],
 )
 def test_every_requirement_is_pinned_and_no_other_index_is_named(name: str) -> None:
     requirements = read_requirements(name)
     for requirement in requirements:
         assert re.fullmatch(
-            r"-r requirements(-serve)?\.txt|-c constraints\.txt"
+            r"-r requirements(-serve|-examples)?\.txt|-c constraints\.txt"
             r"|[A-Za-z0-9_-]+(\[[a-z-]+\])?==\d+(\.(post)?\d+)*"
             r'(; python_version (<|>=) "3\.1[12]")?',
             requirement,
@@ -48,8 +48,8 @@ def list_pythons() -> list[str]:
 def read_pins(python: str = THIS) -> dict[str, str]:
     """{package: version} on a Python."""
     pins: dict[str, str] = {}
-    names = ("requirements", "requirements-serve", "requirements-dev", "constraints")
-    for name in (f"{name}.txt" for name in names):
+    names = ("requirements", "requirements-serve", "requirements-examples", "requirements-dev")
+    for name in (f"{name}.txt" for name in (*names, "constraints")):
         for requirement in read_requirements(name):
             pin, _, marker = requirement.partition(";")
             package, _, version = pin.partition("==")
@@ -88,6 +88,7 @@ def test_what_the_requirements_need_in_turn_is_pinned_too() -> None:
     needed = {"tensorflow", "pytest-cov", "pytest-xdist", "mypy", "hatchling"}
     needed |= {"tensorflow-addons"} & {*pinned}
     needed |= {"ipykernel", "nbclient", "nbformat"}
+    needed |= {"scikit-learn"}
     needed |= {"openai", "prometheus-client", "starlette", "uvicorn"}
     needed |= {"playwright", "axe-playwright-python"}
     done: set[str] = set()

@@ -8,6 +8,7 @@ from typing import Any
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 EXTRAS = {
+    "examples": "requirements-examples.txt",
     "gpu": "requirements-gpu.txt",
     "serve": "requirements-serve.txt",
     "test": "requirements-dev.txt",

@@ -10,8 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from chatbot.network.attention import Attention
-from chatbot.network.pooling import attend
+from chatbot.network.pooling import attend, make_attention
 from examples.common import Array, Descent, Options, plan_batches, run_example
 from examples.data import read_digits
 from examples.images import measure_distance
@@ -30,7 +29,7 @@ class Generator(tf.Module):
         super().__init__()
         self.start = Dense(NOISE, SIDE * SIDE // 4 * CHANNELS, seeds)
         self.middle = Convolution(CHANNELS, CHANNELS, seeds)
-        self.attention = Attention("luong", CHANNELS, seeds) if attends else None
+        self.attention = make_attention("luong", CHANNELS, seeds) if attends else None
         self.share = tf.Variable(0.0) if attends else None
         self.end = Convolution(CHANNELS, 1, seeds)
 

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from chatbot.network.attention import Attention
 from chatbot.network.dropout import drop
-from chatbot.network.pooling import attend
+from chatbot.network.pooling import attend, make_attention
 from chatbot.plots import draw_attention
 from chatbot.text import Vocabulary
 from chatbot.text.padding import pad_rows
@@ -35,7 +34,7 @@ class Tagger(tf.Module):
         self.words = draw_vectors(sizes[0], UNITS, seeds)
         self.endings = draw_vectors(sizes[1], UNITS, seeds)
         self.reader = BidirectionalLSTM(2 * UNITS, UNITS, seeds)
-        self.attention = Attention("bahdanau", 2 * UNITS, seeds) if attends else None
+        self.attention = make_attention("bahdanau", 2 * UNITS, seeds) if attends else None
         self.output = Dense((4 if attends else 2) * UNITS, sizes[2], seeds)
 
     def __call__(self, words: Any, endings: Any, lengths: Any, seed: Any = None) -> Any:

@@ -12,8 +12,7 @@ import tensorflow as tf
 from absl import flags
 from numpy.typing import NDArray
 
-from chatbot.network.attention import Attention
-from chatbot.network.pooling import attend
+from chatbot.network.pooling import attend, make_attention
 
 PAGE = (Path(__file__).parents[1] / "docs" / "articles.md").read_text(encoding="utf-8")
 QUERY = np.array([1.0, 0.8])
@@ -69,7 +68,7 @@ def test_weights_of_the_second_example() -> None:
 )
 def test_our_attention_gives_the_formulas_weights(query: Array, keys: Array) -> None:
     units = len(query)
-    attention = Attention("luong", units, Random(0))
+    attention = make_attention("luong", units, Random(0))
     attention.memory_layer.kernel.assign(np.eye(units) / np.sqrt(units))
     single, memory = (tf.constant(x, tf.float32) for x in (query[None, None], keys[None]))
     _, weights = attend(attention, single, memory, tf.constant([len(keys)]))

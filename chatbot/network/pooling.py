@@ -6,19 +6,36 @@ from random import Random
 
 import tensorflow as tf
 
-from chatbot.network.attention import Attention
 from chatbot.network.fast_attention import make_padding
+from chatbot.network.scores import SCORES, Attended, Score, make_score
 from chatbot.network.steps import multiply
 from chatbot.network.variables import draw_glorot
+from chatbot.settings.config import ModelConfig
+
+
+def make_attention(name: str, units: int, seeds: Random) -> Score:
+    """Makes an attention of `scores` that needs no step before it.
+
+    Args:
+        name: What `--attention` calls it.
+        units: Of queries and memory, U.
+        seeds: Where the first weights' seeds come from.
+
+    Raises:
+        ValueError: There is none of that name, or it has heads or carries something on.
+    """
+    if name not in SCORES or name == "multi_head" or SCORES[name].carries:
+        raise ValueError(f"there is no attention {name!r} that one step computes")
+    return make_score(ModelConfig(rnn_size=units, attention=name), seeds)
 
 
 def attend(
-    attention: Attention, queries: tf.Tensor, memory: tf.Tensor, lengths: tf.Tensor
+    attention: Score, queries: tf.Tensor, memory: tf.Tensor, lengths: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Weighs a memory by the softmax of its scores against each query.
 
     Args:
-        attention: The score's variables.
+        attention: From `make_attention`.
         queries: `float32 [B, N, U]`.
         memory: `float32 [B, S, U]`, padded on the right.
         lengths: `int32 [B]`, the real steps of the memory, at least 1.
@@ -26,16 +43,14 @@ def attend(
     Returns:
         The contexts `float32 [B, N, U]`, and the weights `float32 [B, N, S]`, 0 on padding.
     """
-    keys = multiply(memory, attention.memory_layer.kernel)
-    if attention.query_layer is None:
-        scores = tf.matmul(queries, keys, transpose_b=True)
-    else:
-        projected = multiply(queries, attention.query_layer.kernel)
-        squashed = tf.tanh(keys[:, tf.newaxis] + projected[:, :, tf.newaxis])  # [B, N, S, U]
-        scores = tf.tensordot(squashed, attention.attention_v, 1)
-    padding = make_padding(lengths, tf.shape(memory)[1])
-    weights = tf.nn.softmax(scores + padding[:, tf.newaxis])
-    return tf.matmul(weights, memory), weights
+    matrices, shared = attention.matrices(), attention.shared()
+    prepared = attention.prepare(memory, lambda name, x: multiply(x, matrices[name]), shared)
+    padding = make_padding(lengths, tf.shape(memory)[1])[:, tf.newaxis]
+    kernel = matrices.get("query_layer")
+    projected = None if kernel is None else multiply(queries, kernel)
+    attended = Attended(*prepared, padding)
+    weights, _ = attention.compute(queries, projected, attended, shared, None)
+    return tf.matmul(weights, attended.memory), weights
 
 
 class AttentionPooling(tf.Module):
@@ -46,7 +61,7 @@ class AttentionPooling(tf.Module):
     bias, v their context vector.
 
     Attributes:
-        attention: The score's variables.
+        attention: From `make_attention`.
         queries: `float32 [N, U]`.
     """
 
@@ -54,16 +69,16 @@ class AttentionPooling(tf.Module):
         """Draws the variables.
 
         Args:
-            name: The score, see `Attention`.
+            name: As in `make_attention`.
             units: U.
             seeds: Where the first weights' seeds come from.
             queries: N.
 
         Raises:
-            ValueError: There is no score of that name.
+            ValueError: As in `make_attention`.
         """
         super().__init__(name="pooling")
-        self.attention = Attention(name, units, seeds)
+        self.attention = make_attention(name, units, seeds)
         self.queries = tf.Variable(draw_glorot([queries, units], seeds))
 
     def __call__(self, memory: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from chatbot.network.attention import Attention
 from chatbot.network.pooling import AttentionPooling, attend
+from chatbot.network.scores import Score
 from tests.conftest import U, randomise
 
 B, N, S = 3, 2, 5
@@ -27,12 +27,12 @@ def make_pooling(score: str) -> AttentionPooling:
     return pooling
 
 
-def score_by_hand(attention: Attention, query: Any, step: Any) -> float:
-    key = step @ attention.memory_layer.kernel.numpy()
-    if attention.query_layer is None:
+def score_by_hand(attention: Score, query: Any, step: Any) -> float:
+    key = step @ attention.matrices()["memory_layer"].numpy()
+    if "query_layer" not in attention.matrices():
         return float(query @ key)
-    vector: Any = attention.attention_v
-    projected = query @ attention.query_layer.kernel.numpy()
+    vector: Any = attention.shared()["vector"]
+    projected = query @ attention.matrices()["query_layer"].numpy()
     return float(vector.numpy() @ np.tanh(projected + key))
 
 

@@ -10,7 +10,10 @@ import numpy as np
 from chatbot.text import GO
 from tests.score_oracles import Array, Attention, sigmoid, softmax
 
-__all__ = ["Layer", "Network", "layer_step", "list_variables", "log_softmax", "softmax"]
+__all__ = [
+    *("Array", "Layer", "Network", "Stepper"),
+    *("layer_step", "list_variables", "log_softmax", "sigmoid", "softmax"),
+]
 
 
 def log_softmax(x: Array) -> Array:

@@ -90,14 +90,14 @@ class AddonsDecoder:
         self._mechanism: Any = None
         weights = decoder.weights(layers)
         self.cell: Any = LSTMCellStack(weights.layers, dtype, weights.residual)
-        if decoder.attention is None or decoder.attention_layer is None:
+        attention, mixing = weights.attention, decoder.attention_layer
+        if attention is None or mixing is None:
             return
         units = self.cell.output_size
         self._size = decoder.layers[0].kernel.shape[0] - units  # of the word vectors
-        self._mechanism = make_mechanism(decoder.attention, units, dtype)
-        layer = _make_dense(decoder.attention_layer.kernel, dtype)
-        if decoder.squashes:
-            layer.activation = tf.tanh
+        self._mechanism = make_mechanism(attention.score, units, dtype)
+        layer = _make_dense(mixing.kernel, dtype)
+        layer.activation = tf.tanh if attention.squashes else None
         self.cell = tfa.seq2seq.AttentionWrapper(
             self.cell,
             self._mechanism,

@@ -1,9 +1,9 @@
 """Pretrained word vectors: files of word2vec (text and binary), GloVe and fastText (.vec).
 
 All but GloVe's begin with a line of two numbers, how many vectors there are and how wide. Each
-vector follows its word and a blank: as numbers in a line of text, or as float32 in binary. A file is
-read once, in pieces, also if gzip, bzip2 or xz has packed it, and only the words that are asked for
-are kept.
+vector follows its word and a blank: as numbers in a line of text, or as float32 in binary. A file
+is read once, in pieces, also if gzip, bzip2 or xz has packed it, and only the words that are asked
+for are kept.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ class Form(NamedTuple):
 
     Attributes:
         begin: Bytes of the header.
-        count: Vectors, or None without a header.
+        vectors: Their number, or None without a header.
         width: Numbers in each.
         is_binary: Whether they are float32, not text.
     """
 
     begin: int
-    count: int | None
+    vectors: int | None
     width: int
     is_binary: bool
 
@@ -149,7 +149,7 @@ def _count_numbers(text: bytes) -> int:
 
 def _read_text(path: str, file: IO[bytes], rest: bytes, form: Form) -> Iterator[tuple[bytes, Any]]:
     """Yields each word and what makes its vector, line by line."""
-    number, vectors = (0, 0) if form.count is None else (1, 0)
+    number, vectors = (0, 0) if form.vectors is None else (1, 0)
     is_last = False
     while not is_last:
         piece = file.read(PIECE)
@@ -206,7 +206,7 @@ def _read_binary(
 ) -> Iterator[tuple[bytes, Any]]:
     """Yields each word and what makes its vector, until there are as many as announced."""
     size, begin = 4 * form.width, 0
-    for number in range(form.count or 0):
+    for number in range(form.vectors or 0):
         while True:
             end = rest.find(b" ", begin) + 1
             if end and len(rest) >= end + size:
@@ -225,7 +225,7 @@ def _read_binary(
 
 
 def _check_count(path: str, found: int, form: Form) -> None:
-    if form.count is not None and found < form.count:
+    if form.vectors is not None and found < form.vectors:
         raise ChatbotError(
-            f"{path} ends after {found:,} of {form.count:,} vectors; fetch it again"
+            f"{path} ends after {found:,} of {form.vectors:,} vectors; fetch it again"
         )

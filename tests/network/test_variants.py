@@ -83,7 +83,7 @@ def test_gradients_are_the_oracles_differences(name: str, pairs: Pairs) -> None:
 
     def compute(*given: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(model.token_log_losses(*given, SEED))
+            loss = tf.reduce_sum(model.token_log_losses(*Pairs(*given), SEED))
         return [tf.convert_to_tensor(x) for x in tape.gradient(loss, variables)]
 
     signature = (IDS, LENGTHS, IDS, LENGTHS)

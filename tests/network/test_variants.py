@@ -188,7 +188,13 @@ def test_training_resumed_is_training_uninterrupted_and_replies_are_loaded(
 ) -> None:
     settings = tiny_settings(
         write_pairs(tmp_path / "pairs.tsv"),
-        **{**VARIANTS["all"], "num_layers": 2, "weight_drop": 0.3, "sampling_probability": 0.5},
+        **{
+            **VARIANTS["all"],
+            "self_attention": 1,
+            "num_layers": 2,
+            "weight_drop": 0.3,
+            "sampling_probability": 0.5,
+        },
     )
     assert train(tmp_path / "whole", **settings) == 0
     with monkeypatch.context() as patch:

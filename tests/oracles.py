@@ -11,8 +11,15 @@ from chatbot.text import GO
 from tests.score_oracles import Array, Attention, sigmoid, softmax
 
 __all__ = [
-    *("Array", "Layer", "Network", "Stepper"),
-    *("layer_step", "list_variables", "log_softmax", "sigmoid", "softmax"),
+    "Array",
+    "Layer",
+    "Network",
+    "Stepper",
+    "layer_step",
+    "list_variables",
+    "log_softmax",
+    "sigmoid",
+    "softmax",
 ]
 
 

@@ -10,7 +10,17 @@ import numpy as np
 from chatbot.text import GO
 from tests.score_oracles import Array, Attention, sigmoid, softmax
 
-__all__ = ["Array", "Network", "list_variables", "log_softmax", "lstm_step", "sigmoid", "softmax"]
+__all__ = [
+    "Array",
+    "Layer",
+    "Network",
+    "Stepper",
+    "layer_step",
+    "list_variables",
+    "log_softmax",
+    "sigmoid",
+    "softmax",
+]
 
 
 def log_softmax(x: Array) -> Array:
@@ -18,15 +28,59 @@ def log_softmax(x: Array) -> Array:
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
-def lstm_step(
-    weights: Sequence[Array], x: Array, hidden: Array, carry: Array
-) -> tuple[Array, Array]:
-    """One step of Hochreiter and Schmidhuber's cell with a forget gate, in Keras' gate order."""
-    kernel, recurrent, bias = weights
-    gates = x @ kernel + hidden @ recurrent + bias
-    i, f, g, o = np.split(gates, 4, axis=-1)
+class Layer(NamedTuple):
+    """A layer's cell and weights; `gain` is empty without a layer norm."""
+
+    cell: str
+    kernel: Array
+    recurrent: Array
+    bias: Array
+    gain: Array
+
+    @classmethod
+    def read(cls, variables: Any) -> Layer:
+        arrays = [weight.numpy().astype(np.float64) for weight in variables.listed()]
+        return cls(variables.cell, *arrays, *([] if len(arrays) > 3 else [np.zeros(0)]))
+
+
+def normalise(x: Array, gain: Array, bias: Array) -> Array:
+    """Ba et al.'s layer norm over the last axis."""
+    return gain * (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5) + bias
+
+
+def layer_step(layer: Layer, x: Array, hidden: Array, carry: Array) -> tuple[Array, Array]:
+    """One step of a layer, which normalises what enters each gate if it has a gain."""
+
+    def enter(product: Array, place: int) -> Array:
+        units = len(layer.bias) // 4
+        own = slice(place * units, (place + 1) * units)
+        if not layer.gain.size:
+            return product + layer.bias[own]
+        return normalise(product, layer.gain[own], layer.bias[own])
+
+    if layer.cell == "gru":
+        return gru_step(layer, enter, x, hidden)
+    products = np.split(x @ layer.kernel + hidden @ layer.recurrent, 4, axis=-1)
+    i, f, g, o = (enter(product, place) for place, product in enumerate(products))
     carry = sigmoid(f) * carry + sigmoid(i) * np.tanh(g)
     return sigmoid(o) * np.tanh(carry), carry
+
+
+def gru_step(layer: Layer, enter: Any, x: Array, hidden: Array) -> tuple[Array, Array]:
+    """One step of Cho et al.'s cell, the reset gate after the product; returns h twice."""
+    z_x, r_x, n_x = np.split(x @ layer.kernel, 3, axis=-1)
+    z_h, r_h, n_h = np.split(hidden @ layer.recurrent, 3, axis=-1)
+    z, r = sigmoid(enter(z_x + z_h, 0)), sigmoid(enter(r_x + r_h, 1))
+    following = z * hidden + (1 - z) * np.tanh(enter(n_x, 2) + r * enter(n_h, 3))
+    return following, following
+
+
+def attend_to_itself(weights: Sequence[Array], heads: int, memory: Array) -> Array:
+    """Vaswani et al.'s self-attention of one memory `[S, U]`, head by head."""
+    *kernels, gain, bias = weights
+    parts = [np.split(memory @ kernel, heads, axis=-1) for kernel in kernels[:3]]
+    found = [softmax(q @ k.T / np.sqrt(q.shape[-1])) @ v for q, k, v in zip(*parts)]
+    return normalise(memory + np.concatenate(found, axis=-1) @ kernels[3], gain, bias)
 
 
 class StackState(NamedTuple):
@@ -51,7 +105,7 @@ UNMASKED = Masks()
 
 def list_variables(model: Any) -> list[Any]:
     """Returns all the network's variables in an order that no renaming changes."""
-    layers = [*model.encoder.layers, *model.decoder.layers]
+    layers = [*model.encoder.layers, *model.encoder.self_attention, *model.decoder.layers]
     variables = [model.embedding, *(weight for layer in layers for weight in layer.listed())]
     attention = model.decoder.attention
     if attention is not None:
@@ -73,14 +127,16 @@ class Network:
     """The documents' network, one query at a time."""
 
     def __init__(self, model: Any) -> None:
-        def get(layer: Any) -> list[Array]:
-            return [weight.numpy().astype(np.float64) for weight in layer.listed()]
-
+        self.config = model.config
         self.embedding = model.embedding.numpy().astype(np.float64)
-        self.encoder = [get(layer) for layer in model.encoder.layers]
+        self.encoder = [[Layer.read(x) for x in cells] for cells in model.encoder.directions]
+        self.self_attention = [
+            [weight.numpy().astype(np.float64) for weight in layer.listed()]
+            for layer in model.encoder.self_attention
+        ]
         self.kernel, self.bias = read_projection(model)
         self.squashes = model.config.attention_tanh
-        self.decoder = [get(layer) for layer in model.decoder.layers]
+        self.decoder = [Layer.read(layer) for layer in model.decoder.layers]
         self.attention = None
         if model.decoder.attention is not None:
             self.mixing = model.decoder.attention_layer.kernel.numpy().astype(np.float64)
@@ -93,11 +149,16 @@ class Network:
         if masks.query is not None:
             rows = rows * masks.query
         layers = []
-        for index, weights in enumerate(self.encoder):
-            rows, state = run_lstm(weights, rows)
+        for index, cells in enumerate(self.encoder):
+            below = rows
+            rows, state = run_layer(cells, below)
             layers.append(state)
             if masks.encoder is not None:
                 rows = rows * masks.encoder[index]
+            if self.config.residual and index:
+                rows = rows + below
+        for weights in self.self_attention:
+            rows = attend_to_itself(weights, self.config.attention_heads, rows)
         attention = None if self.attention is None else np.zeros([1, self.size])
         return rows, StackState([(h[None], c[None]) for h, c in layers], attention, [None])
 
@@ -108,11 +169,14 @@ class Network:
         x, layers = inputs, []
         if state.attention is not None:
             x = np.concatenate([x, state.attention], axis=-1)
-        for index, (weights, (hidden, carry)) in enumerate(zip(self.decoder, state.layers)):
-            x, carry = lstm_step(weights, x, hidden, carry)
+        for index, (layer, (hidden, carry)) in enumerate(zip(self.decoder, state.layers)):
+            below = x
+            x, carry = layer_step(layer, x, hidden, carry)
             layers.append((x, carry))
             if masks is not None:
                 x = x * masks[:, index]
+            if self.config.residual and index:
+                x = x + below
         if self.attention is None:
             return x, StackState(layers, None)
         looks = [self.attention.look(row, memory, c) for row, c in zip(x, state.carried)]
@@ -169,11 +233,16 @@ Stepper = Callable[[Any, int], tuple[Any, Array]]
 """From a state (None at first) and the last token to the next state and log probabilities `[V]`."""
 
 
-def run_lstm(weights: Sequence[Array], rows: Array) -> tuple[Array, tuple[Array, Array]]:
-    """Runs one layer over one sequence: outputs `[S, U]`, and h and c `[U]` after the last row."""
-    hidden = carry = np.zeros(weights[1].shape[0])
-    outputs = []
-    for row in rows:
-        hidden, carry = lstm_step(weights, row, hidden, carry)
-        outputs.append(hidden)
-    return np.array(outputs), (hidden, carry)
+def run_layer(cells: Sequence[Layer], rows: Array) -> tuple[Array, tuple[Array, Array]]:
+    """Runs a layer's directions over one sequence: outputs `[S, U]`, and the last h and c `[U]`."""
+    outputs, states = [], []
+    for backwards, cell in enumerate(cells):
+        hidden = carry = np.zeros(len(cell.bias) // 4)
+        found = []
+        for row in rows[::-1] if backwards else rows:
+            hidden, carry = layer_step(cell, row, hidden, carry)
+            found.append(hidden)
+        outputs.append(np.array(found[::-1] if backwards else found))
+        states.append((hidden, carry))
+    hiddens, carries = zip(*states)
+    return np.concatenate(outputs, axis=-1), (np.concatenate(hiddens), np.concatenate(carries))

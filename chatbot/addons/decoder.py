@@ -14,7 +14,7 @@ import tensorflow_addons as tfa
 from chatbot.network import scores
 from chatbot.network.decoder import Decoder
 from chatbot.network.encoder import Encoded, State
-from chatbot.network.variables import LSTMVariables
+from chatbot.network.variables import LayerWeights
 
 
 class LSTMCellStack(tf.keras.layers.AbstractRNNCell):
@@ -24,8 +24,9 @@ class LSTMCellStack(tf.keras.layers.AbstractRNNCell):
     its steps, and the loop itself has no randomness in it.
     """
 
-    def __init__(self, layers: list[LSTMVariables], dtype: tf.DType) -> None:
+    def __init__(self, layers: list[LayerWeights], dtype: tf.DType, residual: bool = False) -> None:
         super().__init__(dtype=dtype.name)
+        self._residual = residual
         self._units = layers[0].recurrent_kernel.shape[0]
         self._input_size = layers[0].kernel.shape[0]  # X, without masks
         self.cells = [make_cell(layer, dtype) for layer in layers]
@@ -59,10 +60,13 @@ class LSTMCellStack(tf.keras.layers.AbstractRNNCell):
             masks = tf.split(inputs[:, self._input_size :], len(self.cells), axis=-1)
         next_states = []
         for index, (cell, state) in enumerate(zip(self.cells, states)):
+            below = outputs
             outputs, next_state = cell(outputs, list(state))
             next_states.append(list(next_state))
             if masks:
                 outputs = outputs * masks[index]
+            if self._residual and index:
+                outputs = outputs + below
         return outputs, tuple(next_states)
 
 
@@ -73,18 +77,27 @@ class AddonsDecoder:
         cell: The stack of cells, under `AttentionWrapper` where there is attention.
     """
 
-    def __init__(self, decoder: Decoder, dtype: tf.DType) -> None:
-        """Lays out the variables in a type, that of the matrix products."""
+    def __init__(
+        self, decoder: Decoder, dtype: tf.DType, layers: list[LayerWeights] | None = None
+    ) -> None:
+        """Lays out the variables in a type, that of the matrix products.
+
+        Args:
+            decoder: The variables.
+            dtype: The type.
+            layers: As for `Decoder.weights`.
+        """
         self._mechanism: Any = None
-        self.cell: Any = LSTMCellStack(decoder.layers, dtype)
-        if decoder.attention is None or decoder.attention_layer is None:
+        weights = decoder.weights(layers)
+        self.cell: Any = LSTMCellStack(weights.layers, dtype, weights.residual)
+        attention, mixing = weights.attention, decoder.attention_layer
+        if attention is None or mixing is None:
             return
         units = self.cell.output_size
         self._size = decoder.layers[0].kernel.shape[0] - units  # of the word vectors
-        self._mechanism = make_mechanism(decoder.attention, units, dtype)
-        layer = _make_dense(decoder.attention_layer.kernel, dtype)
-        if decoder.squashes:
-            layer.activation = tf.tanh
+        self._mechanism = make_mechanism(attention.score, units, dtype)
+        layer = _make_dense(mixing.kernel, dtype)
+        layer.activation = tf.tanh if attention.squashes else None
         self.cell = tfa.seq2seq.AttentionWrapper(
             self.cell,
             self._mechanism,
@@ -129,10 +142,11 @@ class AddonsDecoder:
         return outputs.rnn_output
 
 
-def make_cell(layer: LSTMVariables, dtype: tf.DType) -> Any:
+def make_cell(layer: LayerWeights, dtype: tf.DType) -> Any:
     """Makes a Keras cell of an LSTM layer's variables, cast to a type."""
     cell = tf.keras.layers.LSTMCell(layer.recurrent_kernel.shape[0], dtype=dtype.name)
-    cell.kernel, cell.recurrent_kernel, cell.bias = (tf.cast(x, dtype) for x in layer.listed())
+    given = layer.kernel, layer.recurrent_kernel, layer.bias
+    cell.kernel, cell.recurrent_kernel, cell.bias = (tf.cast(x, dtype) for x in given)
     cell.built = True
     return cell
 

@@ -11,7 +11,7 @@ from chatbot.addons.decoder import AddonsDecoder, make_cell
 from chatbot.addons.greedy_search import AddonsGreedySearch
 from chatbot.network.decoder import Decoder
 from chatbot.network.encoder import Encoded
-from chatbot.network.variables import LSTMVariables
+from chatbot.network.variables import LayerWeights
 
 
 class AddonsEngine:
@@ -22,7 +22,7 @@ class AddonsEngine:
     fuses_losses = False
 
     def run_layer(
-        self, layer: LSTMVariables, inputs: tf.Tensor, lengths: tf.Tensor
+        self, layer: LayerWeights, inputs: tf.Tensor, lengths: tf.Tensor
     ) -> list[tf.Tensor]:
         """As in `Engine`."""
         made = tf.keras.layers.LSTM(
@@ -38,13 +38,14 @@ class AddonsEngine:
     def run_decoder(
         self,
         decoder: Decoder,
+        layers: list[LayerWeights],
         encoded: Encoded,
         inputs: tf.Tensor,
         lengths: tf.Tensor,
         masks: tf.Tensor | None,
     ) -> tf.Tensor:
         """As in `Engine`."""
-        made = AddonsDecoder(decoder, encoded.memory.dtype)
+        made = AddonsDecoder(decoder, encoded.memory.dtype, layers)
         return made.run(encoded, inputs, lengths, masks)
 
     def make_search(self, model: Any, beam_size: int) -> Any:

@@ -15,4 +15,6 @@ def find_missing_form(config: ModelConfig) -> str | None:
     """Names the setting of a network that the library has no form for, or returns None."""
     if config.use_attention and config.attention not in SCORES:
         return f"--attention={config.attention}"
-    return None
+    if config.cell != "lstm":
+        return f"--cell={config.cell}"
+    return "--layer_norm" if config.layer_norm else None

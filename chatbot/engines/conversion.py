@@ -26,11 +26,15 @@ def take_weights(model: Seq2Seq) -> Weights:
         )
     return Weights(
         _copy(model.embedding),
-        [LSTMWeights(*map(_copy, layer.listed())) for layer in model.encoder.layers],
+        [
+            [LSTMWeights(*map(_copy, cell.listed())) for cell in cells]
+            for cells in model.encoder.directions
+        ],
         [LSTMWeights(*map(_copy, layer.listed())) for layer in decoder.layers],
         score,
         _copy(model.projection.fold()),
         _copy(model.projection.bias),
+        config.residual,
     )
 
 

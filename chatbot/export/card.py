@@ -70,7 +70,8 @@ def _describe_network(bot: Chatbot) -> list[str]:
     attention = f"{sizes.attention} attention" if sizes.use_attention else "no attention"
     turns = f"{cut.context_turns} turns" if cut.context_turns > 1 else "one turn"
     return [
-        f"LSTM encoder and decoder, {sizes.num_layers} x {sizes.rnn_size} units each, {attention}",
+        f"{sizes.cell.upper()} encoder and decoder, {sizes.num_layers} x {sizes.rnn_size} units "
+        f"each, {attention}",
         f"{count:,} weights; {len(bot.vocabulary):,} words, vectors of {sizes.embedding_size}",
         *_describe_subwords(cut.subwords),
         f"reads {turns} of a dialogue, {cut.max_length} tokens of each",

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from chatbot.export.weights import keep_in_constants
-from chatbot.network.inference import InferenceNetwork, Layer, advance_lstm
+from chatbot.network.inference import InferenceNetwork
+from chatbot.network.inference_layer import EncoderLayer
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import Rules
 from chatbot.search.rules import Masks, make_masks
@@ -18,16 +19,18 @@ from chatbot.text import EOS, GO
 class StaticNetwork(InferenceNetwork):
     """An `InferenceNetwork` that encodes one query without arrays that grow."""
 
-    def _encode(self, layer: Layer, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _encode(self, layer: EncoderLayer, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         longest, _, width = steps.shape
         gates = layer.inputs(tf.reshape(steps, [longest, width]))
 
         def step(time: tf.Tensor, state: Any, written: Any) -> Any:
-            state = advance_lstm(tf.gather(gates, [time]) + layer.hidden(state[0]), state[1])
+            products = tf.gather(gates, [time]) + layer.hidden(state[0])
+            state = layer.step.advance(products, state[1])
             here = (tf.range(longest) == time)[:, tf.newaxis]
             return time + 1, state, tuple(tf.where(here, x, y) for x, y in zip(state, written))
 
-        state, written = (tuple([tf.zeros([n, self._units])] * 2) for n in (1, longest))
+        units = layer.step.units
+        state, written = (tuple([tf.zeros([n, units])] * 2) for n in (1, longest))
         loop = (tf.constant(0), state, written)
         _, _, (hiddens, carries) = tf.while_loop(lambda time, *_: time < longest, step, loop)
         return hiddens[:, tf.newaxis], carries[:, tf.newaxis]

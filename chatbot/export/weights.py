@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from chatbot.network.constant_product import Product
 from chatbot.network.inference import InferenceNetwork
+from chatbot.network.layer_norm import LayerNorm
 
 
 def keep_in_variables(network: InferenceNetwork) -> list[tf.Variable]:
@@ -27,9 +28,9 @@ def keep_in_constants(network: InferenceNetwork) -> None:
 
 def _replace(network: InferenceNetwork, make: Callable[[Any], Any]) -> list[Any]:
     """Replaces all weights, one that occurs twice by the same object."""
-    products = [x for x in tf.nest.flatten(vars(network)) if isinstance(x, Product)]
+    parts = tf.nest.flatten(vars(network))
     made: dict[int, Any] = {}
-    for holder in (network, *products):
+    for holder in (network, *(x for x in parts if isinstance(x, (Product, LayerNorm)))):
         for name, value in list(vars(holder).items()):
             if isinstance(value, tf.Variable) or tf.is_tensor(value):
                 if id(value) not in made:

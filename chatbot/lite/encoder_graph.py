@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,11 @@ def make_encoder(weights: Weights, products: Products) -> Any:
     alive = _mask_steps(nodes, steps)
     part = products.embed(nodes, steps)
     hiddens, carries = [], []
-    for place, layer in enumerate(weights.encoder):
-        name, hidden, carry = _run_layer(nodes, products, layer, part, alive, place)
+    for place, cells in enumerate(weights.encoder):
+        given = Layer(cells, part, alive, place)
+        name, hidden, carry = _run_layer(nodes, products, given)
+        if weights.residual and place:
+            name = nodes.add("Add", [name, part.name])
         part = Part(name, units)
         hiddens.append(hidden)
         carries.append(carry)
@@ -50,27 +53,62 @@ def _mask_steps(nodes: Nodes, steps: str) -> str:
     return nodes.unsqueeze(nodes.add("Less", [times, lengths]), 2)
 
 
-def _run_layer(
-    nodes: Nodes, products: Products, layer: LSTMWeights, part: Part, alive: str, place: int
-) -> tuple[str, str, str]:
+class Layer(NamedTuple):
+    """A layer, and what it reads.
+
+    Attributes:
+        cells: Its weights in each direction.
+        part: Its inputs, `[S, B, X]`.
+        alive: Which of them are not padding.
+        place: Its number.
+    """
+
+    cells: list[LSTMWeights]
+    part: Part
+    alive: str
+    place: int
+
+
+def _run_layer(nodes: Nodes, products: Products, layer: Layer) -> list[str]:
     """Adds a layer; returns its outputs `[S, B, U]`, last hidden state and carry `[B, U]`."""
+    found = []
+    for backwards, cell in enumerate(layer.cells):
+        part, name = layer.part, f"layer_{layer.place}_{backwards}"
+        if backwards:
+            scale = part.scale and _turn(nodes, part.scale)
+            part = Part(_turn(nodes, part.name), part.size, scale)
+        outputs, *state = _run_direction(nodes, products, cell, part, layer.alive, name)
+        found.append([_turn(nodes, outputs) if backwards else outputs, *state])
+    return [nodes.join(parts) for parts in zip(*found)]
+
+
+def _turn(nodes: Nodes, steps: str) -> str:
+    """Adds what turns the real part of each sequence `[S, B, ...]` round."""
+    lengths = nodes.cast("query_lengths", np.int64)
+    return nodes.add("ReverseSequence", [steps, lengths], time_axis=0, batch_axis=1)
+
+
+def _run_direction(
+    nodes: Nodes, products: Products, layer: LSTMWeights, part: Part, alive: str, name: str
+) -> tuple[str, str, str]:
+    """Adds a direction of a layer; as `_run_layer`, of its own units."""
     units = len(layer.recurrent_kernel)
     gates = products.multiply(nodes, [part], order_gates(layer.kernel), order_gates(layer.bias))
     rows = nodes.add("Shape", [gates], start=1, end=2)
     shape = nodes.join([rows, nodes.constant(np.array([units]))], axis=0)
     zeros = nodes.add("Expand", [nodes.constant(np.float32(0)), shape])
-    step = _make_layer_step(products, layer, place)
+    step = _make_layer_step(products, layer, name)
     hidden, carry, outputs = nodes.add_many(
         "Scan", [zeros, zeros, gates, alive], 3, num_scan_inputs=2, body=step
     )
     return outputs, hidden, carry
 
 
-def _make_layer_step(products: Products, layer: LSTMWeights, place: int) -> Any:
+def _make_layer_step(products: Products, layer: LSTMWeights, name: str) -> Any:
     """Makes a step of a layer; on padding the state stays as it is."""
     units = len(layer.recurrent_kernel)
-    nodes = Nodes(f"layer_{place}_")
-    names = [f"{nodes.prefix}{name}" for name in ("hidden", "carry", "gates", "alive")]
+    nodes = Nodes(f"{name}_")
+    names = [f"{nodes.prefix}{part}" for part in ("hidden", "carry", "gates", "alive")]
     hidden, carry, gates, alive = names
     given = [Part(hidden, units)]
     product = products.multiply(nodes, given, order_gates(layer.recurrent_kernel))
@@ -89,4 +127,4 @@ def _make_layer_step(products: Products, layer: LSTMWeights, place: int) -> Any:
         last_carry: describe(f"{nodes.prefix}next_carry", np.float32, row),
         output: describe(f"{nodes.prefix}output", np.float32, row),
     }
-    return nodes.finish(f"layer_{place}", inputs, outputs)
+    return nodes.finish(name, inputs, outputs)

@@ -16,7 +16,11 @@ def find_missing_form(config: ModelConfig) -> str | None:
     """Names the setting of a network that the graphs have no form for, or returns None."""
     if config.use_attention and config.attention not in SCORES:
         return f"--attention={config.attention}"
-    return None
+    if config.cell != "lstm":
+        return f"--cell={config.cell}"
+    if config.layer_norm:
+        return "--layer_norm"
+    return "--self_attention" if config.self_attention else None
 
 
 def require_form(config: ModelConfig) -> None:

@@ -19,8 +19,8 @@ def make_step(weights: Weights, products: Products) -> Any:
     state = describe("state", np.float32, ["R", weights.state_size])
     inputs, outputs = [describe("last_ids", np.int32, "R"), state], {}
     fed, hiddens, carries = _split_state(nodes, weights)
-    _run_layers(nodes, products, weights, fed, hiddens, carries)
-    output, first = Part(hiddens[-1], units), []
+    top = _run_layers(nodes, products, weights, fed, hiddens, carries)
+    output, first = Part(top, units), []
     if attention is not None:
         name, alignments = attend(nodes, products, attention, output)
         output, first = Part(name, units), [name]
@@ -53,12 +53,19 @@ def _run_layers(
     fed: list[Part],
     hiddens: list[str],
     carries: list[str],
-) -> None:
-    """Adds the LSTM layers; their states `[R, U]` take the places of those before."""
-    units = weights.units
+) -> str:
+    """Adds the LSTM layers, whose states `[R, U]` take the places of those before.
+
+    Returns:
+        The top layer's output `[R, U]`.
+    """
+    units, output, below = weights.units, "", ""
     parts = [products.embed(nodes, "last_ids"), *fed, Part(hiddens[0], units)]
     for place, layer in enumerate(weights.decoder):
         kernel = order_gates(np.concatenate([layer.kernel, layer.recurrent_kernel]))
         gates = products.multiply(nodes, parts, kernel, order_gates(layer.bias))
         hiddens[place], carries[place] = advance_lstm(nodes, gates, carries[place], units)
-        parts = [Part(nodes.join(hiddens[place : place + 2]), 2 * units)]
+        output = nodes.add("Add", [hiddens[place], below]) if below else hiddens[place]
+        below = output if weights.residual else ""
+        parts = [Part(nodes.join([output, *hiddens[place + 1 : place + 2]]), 2 * units)]
+    return output

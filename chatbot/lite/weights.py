@@ -52,20 +52,23 @@ class Weights(NamedTuple):
 
     Attributes:
         embedding: `float32 [V, E]`.
-        encoder: The encoder's layers, the lowest first.
+        encoder: The encoder's layers, the lowest first: forwards, then backwards if there is one,
+            of half the units each.
         decoder: The decoder's layers; the lowest reads word vectors and, with attention, the last
             step's attention, `[E + U, 4 * U]`.
         attention: None without attention.
         projection: `float32 [U, V]`.
         bias: Of the projection, `float32 [V]`.
+        residual: Whether a layer's input is added to its output, from the second layer on.
     """
 
     embedding: Array
-    encoder: list[LSTMWeights]
+    encoder: list[list[LSTMWeights]]
     decoder: list[LSTMWeights]
     attention: ScoreWeights | None
     projection: Array
     bias: Array
+    residual: bool
 
     @property
     def units(self) -> int:

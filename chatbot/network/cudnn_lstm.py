@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from chatbot.network.device import has_gpu
+from chatbot.network.variables import LayerWeights
 
 
 def has_cudnn() -> bool:
@@ -13,12 +14,13 @@ def has_cudnn() -> bool:
 
 
 def run_cudnn_lstm(
-    inputs: tf.Tensor, lengths: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor
+    inputs: tf.Tensor, lengths: tf.Tensor, weights: LayerWeights
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Does what `fast_lstm.run_lstm` does; the hidden states are zero on padding.
+    """Does what `fast_layer.run_layer` does; the hidden states are zero on padding.
 
     The whole layer, state and nonlinearities included, is in the type of the inputs.
     """
+    _, kernel, recurrent, bias, _ = weights
     start = tf.zeros([1, tf.shape(inputs)[1], recurrent.shape[0]], inputs.dtype)
     hiddens, hidden, carry, *_ = tf.raw_ops.CudnnRNNV3(
         input=inputs,

@@ -7,16 +7,16 @@ from typing import Any
 
 import tensorflow as tf
 
-from chatbot.network.dropout import DECODER_STREAM, draw_step_masks
+from chatbot.network.dropout import DECODER_STREAM, DECODER_WEIGHT_STREAM, draw_step_masks
 from chatbot.network.encoder import Encoded
 from chatbot.network.fast_decoder import AttentionWeights, DecoderWeights
 from chatbot.network.scores import Score, make_score
-from chatbot.network.variables import LSTMVariables, Matrix
+from chatbot.network.variables import LAYERS, LayerVariables, LayerWeights, Matrix, weigh
 from chatbot.settings.config import ModelConfig
 
 
 class Decoder(tf.Module):
-    """LSTM layers that attend to the memory after each step, or bare ones without attention."""
+    """Layers that attend to the memory after each step, or bare ones without attention."""
 
     def __init__(self, config: ModelConfig, seeds: Random) -> None:
         super().__init__(name="decoder")
@@ -25,14 +25,15 @@ class Decoder(tf.Module):
         sizes = [size] + [config.rnn_size] * (config.num_layers - 1)
         # Checkpoints name them decoder/_cells/cells/0, decoder/_mechanism, _attention_layer.
         self._cells = tf.Module(name="cells")
-        self._cells.cells = [LSTMVariables(size, config.rnn_size, seeds) for size in sizes]
+        make, norm = LAYERS[config.cell], config.layer_norm
+        self._cells.cells = [make(size, config.rnn_size, seeds, norm) for size in sizes]
         self._mechanism = self._attention_layer = None
         if config.use_attention:
             self._mechanism = make_score(config, seeds)
             self._attention_layer = Matrix(2 * config.rnn_size, config.rnn_size, seeds)
 
     @property
-    def layers(self) -> list[LSTMVariables]:
+    def layers(self) -> list[LayerVariables]:
         """Each layer's variables, the lowest first."""
         return list(self._cells.cells)
 
@@ -82,17 +83,28 @@ class Decoder(tf.Module):
         masks = None
         if dropout_seed is not None and self._config.dropout > 0:
             masks = self._draw_masks(inputs, dropout_seed)
-        return engine.run_decoder(self, encoded, inputs, lengths, masks)
+        layers = self.weigh_layers(dropout_seed)
+        return engine.run_decoder(self, layers, encoded, inputs, lengths, masks)
 
-    def weights(self) -> DecoderWeights:
-        """Returns the variables by their part in the sums."""
-        layers = self.layers
-        kernels = [tf.concat([x.kernel, x.recurrent_kernel], axis=0) for x in layers]
+    def weigh_layers(self, dropout_seed: tf.Tensor | None = None) -> list[LayerWeights]:
+        """Lays out each layer's variables, the lowest first; see `variables.weigh`."""
+        rate = self._config.weight_drop
+        return [
+            weigh(layer, dropout_seed, DECODER_WEIGHT_STREAM + place, rate)
+            for place, layer in enumerate(self.layers)
+        ]
+
+    def weights(self, layers: list[LayerWeights] | None = None) -> DecoderWeights:
+        """Returns the variables by their part in the sums.
+
+        Args:
+            layers: From `weigh_layers`; None for those that drop nothing.
+        """
         attention = None
         if self._mechanism is not None and self._attention_layer is not None:
             output_kernel = self._mechanism.mix(self._attention_layer.kernel)
             attention = AttentionWeights(self._mechanism, output_kernel, self.squashes)
-        return DecoderWeights(kernels, [layer.bias for layer in layers], attention)
+        return DecoderWeights(layers or self.weigh_layers(), self._config.residual, attention)
 
     def _draw_masks(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Draws every step's masks for every layer, `[B, T, L * U]`."""

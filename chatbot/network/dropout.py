@@ -18,6 +18,9 @@ DECODER_STREAM = 1000
 QUERY_STREAM, REPLY_STREAM = 2000, 2001  # their word vectors
 WORD_STREAM = 3000  # whole words of queries
 OUTPUT_STREAM = 5000  # what is projected to the vocabulary
+# Weights between hidden states: of the encoder's layers, two for each, and of the decoder's.
+ENCODER_WEIGHT_STREAM, DECODER_WEIGHT_STREAM = 6000, 6500
+SAMPLING_STREAM = 7000  # where the decoder reads its own guesses
 
 
 def draw_kept(seed: tf.Tensor, stream: int, shape: Any, rate: float) -> tf.Tensor:

@@ -10,8 +10,8 @@ from chatbot.network.cudnn_lstm import has_cudnn, run_cudnn_lstm
 from chatbot.network.decoder import Decoder
 from chatbot.network.encoder import Encoded
 from chatbot.network.fast_decoder import run_decoder
-from chatbot.network.fast_lstm import run_lstm
-from chatbot.network.variables import LSTMVariables
+from chatbot.network.fast_layer import run_layer
+from chatbot.network.variables import LayerWeights
 
 
 class Engine(Protocol):
@@ -28,12 +28,12 @@ class Engine(Protocol):
     fuses_losses: bool
 
     def run_layer(
-        self, layer: LSTMVariables, inputs: tf.Tensor, lengths: tf.Tensor
+        self, layer: LayerWeights, inputs: tf.Tensor, lengths: tf.Tensor
     ) -> list[tf.Tensor]:
-        """Runs an encoder's layer.
+        """Runs an encoder's layer, or one direction of it.
 
         Args:
-            layer: Its variables.
+            layer: Its variables, as they are to be used.
             inputs: `float [B, S, X]`, in the type of the matrix products.
             lengths: `int32 [B]`, at least 1.
 
@@ -45,6 +45,7 @@ class Engine(Protocol):
     def run_decoder(
         self,
         decoder: Decoder,
+        layers: list[LayerWeights],
         encoded: Encoded,
         inputs: tf.Tensor,
         lengths: tf.Tensor,
@@ -54,6 +55,7 @@ class Engine(Protocol):
 
         Args:
             decoder: Its variables.
+            layers: Those of its layers, as they are to be used.
             encoded: The encoded queries.
             inputs: `float [B, T, E]`, word vectors.
             lengths: `int32 [B]`, the replies' tokens.
@@ -70,23 +72,25 @@ class Engine(Protocol):
 
 
 class OwnEngine:
-    """Our own loops, except that on an NVIDIA GPU cuDNN runs the encoder's layers."""
+    """Our own loops, except that on an NVIDIA GPU cuDNN runs the encoder's plain LSTM layers."""
 
     name = "own"
     title = "our own loops"
     fuses_losses = True
 
     def run_layer(
-        self, layer: LSTMVariables, inputs: tf.Tensor, lengths: tf.Tensor
+        self, layer: LayerWeights, inputs: tf.Tensor, lengths: tf.Tensor
     ) -> list[tf.Tensor]:
         """As in `Engine`."""
-        run = run_cudnn_lstm if has_cudnn() else run_lstm
-        outputs, *state = run(tf.transpose(inputs, [1, 0, 2]), lengths, *layer.listed())
+        by_cudnn = has_cudnn() and layer.cell == "lstm" and layer.gain is None
+        run = run_cudnn_lstm if by_cudnn else run_layer
+        outputs, *state = run(tf.transpose(inputs, [1, 0, 2]), lengths, layer)
         return [tf.transpose(outputs, [1, 0, 2]), *state]
 
     def run_decoder(
         self,
         decoder: Decoder,
+        layers: list[LayerWeights],
         encoded: Encoded,
         inputs: tf.Tensor,
         lengths: tf.Tensor,
@@ -94,7 +98,7 @@ class OwnEngine:
     ) -> tf.Tensor:
         """As in `Engine`."""
         del lengths  # what is on padding counts for nothing
-        return run_decoder(decoder.weights(), encoded, inputs, masks)
+        return run_decoder(decoder.weights(layers), encoded, inputs, masks)
 
     def make_search(self, model: Any, beam_size: int) -> Any:
         """Returns None."""

@@ -6,6 +6,7 @@ same weights. Everything large is outside both loops (see `steps`), and each mat
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,17 +14,11 @@ import tensorflow as tf
 
 from chatbot.network.encoder import Encoded
 from chatbot.network.fast_attention import FastAttention, SoftmaxWeights, make_padding
-from chatbot.network.fast_lstm import RECORDS, advance_lstm, list_record_shapes, reverse_lstm
+from chatbot.network.fast_cell import FastCell, list_vectors
 from chatbot.network.scores import Attended, Score
-from chatbot.network.steps import (
-    Shapes,
-    Tensors,
-    bias_gradient,
-    multiply,
-    run_steps,
-    weights_gradient,
-)
+from chatbot.network.steps import Shapes, Tensors, multiply, run_steps, weights_gradient
 from chatbot.network.taped_weights import TapedWeights
+from chatbot.network.variables import LayerWeights
 
 
 class AttentionWeights(NamedTuple):
@@ -44,14 +39,14 @@ class DecoderWeights(NamedTuple):
     """The decoder's variables, all float32.
 
     Attributes:
-        kernels: Each layer's `[X + U, 4 * U]`, for its inputs (in the first the word vectors and
-            then the attention, if there is one) and then its hidden state.
-        biases: Each layer's `[4 * U]`.
+        layers: Each layer's; the first one's inputs are the word vectors and then the attention, if
+            there is one.
+        residual: Whether a layer's input is added to its output, from the second layer on.
         attention: The attention's variables, or None without attention.
     """
 
-    kernels: list[tf.Tensor]
-    biases: list[tf.Tensor]
+    layers: list[LayerWeights]
+    residual: bool
     attention: AttentionWeights | None
 
 
@@ -71,15 +66,21 @@ def run_decoder(
         `float [B, T, U]`: the attention, or the top layer's output where there is none.
     """
     dtype = encoded.memory.dtype
-    kernels = [tf.cast(kernel, dtype) for kernel in weights.kernels]
-    biases = [tf.cast(bias, dtype) for bias in weights.biases]
+    kernels = [tf.cast(join_kernels(layer), dtype) for layer in weights.layers]
+    vectors = [list_vectors(layer, dtype) for layer in weights.layers]
     kinds = dtype, tf.float32  # a hidden state is only ever multiplied, a carry added to
     start = [tf.cast(x, kind) for layer in encoded.state for x, kind in zip(layer, kinds)]
     attended, make = _lay_out_attention(weights.attention, encoded)
-    loop = _Loop(make, None if masks is None else tf.transpose(masks, [1, 0, 2]))
+    masks = None if masks is None else tf.transpose(masks, [1, 0, 2])
+    loop = _Loop(weights.layers[0].cell, weights.residual, make, masks)
     run = tf.custom_gradient(loop.run)
-    outputs = run(tf.transpose(words, [1, 0, 2]), start, kernels, biases, attended)
+    outputs = run(tf.transpose(words, [1, 0, 2]), start, kernels, vectors, attended)
     return tf.transpose(outputs, [1, 0, 2])
+
+
+def join_kernels(layer: LayerWeights) -> tf.Tensor:
+    """Returns what multiplies a layer's inputs and hidden state, `float32 [X + U, 4 * U]`."""
+    return tf.concat([layer.kernel, layer.recurrent_kernel], axis=0)
 
 
 MakeAttention = Callable[[Tensors], FastAttention | None]
@@ -123,17 +124,25 @@ def _lay_out_attention(
 class _Loop:
     """The decoding loop of one batch, forwards and backwards; one object serves one call.
 
-    A step forwards records each layer's product's input and LSTM record, then what the attention
-    records. A step backwards leaves the gradients with respect to each layer's gates, then what the
+    A step forwards records each layer's product's input and its cell's record, then what the
+    attention records. A step backwards leaves what each layer's cell leaves, then what the
     attention leaves.
     """
 
-    def __init__(self, make_attention: MakeAttention, masks: tf.Tensor | None) -> None:
+    def __init__(
+        self, cell: str, residual: bool, make_attention: MakeAttention, masks: tf.Tensor | None
+    ) -> None:
+        self._cell, self._residual = cell, residual
         self._make_attention = make_attention
         self._masks = [] if masks is None else [masks]
 
     def run(
-        self, words: tf.Tensor, start: Tensors, kernels: Tensors, biases: Tensors, attended: Tensors
+        self,
+        words: tf.Tensor,
+        start: Tensors,
+        kernels: Tensors,
+        vectors: list[Tensors],
+        attended: Tensors,
     ) -> tuple[tf.Tensor, Any]:
         """Runs all steps over `words` `float [T, B, E]`.
 
@@ -143,7 +152,8 @@ class _Loop:
             `float [T, B, U]`, and the function of its gradient.
         """
         self._dtype, self._units, self._layers = words.dtype, start[1].shape[1], len(kernels)
-        self._kernels, self._biases = kernels, biases
+        self._kernels = kernels
+        self._cells = [FastCell(self._cell, *given) for given in zip(kernels, vectors)]
         self._attention = self._make_attention(attended)
         state = start
         if self._attention:
@@ -158,8 +168,8 @@ class _Loop:
 
     def _list_record_shapes(self) -> Shapes:
         shapes: Shapes = []
-        for kernel in self._kernels:
-            shapes += [(self._dtype, [None, kernel.shape[0]]), *list_record_shapes(self._units)]
+        for kernel, cell in zip(self._kernels, self._cells):
+            shapes += [(self._dtype, [None, kernel.shape[0]]), *cell.record_shapes]
         return shapes + (self._attention.record_shapes if self._attention else [])
 
     def _split_masks(self, masks: Tensors) -> list[Any]:
@@ -175,10 +185,9 @@ class _Loop:
         for layer, mask in enumerate(self._split_masks(inputs[1:])):
             hidden, carry = state[2 * layer : 2 * layer + 2]
             joined = tf.concat([*below, hidden], axis=-1)
-            gates = multiply(joined, self._kernels[layer], self._biases[layer])
-            hidden, carry, record = advance_lstm(gates, carry)
-            hidden = tf.cast(hidden, self._dtype)
-            below = [hidden if mask is None else hidden * mask]
+            hidden, carry, record = self._cells[layer].forward(joined, carry)
+            output = hidden if mask is None else hidden * mask
+            below = [output + below[0] if self._residual and layer else output]
             following += [hidden, carry]
             records += [joined, *record]
         if self._attention is None:
@@ -193,31 +202,39 @@ class _Loop:
         # The word vectors' part needs no loop.
         kernels = [self._kernels[0][size:], *self._kernels[1:]]
         self._transposed = [tf.transpose(kernel) for kernel in kernels]
-        shapes = [(self._dtype, [None, kernel.shape[1]]) for kernel in kernels]
+        shapes = [shape for cell in self._cells for shape in cell.gradient_shapes]
         zeros = [tf.zeros_like(x) for x in state]
         if self._attention:
             shapes += self._attention.gradient_shapes
             zeros += self._attention.start()
         inputs = [d_outputs, *self._masks, *records]
         found, last = run_steps(self._step_backwards, inputs, zeros, shapes, backwards=True)
-        d_gates = [array.stack() for array in found[: self._layers]]
-        joined = [record.stack() for record in records[: self._records : 1 + RECORDS]]
+        left, found = self._split(found, [len(cell.gradient_shapes) for cell in self._cells])
+        left = [[array.stack() for array in arrays] for arrays in left]
+        kept, records = self._split(records, self._counts)
         d_attended: Tensors = []
         if self._attention:
-            rest = records[self._records :], found[self._layers :], last[len(state) :]
-            d_attended = self._attention.finish(*rest)
-        d_kernels = [weights_gradient(*pair) for pair in zip(joined, d_gates)]
-        d_words = multiply(d_gates[0], tf.transpose(self._kernels[0][:size]))
-        d_biases = [bias_gradient(x) for x in d_gates]
-        return d_words, last[: 2 * self._layers], d_kernels, d_biases, d_attended
+            d_attended = self._attention.finish(records, found, last[len(state) :])
+        d_kernels = [weights_gradient(x[0].stack(), d[0]) for x, d in zip(kept, left)]
+        d_words = multiply(left[0][0], tf.transpose(self._kernels[0][:size]))
+        finishing = zip(self._cells, kept, left)
+        d_vectors = [cell.finish(arrays[1:], own) for cell, arrays, own in finishing]
+        return d_words, last[: 2 * self._layers], d_kernels, d_vectors, d_attended
 
     @property
-    def _records(self) -> int:
-        """How many records come before the attention's."""
-        return (1 + RECORDS) * self._layers
+    def _counts(self) -> list[int]:
+        """How many records each layer has."""
+        return [1 + len(cell.record_shapes) for cell in self._cells]
+
+    def _split(self, values: list[Any], counts: list[int]) -> tuple[list[list[Any]], list[Any]]:
+        """Cuts off a part for each layer; returns the parts and the rest, the attention's."""
+        ends = list(itertools.accumulate(counts))
+        parts = [values[end - count : end] for count, end in zip(counts, ends)]
+        return parts, values[ends[-1] :]
 
     def _step_backwards(self, inputs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
         masks, records = inputs[1 : 1 + len(self._masks)], inputs[1 + len(self._masks) :]
+        kept, records = self._split(records, self._counts)
         d_below = inputs[:1]
         left: Tensors = []
         rest: Tensors = []
@@ -225,7 +242,7 @@ class _Loop:
             d_fed, *rest = state[2 * self._layers :]
             count = len(self._attention.carried)
             d_query, d_carried, left, sums = self._attention.backward(
-                records[self._records :], inputs[0] + d_fed, rest[:count], rest[count:]
+                records, inputs[0] + d_fed, rest[:count], rest[count:]
             )
             d_below, rest = [d_query], [*d_carried, *sums]
         before: Tensors = []
@@ -233,11 +250,13 @@ class _Loop:
             d_hidden, d_carry = state[2 * layer : 2 * layer + 2]
             d_output = d_below[0] if mask is None else d_below[0] * mask
             d_hidden = tf.cast(d_output, tf.float32) + tf.cast(d_hidden, tf.float32)
-            record = records[(1 + RECORDS) * layer + 1 : (1 + RECORDS) * (layer + 1)]
-            d_gates, d_carry = reverse_lstm(record, d_hidden, d_carry, self._dtype)
-            d_joined = tf.matmul(d_gates, self._transposed[layer])
+            own, d_carry = self._cells[layer].backward(kept[layer][1:], d_hidden, d_carry)
+            d_joined = tf.matmul(own[0], self._transposed[layer])
             parts = d_joined.shape[-1] // self._units
+            d_above = d_below
             *d_below, d_hidden = tf.split(d_joined, parts, axis=-1)
+            if self._residual and layer:
+                d_below = [d_below[0] + d_above[0]]
             before = [d_hidden, d_carry, *before]
-            left = [d_gates, *left]
+            left = [*own, *left]
         return left, [*before, *d_below, *rest]

@@ -1,31 +1,16 @@
-"""An LSTM layer in our own loop, with its backward pass.
+"""The elementwise part of an LSTM's step, with its backward pass.
 
 The gates are in the order of Keras' weights: i, f, g, o for input, forget, cell and output gate.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 
-from chatbot.network.steps import (
-    Shapes,
-    Tensors,
-    bias_gradient,
-    multiply,
-    run_steps,
-    take_last,
-    weights_gradient,
-)
+from chatbot.network.steps import Tensors
 
 RECORDS = 6
 """Tensors that a step records for its backward pass."""
-
-
-def list_record_shapes(units: int) -> Shapes:
-    """Returns (type, shape) of what `advance_lstm` records."""
-    return [(tf.float32, [None, units])] * RECORDS
 
 
 def advance_lstm(gates: tf.Tensor, carry: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, Tensors]:
@@ -78,74 +63,3 @@ def reverse_lstm(
     ]
     # Cast first: narrow columns are moved in half the time.
     return tf.concat([tf.cast(x, dtype) for x in d_gates], axis=-1), d_carry * f
-
-
-def run_lstm(
-    inputs: tf.Tensor, lengths: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Runs one LSTM layer over padded sequences, from a state of zeros.
-
-    Args:
-        inputs: `float [S, B, X]`; its type is that of the matrix products.
-        lengths: `int32 [B]`, at least 1; padding is on the right.
-        kernel: `float32 [X, 4 * U]`.
-        recurrent: `float32 [U, 4 * U]`.
-        bias: `float32 [4 * U]`.
-
-    Returns:
-        The hidden states `[S, B, U]`, of the inputs' type and undefined on padding, and hidden
-        state and carry after the last real step, each `float32 [B, U]`.
-    """
-    dtype = inputs.dtype
-    joined = tf.concat([tf.cast(kernel, dtype), tf.cast(recurrent, dtype)], axis=0)
-    hiddens, carries = _recur(inputs, joined, tf.cast(bias, dtype))
-    # What comes after the last real step is computed and not used: no step has to ask.
-    last = take_last(hiddens, lengths)
-    return hiddens, tf.cast(last, tf.float32), take_last(carries, lengths)
-
-
-@tf.custom_gradient
-def _recur(inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> Any:
-    """Returns the hidden states `[S, B, U]` and the carries `float32 [S, B, U]` of all steps."""
-    dtype, size, units = inputs.dtype, inputs.shape[-1], bias.shape[0] // 4
-    zeros = tf.zeros([tf.shape(inputs)[1], units])
-
-    def step(inputs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
-        joined = tf.concat([*inputs, state[0]], axis=-1)
-        hidden, carry, record = advance_lstm(multiply(joined, kernel, bias), state[1])
-        hidden = tf.cast(hidden, dtype)
-        return [hidden, carry, *record], [hidden, carry]
-
-    start = [tf.cast(zeros, dtype), zeros]
-    shapes = [(dtype, [None, units]), (tf.float32, [None, units]), *list_record_shapes(units)]
-    (hiddens, carries, *records), _ = run_steps(step, [inputs], start, shapes)
-    hiddens, carries = hiddens.stack(), carries.stack()
-
-    def gradient(d_hiddens: tf.Tensor, d_carries: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        d_gates = _recur_backwards(d_hiddens, d_carries, records, kernel[size:])
-        before = tf.concat([start[0][tf.newaxis], hiddens[:-1]], axis=0)
-        d_kernel = weights_gradient(tf.concat([inputs, before], axis=-1), d_gates)
-        d_inputs = multiply(d_gates, tf.transpose(kernel[:size]))
-        return d_inputs, d_kernel, bias_gradient(d_gates)
-
-    return (hiddens, carries), gradient
-
-
-def _recur_backwards(
-    d_hiddens: tf.Tensor, d_carries: tf.Tensor, records: list[Any], recurrent: tf.Tensor
-) -> tf.Tensor:
-    """Returns the gradients with respect to all gates, of the weights' type, `[S, B, 4 * U]`."""
-    # Transposed once: for a few rows a product that transposes its weights takes longer.
-    transposed = tf.transpose(recurrent)
-
-    def step(inputs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
-        d_hidden, d_carry = inputs[0] + state[0], inputs[1] + state[1]
-        d_gates, d_carry = reverse_lstm(inputs[2:], d_hidden, d_carry, recurrent.dtype)
-        d_hidden = tf.cast(tf.matmul(d_gates, transposed), tf.float32)
-        return [d_gates], [d_hidden, d_carry]
-
-    inputs = [tf.cast(d_hiddens, tf.float32), d_carries, *records]
-    zeros = tf.zeros_like(d_carries[0])
-    shapes = [(recurrent.dtype, [None, recurrent.shape[1]])]
-    (d_gates,), _ = run_steps(step, inputs, [zeros, zeros], shapes, backwards=True)
-    return d_gates.stack()

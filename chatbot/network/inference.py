@@ -2,21 +2,29 @@
 
 It computes what `Encoder` and `Decoder` compute, from the same weights. The decoder's state is one
 tensor `float32 [R, X]`, so that a search can reorder it at once: the last attention if there is
-one, then every layer's hidden state, then every layer's carry, then what the attention's weights
-are carried on with. The gates are in the order i, f, o, g, the sigmoids side by side.
+one, then every layer's hidden state, then every layer's carry (a GRU's is its hidden state again),
+then what the attention's weights are carried on with.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from chatbot.network.constant_product import Product
+from chatbot.network.encoder import side_by_side, turn
 from chatbot.network.fast_attention import make_padding
 from chatbot.network.fast_decoder import AttentionWeights
+from chatbot.network.inference_layer import (
+    EncoderLayer,
+    lay_out_decoder_layer,
+    lay_out_encoder_layer,
+)
+from chatbot.network.layer_norm import LayerNorm
 from chatbot.network.scores import Attended, Score
+from chatbot.network.self_attention import SelfAttention, attend_to_itself
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.network.steps import Shapes, Tensors, run_steps, take_last
 
@@ -24,16 +32,16 @@ GROUP = 64
 """Logits come in whole groups of this size: impossible tokens fill up the vocabulary."""
 
 
-class Layer(NamedTuple):
-    """An encoder layer's products, which add up to its gates.
+class SelfAttended(NamedTuple):
+    """A layer of self-attention.
 
     Attributes:
-        inputs: Of the layer's inputs, bias included.
-        hidden: Of its hidden state.
+        products: With its matrices, in the order of `SelfAttention.listed`.
+        norm: Its layer norm.
     """
 
-    inputs: Product
-    hidden: Product
+    products: list[Product]
+    norm: LayerNorm
 
 
 class InferenceNetwork:
@@ -57,12 +65,15 @@ class InferenceNetwork:
         self._dtype = tf.dtypes.as_dtype(precision)
         self.is_exact = self._dtype == tf.float32
         self._embedding = tf.cast(model.embedding, self._dtype)
-        self._encoder = [self._lay_out_encoder(layer) for layer in model.encoder.layers]
-        weights = model.decoder.weights()
-        self._decoder = [
-            self._lay_out(_order_gates(kernel), _order_gates(bias))
-            for kernel, bias in zip(weights.kernels, weights.biases)
+        self._encoder = [
+            [lay_out_encoder_layer(cell.weights(), self._dtype) for cell in cells]
+            for cells in model.encoder.directions
         ]
+        self._heads = model.config.attention_heads
+        self._self_attention = [self._lay_out_self(x) for x in model.encoder.self_attention]
+        weights = model.decoder.weights()
+        self._residual = weights.residual
+        self._decoder = [lay_out_decoder_layer(layer, self._dtype) for layer in weights.layers]
         self._score: Score | None = None
         if weights.attention is not None:
             self._lay_out_attention(weights.attention)
@@ -71,9 +82,9 @@ class InferenceNetwork:
     def _lay_out(self, kernel: tf.Tensor, bias: tf.Tensor | None = None) -> Product:
         return Product(kernel, bias, self._dtype)
 
-    def _lay_out_encoder(self, cell: Any) -> Layer:
-        inputs = self._lay_out(_order_gates(cell.kernel), _order_gates(cell.bias))
-        return Layer(inputs, self._lay_out(_order_gates(cell.recurrent_kernel)))
+    def _lay_out_self(self, layer: SelfAttention) -> SelfAttended:
+        *kernels, gain, bias = map(tf.convert_to_tensor, layer.listed())
+        return SelfAttended([self._lay_out(kernel) for kernel in kernels], LayerNorm(gain, bias))
 
     def _lay_out_attention(self, weights: AttentionWeights) -> None:
         self._score = weights.score
@@ -106,30 +117,52 @@ class InferenceNetwork:
         """
         steps = tf.gather(self._embedding, tf.transpose(query_ids))
         hiddens, carries = [], []
-        for layer in self._encoder:
-            outputs, layer_carries = self._encode(layer, steps)
-            hiddens.append(take_last(outputs, query_lengths))
-            carries.append(take_last(layer_carries, query_lengths))
-            steps = tf.cast(outputs, self._dtype)
+        for index, layers in enumerate(self._encoder):
+            outputs, hidden, carry = self._read(layers, steps, query_lengths)
+            hiddens.append(hidden)
+            carries.append(carry)
+            outputs = tf.cast(outputs, self._dtype)
+            steps = outputs + steps if self._residual and index else outputs
         if self._score is None:
             return None, tf.concat([*hiddens, *carries], axis=1)
-        attended = self._attend_to(self._score, tf.transpose(steps, [1, 0, 2]), query_lengths)
+        memory = tf.transpose(steps, [1, 0, 2])
+        for products, norm in self._self_attention:
+            memory = attend_to_itself(memory, query_lengths, products, self._heads, norm)
+        attended = self._attend_to(self._score, memory, query_lengths)
         state = [tf.zeros_like(hiddens[0]), *hiddens, *carries]
         if self._score.carries:
             state.append(self._score.start(attended.padding))
         return attended, tf.concat(state, axis=1)
 
-    def _encode(self, layer: Layer, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Runs one layer over `[S, B, X]`; returns all hidden states and carries `[S, B, U]`."""
-        shape = [*tf.unstack(tf.shape(steps)[:2]), 4 * self._units]
+    def _read(
+        self, layers: list[EncoderLayer], steps: tf.Tensor, lengths: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Runs a layer over `[S, B, X]`, each direction by itself.
+
+        Returns:
+            All hidden states `[S, B, U]`, and the last one and the last carry, `[B, U]`.
+        """
+        found = []
+        for backwards, layer in enumerate(layers):
+            turned = turn(steps, lengths, time=0) if backwards else steps
+            outputs, carries = self._encode(layer, turned)
+            last = take_last(outputs, lengths), take_last(carries, lengths)
+            found.append((turn(outputs, lengths, time=0) if backwards else outputs, *last))
+        outputs, hidden, carry = (side_by_side(parts) for parts in zip(*found))
+        return outputs, hidden, carry
+
+    def _encode(self, layer: EncoderLayer, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Runs a direction over `[S, B, X]`; returns all hidden states and carries `[S, B, U]`."""
+        units = layer.step.units
+        shape = [*tf.unstack(tf.shape(steps)[:2]), 4 * units]
         gates = tf.reshape(layer.inputs(tf.reshape(steps, [-1, steps.shape[-1]])), shape)
-        zeros = tf.zeros([shape[1], self._units])
+        zeros = tf.zeros([shape[1], units])
 
         def step(inputs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
-            following = advance_lstm(inputs[0] + layer.hidden(state[0]), state[1])
+            following = layer.step.advance(inputs[0] + layer.hidden(state[0]), state[1])
             return list(following), list(following)
 
-        shapes: Shapes = [(tf.float32, [None, self._units])] * 2
+        shapes: Shapes = [(tf.float32, [None, units])] * 2
         (hiddens, carries), _ = run_steps(step, [gates], [zeros, zeros], shapes)
         return hiddens.stack(), carries.stack()
 
@@ -161,11 +194,14 @@ class InferenceNetwork:
         """
         fed, hiddens, carries, carried = self._split(state)
         inputs = [tf.gather(self._embedding, last_ids), *(tf.cast(x, self._dtype) for x in fed)]
-        for place, layer in enumerate(self._decoder):
-            gates = layer(tf.concat([*inputs, tf.cast(hiddens[place], self._dtype)], axis=1))
-            hiddens[place], carries[place] = advance_lstm(gates, carries[place])
-            inputs = [tf.cast(hiddens[place], self._dtype)]
-        output, alignments = hiddens[-1], None
+        for place, (product, step) in enumerate(self._decoder):
+            joined = tf.concat([*inputs, tf.cast(hiddens[place], self._dtype)], axis=1)
+            hiddens[place], carries[place] = step.advance(product(joined), carries[place])
+            output = hiddens[place]
+            if self._residual and place:
+                output += tf.cast(inputs[0], tf.float32)
+            inputs = [tf.cast(output, self._dtype)]
+        alignments = None
         if attended is not None:
             output, alignments, carried = self._attend(attended, inputs[0], carried)
         fed = [] if attended is None else [output]
@@ -222,18 +258,3 @@ class InferenceNetwork:
         carried = [] if after is None else [tf.reshape(after, tf.shape(carried[0]))]
         alignments = tf.reshape(weights, [-1, *heads, tf.shape(padding)[2]])
         return tf.tanh(output) if self._squashes else output, alignments, carried
-
-
-def _order_gates(weights: Any) -> tf.Tensor:
-    """Brings the columns of weights from Keras' order i, f, g, o into ours."""
-    i, f, g, o = tf.split(tf.convert_to_tensor(weights), 4, axis=-1)
-    return tf.concat([i, f, o, g], axis=-1)
-
-
-def advance_lstm(gates: tf.Tensor, carry: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Takes the elementwise part of an LSTM step; see `fast_lstm.advance_lstm`."""
-    units = carry.shape[-1]
-    sigmoids, g = tf.split(gates, [3 * units, units], axis=1)
-    i, f, o = tf.split(tf.sigmoid(sigmoids), 3, axis=1)
-    carry = f * carry + i * tf.tanh(g)
-    return o * tf.tanh(carry), carry

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 import tensorflow as tf
 
-from chatbot.network.variables import Matrix, draw_truncated_normal
+from chatbot.network.variables import Matrix, draw_truncated_normal, stop_gradients
 
 
 class Projection(tf.Module):
@@ -50,11 +51,15 @@ class TiedProjection(Projection):
     with a matrix.
     """
 
-    def __init__(self, embedding: tf.Variable, rnn_size: int, seeds: Random) -> None:
+    def __init__(
+        self, embedding: tf.Variable, rnn_size: int, seeds: Random, frozen: Any = None
+    ) -> None:
         tf.Module.__init__(self, name="projection")
         vocab_size, size = embedding.shape
         # The network's own, and so no attribute, which would be saved a second time.
-        self._get_embedding: Callable[[], tf.Variable] = lambda: embedding
+        self._get_embedding: Callable[[], Any] = lambda: (
+            embedding if frozen is None else stop_gradients(frozen, embedding)
+        )
         self.narrow = None if size == rnn_size else Matrix(rnn_size, size, seeds)
         self.bias = tf.Variable(tf.zeros([vocab_size]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import tensorflow as tf
 
@@ -19,7 +20,8 @@ from chatbot.network.encoder import Encoded, Encoder
 from chatbot.network.engine import Engine, OwnEngine
 from chatbot.network.losses import gather_real, project_losses, token_losses
 from chatbot.network.projection import Projection, TiedProjection
-from chatbot.network.variables import draw_uniform
+from chatbot.network.scheduled_sampling import mix_guesses
+from chatbot.network.variables import draw_uniform, stop_gradients
 from chatbot.settings.config import ModelConfig
 from chatbot.text import GO, PAD, SEP, UNK
 
@@ -33,17 +35,17 @@ BATCH_SIGNATURE = (
 
 
 class Seq2Seq(tf.Module):
-    """LSTM encoder and attending LSTM decoder.
+    """Recurrent encoder and attending recurrent decoder.
 
     At each step the decoder's new output h is scored against the encoder's outputs, by the score of
     Bahdanau et al. 2015 or of Luong et al. 2015 (see `attention`). With c the mean of the encoder's
     outputs, weighted by the scores' softmax, the attention W [h; c] is projected to the vocabulary
     and fed into the next step: Luong et al.'s equation 5 without its tanh, and their input feeding
-    (section 3.3). Bahdanau et al. score the state before the step, and read the query in both
-    directions; here it is read from left to right.
+    (section 3.3). Bahdanau et al. score the state before the step.
 
     Attributes:
         engine: Runs the loops of encoder and decoder; our own unless another is set.
+        frozen: `bool [V, 1]`, which word vectors are not trained; None where all are.
     """
 
     def __init__(
@@ -66,10 +68,13 @@ class Seq2Seq(tf.Module):
         self._dtype = tf.dtypes.as_dtype(precision)
         shape = [vocab_size, config.embedding_size]
         self.embedding = tf.Variable(draw_uniform(shape, 0.1, seeds), name="embedding")
+        self.frozen: Any = None
+        if config.freeze_embeddings:
+            self.frozen = tf.Variable(tf.fill([vocab_size, 1], False), trainable=False)
         self.encoder = Encoder(config, seeds)
         self.decoder = Decoder(config, seeds)
         self.projection = (
-            TiedProjection(self.embedding, config.rnn_size, seeds)
+            TiedProjection(self.embedding, config.rnn_size, seeds, self.frozen)
             if config.tie_embeddings
             else Projection(config.rnn_size, vocab_size, seeds)
         )
@@ -85,7 +90,25 @@ class Seq2Seq(tf.Module):
 
     def embed(self, ids: tf.Tensor) -> tf.Tensor:
         """Looks up the word vectors of `int32 [...]`: `float [..., E]` in the compute type."""
-        return tf.cast(tf.nn.embedding_lookup(self.embedding, ids), self._dtype)
+        vectors = tf.nn.embedding_lookup(self.embedding, ids)
+        if self.frozen is not None:
+            vectors = stop_gradients(tf.gather(self.frozen, ids), vectors)
+        return tf.cast(vectors, self._dtype)
+
+    def give_vectors(self, ids: Any, vectors: Any) -> None:
+        """Puts word vectors in the place of random ones, frozen if the settings say so.
+
+        Args:
+            ids: `int [N]`, the words, each once.
+            vectors: `float32 [N, E]`.
+        """
+        places = tf.constant(ids)[:, tf.newaxis]
+        embedding = tf.convert_to_tensor(self.embedding)
+        self.embedding.assign(tf.tensor_scatter_nd_update(embedding, places, vectors))
+        if self.frozen is not None:
+            frozen = tf.fill([len(ids), 1], True)
+            before = tf.convert_to_tensor(self.frozen)
+            self.frozen.assign(tf.tensor_scatter_nd_update(before, places, frozen))
 
     def encode(
         self,
@@ -112,6 +135,7 @@ class Seq2Seq(tf.Module):
         reply_lengths: tf.Tensor,
         dropout_seed: tf.Tensor | None = None,
         label_smoothing: float = 0.0,
+        sampling: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Computes the cross entropy of every real reply token under teacher forcing.
 
@@ -125,20 +149,49 @@ class Seq2Seq(tf.Module):
             reply_lengths: `int32 [B]`, the end token counted.
             dropout_seed: `int32 [2]` in training; None for no dropout.
             label_smoothing: What the gradient alone is smoothed by; see `losses`.
+            sampling: `float32 []`, in training how likely the decoder reads its own guess in a
+                word's place; see `scheduled_sampling`. None for never.
 
         Returns:
             `float32 [N]` in nats, row after row.
         """
         encoded = self.encode(query_ids, query_lengths, dropout_seed)
         starts = tf.fill([tf.shape(reply_ids)[0], 1], GO)
-        inputs = self.embed(tf.concat([starts, reply_ids[:, :-1]], axis=1))
+        input_ids = tf.concat([starts, reply_ids[:, :-1]], axis=1)
+
+        def decode(input_ids: tf.Tensor) -> tf.Tensor:
+            return self._decode(encoded, input_ids, reply_lengths, dropout_seed)
+
+        def guess(input_ids: tf.Tensor) -> tf.Tensor:
+            return self._guess(decode(input_ids), reply_lengths)
+
+        if sampling is not None and dropout_seed is not None:
+            input_ids = mix_guesses(input_ids, guess, sampling, dropout_seed)
+        outputs = gather_real(decode(input_ids), reply_lengths)
+        return self.project_losses(outputs, gather_real(reply_ids, reply_lengths), label_smoothing)
+
+    def _decode(
+        self,
+        encoded: Encoded,
+        input_ids: tf.Tensor,
+        lengths: tf.Tensor,
+        dropout_seed: tf.Tensor | None,
+    ) -> tf.Tensor:
+        """Runs the decoder over words; returns what is projected, `float [B, T, U]`."""
+        inputs = self.embed(input_ids)
         inputs = drop(inputs, dropout_seed, REPLY_STREAM, self.config.embedding_dropout)
-        given = encoded, inputs, reply_lengths, self.engine
+        given = encoded, inputs, lengths, self.engine
         outputs = self.decoder.teacher_forced(*given, dropout_seed)
         rate, same = self.config.output_dropout, self.config.variational_dropout
-        outputs = drop(outputs, dropout_seed, OUTPUT_STREAM, rate, same)
-        targets = gather_real(reply_ids, reply_lengths)
-        return self.project_losses(gather_real(outputs, reply_lengths), targets, label_smoothing)
+        return drop(outputs, dropout_seed, OUTPUT_STREAM, rate, same)
+
+    def _guess(self, outputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """Returns the likeliest word at each place `int32 [B, T]`, 0 on padding."""
+        logits = self.projection(gather_real(outputs, lengths))
+        likeliest = tf.argmax(logits, axis=1, output_type=tf.int32)
+        shape = tf.shape(outputs)[:2]
+        places = tf.where(tf.sequence_mask(lengths, shape[1]))
+        return tf.scatter_nd(tf.cast(places, tf.int32), likeliest, shape)
 
     def project_losses(
         self, outputs: tf.Tensor, targets: tf.Tensor, label_smoothing: float = 0.0

@@ -99,6 +99,8 @@ class Config:
                 "--subword_sampling cuts words into pieces, but they are whole; give "
                 "--subwords=bpe or unigram"
             )
+        if self.model.freeze_embeddings and not self.training.embeddings:
+            raise ChatbotError("--freeze_embeddings keeps the vectors of --embeddings; name a file")
         if not re.fullmatch(r"[\w-][\w.-]*", self.training.model_name):
             raise ChatbotError(
                 f"--model_name={self.training.model_name} cannot begin a file's name; "

@@ -164,7 +164,10 @@ class ModelConfig(Settings):
     )
     use_attention: bool = setting(True, "Attend to the query while replying.")
     attention_heads: int = setting(
-        8, "Heads of --attention=multi_head; they share rnn_size evenly.", 1, 65_536
+        8,
+        "Heads of --attention=multi_head and of --self_attention; they share rnn_size evenly.",
+        1,
+        65_536,
     )
     attention_window: int = setting(
         10,
@@ -175,14 +178,51 @@ class ModelConfig(Settings):
     attention_tanh: bool = setting(
         False, "Take the tanh of the attention, as Luong et al. 2015 do (equation 5)."
     )
+    cell: str = setting(
+        "lstm",
+        "Cell of the encoder's and decoder's layers; gru is the form of cuDNN and of Keras' "
+        "reset_after.",
+        choices=("lstm", "gru"),
+    )
+    bidirectional: bool = setting(
+        False, "Let each encoder layer read the query both ways, by rnn_size / 2 units each way."
+    )
+    residual: bool = setting(
+        False, "Add each layer's input to its output, from the second layer on."
+    )
+    layer_norm: bool = setting(
+        False, "Normalise what enters each gate of a layer, over the gate's units."
+    )
+    self_attention: int = setting(
+        0, "Layers of multi-head attention of the encoder's outputs to one another.", 0, 64
+    )
+    weight_drop: float = setting(
+        0.0,
+        "Fraction of the weights between a layer's hidden states dropped in training, the same "
+        "ones in a whole batch.",
+        0.0,
+        0.99,
+    )
+    freeze_embeddings: bool = setting(
+        False, "Keep the word vectors that --embeddings gives as they are."
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        uses_heads = self.use_attention and self.attention == "multi_head"
+        uses_heads = self.use_attention and (self.self_attention or self.attention == "multi_head")
         if uses_heads and self.rnn_size % self.attention_heads:
             raise ChatbotError(
                 f"--attention_heads={self.attention_heads} does not divide "
                 f"--rnn_size={self.rnn_size}; change one of them"
+            )
+        if self.bidirectional and self.rnn_size % 2:
+            raise ChatbotError(
+                f"--bidirectional needs an even --rnn_size, half of it each way; "
+                f"{self.rnn_size} is odd"
+            )
+        if self.self_attention and not self.use_attention:
+            raise ChatbotError(
+                "--self_attention changes what --use_attention attends to; give both or neither"
             )
 
 
@@ -263,6 +303,19 @@ class TrainingConfig(Settings):
         "wilder. 0 always takes the best pieces.",
         0.0,
         1.0,
+    )
+    sampling_probability: float = setting(
+        0.0,
+        "Share of a reply's words that are replaced by the model's own guesses before the decoder "
+        "reads them; it grows from 0 at the first step to this at the last.",
+        0.0,
+        1.0,
+    )
+    embeddings: str = setting(
+        "",
+        "File of word vectors to begin with: word2vec (text or binary), GloVe or fastText (.vec), "
+        "also compressed by gzip. Words that it lacks begin at random.",
+        is_path=True,
     )
     average_decay: float = setting(
         0.999,

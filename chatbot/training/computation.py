@@ -47,6 +47,7 @@ class Computation:
         distribution: Distribution,
         averages: Averages | None = None,
         weights: npt.NDArray[np.float32] | None = None,
+        total_steps: int = 1,
     ) -> None:
         """Prepares; nothing is traced yet.
 
@@ -57,10 +58,11 @@ class Computation:
             distribution: The replicas.
             averages: What follows the weights and is measured in their place, made there too.
             weights: `float32 [V]`, of each word in the loss; None for equal ones.
+            total_steps: Those of the whole training.
         """
         self._distribution = distribution
         self._stop_agreed = False
-        given = model, optimizer, config, distribution, averages, weights
+        given = model, optimizer, config, distribution, averages, weights, total_steps
         self._step = make_train_step(*given)
         self._sum_losses = make_loss_sum(averages.model if averages else model, distribution)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chatbot.corpus import fingerprint, read_pairs
+from chatbot.corpus.word_vectors import check_vectors
 from chatbot.dataset import Corpora, EncodedCorpus
 from chatbot.errors import ChatbotError
 from chatbot.settings.config import Config, SearchConfig
@@ -49,6 +50,8 @@ def settle_config(directory: ModelDirectory, given: Mapping[str, Any]) -> Config
         for corpus in filter(None, (config.corpus.corpus, config.corpus.validation_corpus)):
             options = ReadOptions(config.corpus.encoding, config.corpus.columns)
             read_pairs(corpus, config.corpus.corpus_format, options=options)  # nothing written yet
+        if config.training.embeddings:
+            check_vectors(config.training.embeddings, config.model.embedding_size)
         return config
     saved, _ = directory.load()
     config = saved.replace(given)

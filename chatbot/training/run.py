@@ -25,6 +25,7 @@ from chatbot.training.audience import Audience
 from chatbot.training.averages import make_averages
 from chatbot.training.corpora import prepare_corpora
 from chatbot.training.distribution import Distribution, join_others
+from chatbot.training.embeddings import load_embeddings
 from chatbot.training.job import Job, draw_reports, explaining
 from chatbot.training.origins import are_same, fingerprint_corpora, settle_config
 from chatbot.training.trainer import Trainer
@@ -117,6 +118,11 @@ def _make_trainer(job: Job, corpora: Corpora, precision: str) -> Trainer:
         sizes = job.config.model, len(corpora.vocabulary)
         model = Seq2Seq(*sizes, job.config.training.seed, precision)
         model.engine = job.engine
+        embeddings = job.config.training.embeddings
+        if embeddings and job.directory.newest() is None:
+            said = load_embeddings(model, embeddings, corpora.vocabulary)
+            if job.distribution.is_chief:
+                job.audience.say(said)
         averages = make_averages(model, job.config.training.average_decay)
     return Trainer(job, corpora, model, averages, precision)
 

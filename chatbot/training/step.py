@@ -13,6 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from chatbot.network.losses import gather_real
+from chatbot.network.scheduled_sampling import schedule
 from chatbot.network.seq2seq import BATCH_SIGNATURE, Seq2Seq
 from chatbot.settings.config import TrainingConfig
 from chatbot.training.adam import Adam
@@ -34,6 +35,7 @@ def make_train_step(
     distribution: Distribution,
     averages: Averages | None = None,
     weights: Any = None,
+    total_steps: int = 1,
 ) -> Any:
     """Builds the traced training step.
 
@@ -41,16 +43,18 @@ def make_train_step(
     difficulty of training recurrent neural networks"). Weight decay takes learning rate * decay * w
     off each weight matrix before Adam's step, which knows nothing of it (Loshchilov and Hutter
     2019, "Decoupled Weight Decay Regularization", who multiply by the schedule alone, not by the
-    base rate); biases and other vectors are spared.
+    base rate); biases and other vectors are spared, and so are word vectors if some are frozen.
 
     Args:
         model: The network, made in the distribution's scope.
         optimizer: Adam over the network's variables, made there too.
-        config: The norm, the decay, the label smoothing, and the seed of the dropout.
+        config: The norm, the decay, the label smoothing, the scheduled sampling, and the seed of
+            the dropout.
         distribution: The replicas.
         averages: What follows the weights, made there too, or None.
         weights: `float32 [V]`, of each word in the loss; None for equal ones. The loss that is
             returned is unweighted.
+        total_steps: Those of the whole training, which the scheduled sampling grows over.
 
     Returns:
         A `tf.function` of a share for each replica here, each four tensors; the shares' scales
@@ -61,7 +65,8 @@ def make_train_step(
     """
     scalars = (tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32))
     signature = (*_make_signature(distribution), *scalars)
-    take = _TrainStep(model, optimizer, config, distribution, averages, weights).take
+    given = model, optimizer, config, distribution, averages, weights, total_steps
+    take = _TrainStep(*given).take
     return tf.function(take, input_signature=signature, autograph=False)
 
 
@@ -76,8 +81,10 @@ class _TrainStep:
         distribution: Distribution,
         averages: Averages | None,
         weights: Any,
+        total_steps: int,
     ) -> None:
         self._model = model
+        self._total_steps = total_steps
         self._optimizer = optimizer
         self._config = config
         self._distribution = distribution
@@ -107,9 +114,9 @@ class _TrainStep:
         """Computes, in one replica, the same loss, norm, wish and gradients as in all others."""
         number, share, scale = _pick_own(self._distribution, shares, scales)
         seed = make_dropout_seed(self._config.seed, step, number)
-        smoothing = self._config.label_smoothing
+        smoothing, sampling = self._config.label_smoothing, self._schedule_sampling(step)
         with tf.GradientTape() as tape:
-            losses = self._model.token_log_losses(*share, seed, smoothing)
+            losses = self._model.token_log_losses(*share, seed, smoothing, sampling)
             loss = tf.reduce_sum(losses) * scale
             scaled = self._optimizer.scale(self._weigh(losses, loss, share, scale))
         # Rows of the embedding that occur twice must be added before the norm is taken.
@@ -118,6 +125,10 @@ class _TrainStep:
         loss, wish, *dense = _add_up([loss, tf.identity(wish), *dense])
         clipped, norm = tf.clip_by_global_norm(dense, self._config.max_gradient_norm)
         return loss, norm, wish, clipped
+
+    def _schedule_sampling(self, step: tf.Tensor) -> tf.Tensor | None:
+        probability = self._config.sampling_probability
+        return schedule(probability, step, self._total_steps) if probability > 0 else None
 
     def _weigh(
         self, losses: tf.Tensor, loss: tf.Tensor, share: Share, scale: tf.Tensor
@@ -154,7 +165,10 @@ class _TrainStep:
         def shrink(matrix: Any) -> Any:
             return matrix.assign(kept * matrix, read_value=False)
 
+        spared = [] if self._model.frozen is None else [self._model.embedding]
         for matrix in (x for x in self._variables if x.shape.rank > 1):
+            if any(matrix is other for other in spared):
+                continue
             self._strategy.extended.update(matrix, shrink, group=False)
 
 

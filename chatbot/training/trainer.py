@@ -88,10 +88,9 @@ class Trainer:
             optimizer = Adam(model.trainable_variables, scale_losses=precision == "float16")
         others = None if averages is None else averages.model
         self._tracked = track(model, others, optimizer=optimizer)
-        self._computation = Computation(
-            model, optimizer, self._config, job.distribution, averages, self._weigh_words()
-        )
         self.total_steps = count_steps(self._config, self._plan.steps_per_epoch)
+        given = model, optimizer, self._config, job.distribution, averages, self._weigh_words()
+        self._computation = Computation(*given, self.total_steps)
         self.step = 0
         self._progress = Progress()
         self._pace = Pace()

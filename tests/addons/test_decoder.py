@@ -10,7 +10,7 @@ from chatbot.network.seq2seq import Seq2Seq
 from chatbot.network.variables import LSTMVariables
 from chatbot.text import EOS
 from tests.conftest import B, E, L, Pairs, U, W, randomise
-from tests.oracles import lstm_step
+from tests.oracles import Layer, layer_step
 
 
 def test_decoder_starts_from_the_encoders_last_state(model: Seq2Seq, pairs: Pairs) -> None:
@@ -46,7 +46,7 @@ def test_a_tiled_step_gives_each_beam_what_the_query_gives_untiled(
 def test_cells_equal_one_step_by_hand_with_and_without_masks() -> None:
     layers = [LSTMVariables(size, U, Random(0)) for size in [E] + [U] * (L - 1)]
     randomise([x for layer in layers for x in layer.listed()], seed=3)
-    cells = LSTMCellStack(layers, tf.float32)
+    cells = LSTMCellStack([layer.weights() for layer in layers], tf.float32)
     generator = np.random.default_rng(2)
     inputs = generator.normal(size=[3, E]).astype(np.float32)
     masks = generator.integers(0, 2, [3, L, U]).astype(np.float32) * 2
@@ -60,8 +60,7 @@ def test_cells_equal_one_step_by_hand_with_and_without_masks() -> None:
         outputs, next_states = cells(x, states)
         expected = inputs.astype(np.float64)
         for layer, variables in enumerate(layers):
-            weights = [weight.numpy().astype(np.float64) for weight in variables.listed()]
-            expected, carry = lstm_step(weights, expected, *states[layer])
+            expected, carry = layer_step(Layer.read(variables), expected, *states[layer])
             np.testing.assert_allclose(next_states[layer][0], expected, atol=1e-6)
             np.testing.assert_allclose(next_states[layer][1], carry, atol=1e-6)
             expected = expected if used is None else expected * used[:, layer]

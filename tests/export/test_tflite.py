@@ -56,6 +56,8 @@ def answer(model: bytes, bot: Chatbot, queries: Sequence[Any]) -> list[Said]:
         {"no_repeat_ngram": 1, "max_reply_length": 9, "ban_unk": False},
         {"no_repeat_ngram": 3, "max_reply_length": 12},
         {"no_repeat_ngram": 9},
+        {"bidirectional": True, "residual": True, "self_attention": 2, "layer_norm": True},
+        {"cell": "gru", "bidirectional": True, "layer_norm": True},
     ],
     ids=lambda settings: " ".join(settings),
 )

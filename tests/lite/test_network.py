@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -82,8 +83,13 @@ def test_every_step_is_that_of_the_network_in_tensorflow(model: Seq2Seq) -> None
         ModelConfig(rnn_size=6, num_layers=2, embedding_size=4, tie_embeddings=True),
         ModelConfig(rnn_size=6, num_layers=1, embedding_size=6, use_attention=False),
         ModelConfig(rnn_size=6, num_layers=1, embedding_size=6, attention_tanh=True),
+        ModelConfig(rnn_size=6, num_layers=2, embedding_size=4, bidirectional=True),
+        ModelConfig(rnn_size=6, num_layers=3, embedding_size=4, residual=True),
+        ModelConfig(
+            rnn_size=6, embedding_size=4, residual=True, bidirectional=True, use_attention=False
+        ),
     ],
-    ids=["one layer", "three layers", "tied", "no attention", "tanh"],
+    ids=["one", "three", "tied", "bare", "tanh", "both ways", "residual", "bare, both ways"],
 )
 def test_networks_of_any_shape_can_be_written(config: ModelConfig) -> None:
     model = Seq2Seq(config, V, seed=3)
@@ -110,9 +116,23 @@ def test_forms_are_those_of_attentions() -> None:
     assert find_missing_form(ModelConfig(attention="location", use_attention=False)) is None
 
 
-@pytest.mark.parametrize("attention", SCORES)
-def test_int8_is_near_float32(attention: str) -> None:
-    model = Seq2Seq(ModelConfig(rnn_size=64, embedding_size=64, attention=attention), 500)
+@pytest.mark.parametrize("change", [{}, {"cell": "gru"}, {"layer_norm": True}])
+@pytest.mark.parametrize("both", [False, True])
+def test_forms_are_those_of_cells(change: dict[str, Any], both: bool) -> None:
+    config = ModelConfig(bidirectional=both, residual=both, weight_drop=0.5, **change)
+    missing = {"cell": "--cell=gru", "layer_norm": "--layer_norm"}
+    assert find_missing_form(config) == missing.get("".join(change))
+    config = dataclasses.replace(config, self_attention=2)
+    assert find_missing_form(config) == missing.get("".join(change), "--self_attention")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [*({"attention": name} for name in SCORES), {"bidirectional": True, "residual": True}],
+    ids=str,
+)
+def test_int8_is_near_float32(settings: dict[str, Any]) -> None:
+    model = Seq2Seq(ModelConfig(rnn_size=64, embedding_size=64, **settings), 500)
     coarse, exact = (open_network(model, precision) for precision in ("int8", "float32"))
     for step, same in zip(walk(coarse, QUERIES), walk(exact, QUERIES)):
         logits, expected = step[0], same[0]

@@ -13,11 +13,16 @@ import tensorflow as tf
 
 from chatbot.network import cudnn_lstm, device, engine
 from chatbot.network.cudnn_lstm import has_cudnn, pack_weights, run_cudnn_lstm
-from chatbot.network.fast_lstm import run_lstm
+from chatbot.network.fast_layer import run_layer
 from chatbot.network.seq2seq import Seq2Seq
+from chatbot.network.variables import LayerWeights
 from tests import oracles
 from tests.conftest import B, E, L, Pairs, S, U
 from tests.network.test_fast_lstm import LENGTHS, differentiate, make_variables
+
+
+def lay_out(kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor) -> LayerWeights:
+    return LayerWeights("lstm", kernel, recurrent, bias, gain=None)
 
 
 def read_packed(params: Any, inputs: int, units: int) -> Iterator[Any]:
@@ -85,7 +90,7 @@ def with_cudnn(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_lstm_that_reads_the_packed_weights_in_cudnns_order_equals_our_own() -> None:
     inputs, *weights = make_variables()
     packed = pack_weights(*weights).numpy()
-    hiddens, *state = run_lstm(inputs, tf.constant(LENGTHS), *weights)
+    hiddens, *state = run_layer(inputs, tf.constant(LENGTHS), lay_out(*weights))
     for row, length in enumerate(LENGTHS):
         expected, *last = run_packed(packed, inputs[:length, row].numpy())
         np.testing.assert_allclose(hiddens[:length, row], expected, rtol=1e-4, atol=2e-6)
@@ -109,10 +114,14 @@ def test_results_and_gradients_equal_those_of_our_own_loop(
     lengths = tf.constant(LENGTHS)
 
     def run(*variables: tf.Tensor) -> Any:
-        return run_cudnn_lstm(variables[0], lengths, *variables[1:])
+        return run_cudnn_lstm(variables[0], lengths, lay_out(*variables[1:]))
 
     found = differentiate(tf.function(run) if graph else run, make_variables())
-    expected = differentiate(lambda x, *rest: run_lstm(x, lengths, *rest), make_variables())
+
+    def run_own(*variables: tf.Tensor) -> Any:
+        return run_layer(variables[0], lengths, lay_out(*variables[1:]))
+
+    expected = differentiate(run_own, make_variables())
     for mine, other in zip(itertools.chain(*found), itertools.chain(*expected)):
         assert np.abs(other).max() > 0.1
         np.testing.assert_allclose(mine, other, rtol=1e-4, atol=2e-6)

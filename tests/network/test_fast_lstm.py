@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from chatbot.network.fast_lstm import run_lstm
+from chatbot.network.fast_layer import run_layer
+from chatbot.network.variables import LayerWeights
 from tests.conftest import B, E, S, U
 
 LENGTHS = [5, 1, 3]
@@ -44,8 +45,9 @@ def run_keras(inputs: Any, kernel: Any, recurrent: Any, bias: Any) -> list[tf.Te
     return [tf.stack(hiddens), *state]
 
 
-def run_own(inputs: Any, *weights: Any) -> Any:
-    return run_lstm(inputs, tf.constant(LENGTHS), *weights)
+def run_own(inputs: Any, kernel: Any, recurrent: Any, bias: Any) -> Any:
+    weights = LayerWeights("lstm", kernel, recurrent, bias, gain=None)
+    return run_layer(inputs, tf.constant(LENGTHS), weights)
 
 
 @pytest.mark.needs_addons  # which has a Keras whose cell takes any weights

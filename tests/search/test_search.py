@@ -244,7 +244,7 @@ def test_bfloat16_products_find_the_replies_that_float32_finds(
     attention: str, beam_size: int
 ) -> None:
     size = 40 * GROUP - 3  # so many words that the best are looked for in groups
-    used = {"use_attention": attention != "none"}
+    used: dict[str, Any] = {"use_attention": attention != "none"}
     name = attention if attention != "none" else "luong"
     config = ModelConfig(rnn_size=16, num_layers=2, embedding_size=12, attention=name, **used)
     model = Seq2Seq(config, size)

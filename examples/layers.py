@@ -7,7 +7,7 @@ from random import Random
 
 import tensorflow as tf
 
-from chatbot.network.fast_lstm import run_lstm
+from chatbot.network.fast_layer import run_layer
 from chatbot.network.steps import multiply
 from chatbot.network.variables import LSTMVariables, draw_glorot, draw_uniform
 
@@ -65,7 +65,7 @@ class BidirectionalLSTM(tf.Module):
 
 
 def _run(layer: LSTMVariables, inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-    outputs, *_ = run_lstm(tf.transpose(inputs, [1, 0, 2]), lengths, *layer.listed())
+    outputs, *_ = run_layer(tf.transpose(inputs, [1, 0, 2]), lengths, layer.weights())
     return tf.transpose(outputs, [1, 0, 2])
 
 

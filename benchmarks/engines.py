@@ -7,7 +7,7 @@ from absl import flags
 from chatbot.engines.choice import choose_engine
 from chatbot.network.engine import Engine
 from chatbot.programs.flags import FLAGS, show
-from chatbot.settings.sections import ENGINES
+from chatbot.settings.choices import ENGINES
 
 
 def define_engine() -> None:

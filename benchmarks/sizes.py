@@ -8,8 +8,8 @@ from typing import NamedTuple
 from absl import flags
 
 from chatbot.programs.flags import FLAGS, define_path, show
+from chatbot.settings.choices import ATTENTIONS
 from chatbot.settings.config import ModelConfig
-from chatbot.settings.sections import ATTENTIONS
 
 REPLYING = ("own", "addons", "onnx", "all")
 

@@ -20,9 +20,9 @@ from chatbot.chat.answer import Answer, answer
 from chatbot.chat.rows import Row, lay_out, note
 from chatbot.errors import ChatbotError
 from chatbot.plots import draw_attention, draw_beam_tree, shade_attention, write_beam_tree
+from chatbot.settings.choices import ENGINES
 from chatbot.settings.config import PLAIN, SearchConfig
 from chatbot.settings.fields import parse_value
-from chatbot.settings.sections import ENGINES
 from chatbot.system.paths import local_path
 from chatbot.system.terminal import make_visible
 

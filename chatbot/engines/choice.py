@@ -7,8 +7,8 @@ import importlib.util
 from chatbot.errors import ChatbotError
 from chatbot.network.device import has_gpu
 from chatbot.network.engine import Engine, OwnEngine
+from chatbot.settings.choices import check_engine
 from chatbot.settings.config import ModelConfig
-from chatbot.settings.sections import check_engine
 from chatbot.system.notices import say
 
 

@@ -7,8 +7,8 @@ import importlib.util
 from chatbot.engines.onnx import open_onnx
 from chatbot.engines.searcher import Searcher
 from chatbot.errors import ChatbotError, OnnxError
+from chatbot.settings.choices import check_engine, check_reply_precision
 from chatbot.settings.config import Config
-from chatbot.settings.sections import check_engine, check_reply_precision
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.system.forking import refuse_fork
 from chatbot.system.notices import hushed, say

@@ -1,7 +1,7 @@
 """Every setting of the project, as frozen dataclasses that check themselves and travel as JSON.
 
-`sections` and `search` have the settings. `programs.flags` turns their fields into command line
-flags; `storage.model_directory` writes them beside the weights.
+`corpus`, `model`, `training` and `search` have the settings. `programs.flags` turns their fields
+into command line flags; `storage.model_directory` writes them beside the weights.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from chatbot.errors import ChatbotError
+from chatbot.settings.corpus import CorpusConfig
 from chatbot.settings.fields import Settings
+from chatbot.settings.model import ModelConfig
 from chatbot.settings.search import PLAIN, SearchConfig
-from chatbot.settings.sections import CorpusConfig, ModelConfig, TrainingConfig
+from chatbot.settings.training import TrainingConfig
 
 __all__ = [
     "FORMAT",

@@ -15,8 +15,8 @@ from chatbot.network.inference import InferenceNetwork
 from chatbot.network.scores import SCORES
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.search import BeamSearch, ForcedPass
+from chatbot.settings.choices import ATTENTIONS
 from chatbot.settings.config import ModelConfig
-from chatbot.settings.sections import ATTENTIONS
 from tests.conftest import QUERIES, REPLIES, Pairs, V, make_config, make_pairs, pad, randomise
 from tests.lite_searches import LiteBeam
 from tests.oracles import Network, list_variables

@@ -19,7 +19,7 @@ from chatbot.lite.products import Int8Products, Part
 from chatbot.lite.writing import PRODUCTS, write_graphs
 from chatbot.network.inference import InferenceNetwork
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.settings import sections
+from chatbot.settings import choices
 from chatbot.settings.config import ModelConfig
 from tests.conftest import ATTENTIONS, L, U, V, make_config, make_model, pad, randomise
 from tests.oracles import list_variables
@@ -109,8 +109,8 @@ def test_every_attention_that_has_a_form_can_be_written(attention: str) -> None:
 
 
 def test_forms_are_those_of_attentions() -> None:
-    assert {*SCORES} < {*sections.ATTENTIONS}
-    for name in sections.ATTENTIONS:
+    assert {*SCORES} < {*choices.ATTENTIONS}
+    for name in choices.ATTENTIONS:
         missing = find_missing_form(ModelConfig(attention=name))
         assert missing == (None if name in SCORES else f"--attention={name}")
     assert find_missing_form(ModelConfig(attention="location", use_attention=False)) is None

@@ -250,7 +250,7 @@ class InferenceNetwork:
         given = tf.cast(beam, keys.dtype), projected, attended, self._shared, before
         weights, after = self._score.compute(*given)  # type: ignore[union-attr]
         context = tf.matmul(tf.cast(weights, self._dtype), memory)
-        heads = memory.shape[1:-2]  # empty without heads
+        heads = list(memory.shape[1:-2])  # empty without heads
         if heads:
             context, weights = (tf.transpose(x, [0, 2, 1, 3]) for x in (context, weights))
         joined = tf.concat([query, tf.reshape(context, [-1, units])], axis=1)

@@ -48,8 +48,16 @@ def values_of(name: str) -> st.SearchStrategy[Any]:
     return st.integers(low, high) if kind is int else st.floats(low, high)
 
 
-changes = st.dictionaries(st.sampled_from(sorted(ITEMS)), st.just(None), max_size=6).flatmap(
-    lambda names: st.fixed_dictionaries({name: values_of(name) for name in names})
+def shares_units(values: dict[str, Any]) -> bool:
+    """Whether heads, if there are any, share the units evenly."""
+    model = {**Config().flat(), **values}
+    return model["attention"] != "multi_head" or model["rnn_size"] % model["attention_heads"] == 0
+
+
+changes = (
+    st.dictionaries(st.sampled_from(sorted(ITEMS)), st.just(None), max_size=6)
+    .flatmap(lambda names: st.fixed_dictionaries({name: values_of(name) for name in names}))
+    .filter(shares_units)
 )
 
 

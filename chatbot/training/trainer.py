@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -11,10 +10,8 @@ from typing import Any
 
 from absl import logging
 
-from chatbot.dataset import BatchPlan, Corpora
+from chatbot.dataset import Corpora
 from chatbot.dataset.prefetch import prefetch
-from chatbot.dataset.random_contexts import RandomContexts
-from chatbot.dataset.sampling import Sampler
 from chatbot.errors import ChatbotError
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import TrainingConfig
@@ -23,8 +20,8 @@ from chatbot.storage.tracking import track
 from chatbot.system.stopping import StopRequest
 from chatbot.training.adam import Adam
 from chatbot.training.averages import Averages
+from chatbot.training.batches import Batches
 from chatbot.training.computation import Computation, Work
-from chatbot.training.frequency import weigh_words
 from chatbot.training.job import Job
 from chatbot.training.learning_rate import (
     count_steps,
@@ -67,20 +64,10 @@ class Trainer:
         self._config = job.config.training
         self._directory = job.directory
         self._corpora = corpora
-        self._train = corpora.train
-        lengths = self._train.query_lengths, self._train.reply_lengths
-        self._plan = BatchPlan(*lengths, self._config.batch_size, self._config.seed)
-        self._contexts = RandomContexts(
-            self._train,
-            self._config.random_context,
-            job.config.corpus.context_turns,
-            self._config.seed,
-        )
-        sampling = self._config.subword_sampling, self._config.seed
-        self._sampler = Sampler(self._train, corpora.vocabulary, *sampling)
+        self._batches = Batches(corpora, job.config)
         self.validation: Validation | None = None
         if corpora.validation is not None:
-            self.validation = Validation(corpora.validation, self._train, self._config.batch_size)
+            self.validation = Validation(corpora.validation, corpora.train, self._config.batch_size)
         self._writes = job.distribution.is_chief
         self._audience = job.audience
         self._is_hidden = not (self._writes and job.audience.is_shown)
@@ -88,8 +75,15 @@ class Trainer:
             optimizer = Adam(model.trainable_variables, scale_losses=precision == "float16")
         others = None if averages is None else averages.model
         self._tracked = track(model, others, optimizer=optimizer)
-        self.total_steps = count_steps(self._config, self._plan.steps_per_epoch)
-        given = model, optimizer, self._config, job.distribution, averages, self._weigh_words()
+        self.total_steps = count_steps(self._config, self._batches.steps_per_epoch)
+        given = (
+            model,
+            optimizer,
+            self._config,
+            job.distribution,
+            averages,
+            self._batches.weigh_words(),
+        )
         self._computation = Computation(*given, self.total_steps)
         self.step = 0
         self._progress = Progress()
@@ -99,13 +93,6 @@ class Trainer:
         self._scales_losses = precision == "float16"
         self._restore()
         self._computation.trace()
-
-    def _weigh_words(self) -> Any:
-        """Returns the weights of the words in the loss, or None for equal ones."""
-        if self._config.frequency_loss == 0:
-            return None
-        counts = self._train.count_reply_words(len(self._corpora.vocabulary))
-        return weigh_words(counts, self._config.frequency_loss)
 
     def _restore(self) -> None:
         checkpoint = self._directory.newest()
@@ -136,7 +123,7 @@ class Trainer:
 
     def describe_jump(self, before: TrainingConfig) -> str:
         """Says how the step size jumps from here on; see `learning_rate.describe_jump`."""
-        return describe_jump(before, self._config, self.step, self._plan.steps_per_epoch)
+        return describe_jump(before, self._config, self.step, self._batches.steps_per_epoch)
 
     def run(self, stop: StopRequest) -> str | None:
         """Trains until the end, or until somebody asks to stop, which ends it after a step.
@@ -180,10 +167,7 @@ class Trainer:
     def _work(self) -> Iterator[Work]:
         """Yields the batches."""
         for step in range(self.step, self.total_steps):
-            epoch, n = divmod(step, self._plan.steps_per_epoch)
-            read = functools.partial(self._contexts.batch, epoch=epoch, number=n)
-            source = self._sampler.open_epoch(epoch, read)
-            yield self._computation.gather(source, self._plan.indices(epoch, n))
+            yield self._computation.gather(*self._batches.open(step))
 
     def _advance(self, work: Work, stop: StopRequest, bar: Any) -> None:
         """Takes one training step and shows it."""
@@ -228,7 +212,7 @@ class Trainer:
         """Reports at the checkpoint steps, at each epoch's end and at the last step."""
         at_checkpoint = self.step % self._config.steps_per_checkpoint == 0
         at_end = self.step == self.total_steps
-        if at_checkpoint or at_end or self.step % self._plan.steps_per_epoch == 0:
+        if at_checkpoint or at_end or self.step % self._batches.steps_per_epoch == 0:
             self._report(bar, stop, at_checkpoint or at_end)
             self._pace.resume()
 
@@ -267,7 +251,7 @@ class Trainer:
         progress, loss = self._progress, self._progress.losses / self._progress.tokens
         report: dict[str, Any] = {
             "step": self.step,
-            "epoch": round(self.step / self._plan.steps_per_epoch, 4),
+            "epoch": round(self.step / self._batches.steps_per_epoch, 4),
             "loss": loss,
             "perplexity": to_perplexity(loss),
             "word_perplexity": to_perplexity(progress.losses / progress.words),

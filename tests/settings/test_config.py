@@ -48,16 +48,23 @@ def values_of(name: str) -> st.SearchStrategy[Any]:
     return st.integers(low, high) if kind is int else st.floats(low, high)
 
 
-def shares_units(values: dict[str, Any]) -> bool:
-    """Whether heads, if there are any, share the units evenly."""
+def fit_together(values: dict[str, Any]) -> bool:
+    """Whether a network can have these settings at once."""
     model = {**Config().flat(), **values}
-    return model["attention"] != "multi_head" or model["rnn_size"] % model["attention_heads"] == 0
+    units, attends = model["rnn_size"], model["use_attention"]
+    heads = attends and (model["self_attention"] > 0 or model["attention"] == "multi_head")
+    faults = (
+        heads and units % model["attention_heads"] > 0,
+        model["bidirectional"] and units % 2 > 0,
+        model["self_attention"] > 0 and not attends,
+    )
+    return not any(faults)
 
 
 changes = (
     st.dictionaries(st.sampled_from(sorted(ITEMS)), st.just(None), max_size=6)
     .flatmap(lambda names: st.fixed_dictionaries({name: values_of(name) for name in names}))
-    .filter(shares_units)
+    .filter(fit_together)
 )
 
 

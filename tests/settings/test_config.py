@@ -126,7 +126,7 @@ def test_limits_are_allowed_and_what_lies_beyond_is_not(name: str) -> None:
         ({"dropout": 1.0}, "--dropout=1.0 is out of range"),
         ({"use_attention": 1}, "--use_attention=1 is not true or false"),
         ({"attention": 5}, "--attention=5 is not a text"),
-        ({"attention": "dot"}, "choose one of bahdanau, luong"),
+        ({"attention": "dots"}, "choose one of bahdanau, luong"),
         ({"attention": "two\nlines"}, "choose one of bahdanau, luong"),
     ],
 )

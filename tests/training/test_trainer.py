@@ -26,7 +26,9 @@ from tests.trainings import (
     write_pairs,
 )
 
-REPORT = {"step", "epoch", "loss", "perplexity", "gradient_norm", "learning_rate"}
+REPORT = {
+    *("step", "epoch", "loss", "perplexity", "word_perplexity", "gradient_norm", "learning_rate")
+}
 
 
 def test_going_on_to_another_end_says_how_the_step_size_jumps(

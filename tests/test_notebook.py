@@ -167,9 +167,9 @@ def test_the_notebook_installs_its_own_folder_without_a_word(outputs: Mapping[st
 
 def test_the_notebook_trains_and_shows_how_far_it_is(outputs: Mapping[str, Any]) -> None:
     said = "".join(output.get("text", "") for output in outputs["train"])
-    assert "57/57 steps" in said
+    assert "196/196 steps" in said
     shown = find_shown(outputs["train"], "text/html")
-    assert "<td>all 57 steps done</td>" in shown
+    assert "<td>all 196 steps done</td>" in shown
     assert "<svg " in shown
 
 

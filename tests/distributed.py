@@ -85,7 +85,7 @@ def try_bad_step() -> dict[str, Any]:
         advance = computation.advance
         bias = model.projection.bias
         others = [variable for variable in model.trainable_variables if variable is not bias]
-        others += rest[-1].model.trainable_variables  # the averages
+        others += rest[3].model.trainable_variables  # the averages
 
         def spoil_once(*arguments: Any) -> Any:
             computation.advance = advance

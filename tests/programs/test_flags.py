@@ -95,7 +95,7 @@ def test_small_talk_flag_file_keeps_its_meaning_whatever_the_defaults_become() -
         "context_turns": 3,
         "random_context": 0.3,
         "min_count": 2,
-        "dropout": 0.05,
+        "dropout": 0.0,
         "embedding_dropout": 0.0,
         "output_dropout": 0.0,
         "word_dropout": 0.02,

@@ -49,7 +49,7 @@ def read_held_out(path: str | os.PathLike[str], pairs: Iterable[Pair]) -> list[H
     known: dict[str, set[str]] = defaultdict(set)
     for pair in pairs:
         known[pair.intent].add(pair.reply)
-    del known[""]
+    known.pop("", None)
     if not known:
         raise ChatbotError("--held_out: no pair of the corpus has an intent; check --corpus")
     sources = find_sources(as_path(path), end_in(".jsonl"))

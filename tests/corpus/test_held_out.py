@@ -63,6 +63,11 @@ def test_nothing_to_measure_is_refused(tmp_path: Path) -> None:
         read_held_out(tmp_path / "nowhere", PAIRS)
 
 
+def test_every_pair_may_have_an_intent(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.jsonl", {"turns": ["yo"], "intents": ["leave"]})
+    assert read_held_out(path, PAIRS[:4]) == [HeldOut(["yo"], frozenset({"Bye!"}), "a")]
+
+
 @pytest.mark.parametrize(
     ("turns", "reply", "foreign"),
     [

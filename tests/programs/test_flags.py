@@ -105,7 +105,7 @@ def test_small_talk_flag_file_keeps_its_meaning_whatever_the_defaults_become() -
         "warmup_steps": 0,
         "average_decay": 0.0,
         "batch_size": 64,
-        "num_epochs": 6,
+        "num_epochs": 10,
         "max_length": 30,
     }
     assert {name: given.get(name) for name in named} == named

@@ -1,10 +1,11 @@
-"""What README says first: the bundled corpus is memorised."""
+"""What README says first of the bundled corpus: how much is memorised, how much understood."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,20 +25,36 @@ def run(*command: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="module")
-def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the evaluation finds of the corpus' own training: about a minute on two quiet cores."""
-    place = tmp_path_factory.mktemp("smalltalk")
-    model, target = f"--model_dir={place / 'model'}", place / "figures.json"
+@pytest.fixture(scope="module", name="model")
+def train_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The corpus' own training: about three minutes on two quiet cores."""
+    model = f"--model_dir={tmp_path_factory.mktemp('smalltalk') / 'model'}"
     run("train.py", "--flagfile=data/smalltalk.flags", model)
-    run("evaluate.py", model, "--corpus=data/smalltalk", f"--json_file={target}")
+    return model
+
+
+def evaluate(model: str, target: Path, *flags: str) -> dict[str, Any]:
+    run("evaluate.py", model, "--corpus=data/smalltalk", f"--json_file={target}", *flags)
     found: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
     return found
 
 
-@pytest.mark.parametrize("search", ["greedy", "beam 5"])
-def test_every_query_of_the_bundled_corpus_gets_a_reply_that_the_corpus_has_for_it(
-    figures: dict[str, Any], search: str
+def test_most_queries_of_the_corpus_get_a_reply_that_it_has_for_them(
+    model: str, tmp_path: Path
 ) -> None:
-    assert figures["pairs"] == 1185 + 624
-    assert figures["searches"][search]["recall"] == 1.0
+    found = evaluate(model, tmp_path / "figures.json", "--hits_candidates=0")
+    for search in ("greedy", "beam 5"):
+        assert found["searches"][search]["recall"] > 0.8
+
+
+def test_held_out_queries_get_acceptable_replies_in_their_own_language(
+    model: str, tmp_path: Path
+) -> None:
+    held_out = "--held_out=data/smalltalk/held_out"
+    found = evaluate(model, tmp_path / "figures.json", held_out)
+    for search in ("greedy", "beam 5"):
+        row = found[search]["all"]
+        assert row["queries"] == 450
+        assert row["acceptable"] > 1 / 3
+        assert row["other_language"] < 0.02 * 450
+    assert found["hits"]["all"]["acceptable"] > 0.4

@@ -128,17 +128,7 @@ def define_flags() -> None:
     define_settings("What to measure", CorpusConfig, "corpus_format", "encoding", "columns")
     define_settings("What to measure", TrainingConfig, "engine", "reply_precision")
     flags.DEFINE_integer("limit", 0, "Measure only this many first pairs; 0 means all.", 0)
-    flags.DEFINE_integer(
-        "hits_candidates",
-        20,
-        "Candidates of which the model picks the likeliest reply to a query, for hits@k: the "
-        "query's own reply and others of the corpus; 0 leaves hits@k out.",
-        0,
-        10_000,
-    )
-    flags.DEFINE_integer(
-        "hits_queries", 500, "Most queries that hits@k is measured on; 0 means all.", 0
-    )
+    _define_hits()
     flags.DEFINE_multi_string(
         "search",
         [],
@@ -160,6 +150,20 @@ def define_flags() -> None:
     show("What to measure", "limit", "hits_candidates", "hits_queries", "search")
     show("What to measure", "held_out", "json_file", "report", "examples")
     define_settings("The search; by default the model's own", SearchConfig)
+
+
+def _define_hits() -> None:
+    flags.DEFINE_integer(
+        "hits_candidates",
+        20,
+        "Candidates of which the model picks the likeliest reply to a query, for hits@k: the "
+        "query's own reply and others of the corpus; 0 leaves hits@k out.",
+        0,
+        10_000,
+    )
+    flags.DEFINE_integer(
+        "hits_queries", 500, "Most queries that hits@k is measured on; 0 means all.", 0
+    )
 
 
 def main(_: Sequence[str]) -> int:

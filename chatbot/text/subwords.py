@@ -3,7 +3,7 @@
 The pieces are learned from words, not from raw text: normalising and cutting stay `tokenize`'s, as
 does joining to natural text, so that words come back exactly whatever the language, and words are
 counted alike for every model. Each word but an ideograph is handed over with sentencepiece's mark
-of a word's beginning; an ideograph is a word of its own wherever it stands. Characters that are too
+of a word's beginning; each ideograph is a word by itself. Characters that are too
 rare for a piece become the bytes of their UTF-8.
 
 As tokens, pieces that begin a word are written plainly, those within a word as `##ing` (the
@@ -161,7 +161,7 @@ def learn_pieces(counts: Mapping[str, int], kind: str, vocab_size: int) -> bytes
 def _list_lines(counts: Mapping[str, int], repeats: int) -> Iterator[str]:
     """Yields words and how often they occur, as sentencepiece reads them."""
     # Unigram begins with the pieces that occur twice, and counts a line once whatever its number:
-    # a word that occurs twice must stand in its line twice to be such a piece.
+    # a word that occurs twice must be in its line twice to be such a piece.
     yield f"{_BEGIN}\t1"  # there may be no word
     for word, count in sorted(counts.items()):
         if _BEGIN not in word:

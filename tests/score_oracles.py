@@ -51,7 +51,7 @@ class Attention:
         weights, carry = softmax(scores), None
         if self.kind in ("location", "coverage"):
             before = np.zeros(length) if carried is None else carried
-            inner = [self._add_up(query, memory, before, place) for place in places]
+            inner = [self._add_up(query, memory, before, place) for place in range(length)]
             weights = softmax(np.tanh(inner) @ self.attention_v)
             carry = weights if self.kind == "location" else before + weights
         elif self.kind == "local_m":

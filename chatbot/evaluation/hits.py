@@ -66,7 +66,7 @@ class Hits(NamedTuple):
     @property
     def candidates(self) -> int:
         """Candidates of each query, K."""
-        return self.scores[PLAIN].shape[1]
+        return int(self.scores[PLAIN].shape[1])
 
     def choose(self, chosen: Chosen) -> Hits:
         """Keeps the queries whose pairs are chosen, `bool [N]`."""
@@ -187,5 +187,6 @@ def estimate_hits(scores: Scores, dialogues: Dialogues) -> dict[str, Estimate]:
 def _compare(scores: Scores) -> tuple[Scores, Scores]:
     """Counts the scores above a row's first, and those equal to it, itself among them."""
     own = scores[:, :1]
-    above, below = (scores > own).sum(axis=1), (scores < own).sum(axis=1)
+    sides = (scores > own).sum(axis=1), (scores < own).sum(axis=1)
+    above, below = (side.astype(np.float64) for side in sides)
     return above, scores.shape[1] - above - below  # what is no number is equal

@@ -4,6 +4,7 @@ from random import Random
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from examples.common import Options, plan_batches
 from examples.images import make_canvases, measure_distance, overlap, score_boxes
@@ -13,7 +14,7 @@ B, S, X, U = 3, 5, 2, 4
 LENGTHS = tf.constant([5, 1, 3])
 
 
-def draw(*shape: int) -> np.ndarray:  # type: ignore[type-arg]
+def draw(*shape: int) -> NDArray[np.float32]:
     return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
 

@@ -302,7 +302,7 @@ def test_what_is_said_while_a_prompt_is_shown_stands_above_it(
     with tally.trying(ROW):
         terminal = Terminal(model_dir, tmp_path)
         try:
-            terminal.wait_for(b"loading", 100)
+            terminal.wait_for(b"> ", 100)
             terminal.type(b"hel")
             before = terminal.wait_for(b"writing " + os.fsencode(model_dir), 100)
             # Up to the left edge, then all below is cleared: the prompt and what was typed.
@@ -327,7 +327,7 @@ def test_an_exported_model_chats_on_a_terminal(
     with tally.trying(ROW):
         terminal = Terminal(model_dir, tmp_path)
         try:
-            terminal.wait_for(b"loading", 100)
+            terminal.wait_for(b"> ", 100)
             terminal.type(b"hello\r")
             shown = terminal.wait_for(b"beam 3", 100) + terminal.wait_for(b"> ", 100)
             tally.read(shown)

@@ -225,7 +225,7 @@ def test_lines_pasted_on_a_terminal_are_answered_and_not_obeyed(
     sample = [*ESCAPES[:-1], *list_special_lines()[::7], *sample[::41]]
     terminal = Terminal(model_dir, tmp_path)
     try:
-        terminal.wait_for(b"loading")
+        terminal.wait_for(b"> ")
         shown = b""
         for number, line in enumerate(sample):
             # As terminals hand over what is pasted: between brackets, not as keys.

@@ -129,7 +129,9 @@ def chat_on_terminal(
     bot = None if looks_ready(model_dir) else find_bot()
     loading = Loading(lambda: bot or find_bot())
     session = make_session(LineHistory(find_history()), loading.describe)
-    loading.future.add_done_callback(lambda future: _report_loaded(session, future))
+    report = functools.partial(_report_loaded, session)
+    # Only a prompt that runs can be ended: what was loaded before it begins is reported then.
+    session.app.pre_run_callables.append(lambda: loading.future.add_done_callback(report))
     with showing_above():
         _show([note(f"{make_visible(model_dir)}: say something, or /help; {HOW_TO_LEAVE}")])
         talk(session, Conversation(lambda: _wait(loading), pictures))

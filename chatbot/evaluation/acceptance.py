@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from chatbot.bot import Chatbot
 from chatbot.corpus.held_out import HeldOut, is_foreign
+from chatbot.evaluation.columns import write_ends, write_share
 from chatbot.evaluation.hits import count_hits, score_candidates
 from chatbot.evaluation.replies import spell
 from chatbot.evaluation.scoring import Scorer
@@ -172,11 +173,10 @@ def _list_figures(judged: Judged) -> Table:
     rows = []
     for search, groups in judged.figures.items():
         for group, found in groups.items():
-            share, (low, high) = found["acceptable"], found["interval"]
             foreign = "" if found["other_language"] is None else f"{found['other_language']:,}"
-            figures = f"{share:.1%}", f"{low:.1%} to {high:.1%}", foreign
+            figures = write_share(found["acceptable"]), write_ends(write_share, found["interval"])
             names = make_line(group), make_line(search)
-            rows.append([*names, f"{found['queries']:,}", *figures])
+            rows.append([*names, f"{found['queries']:,}", *figures, foreign])
     return Table(f"Acceptable replies, {make_line(judged.name)}", header, rows)
 
 

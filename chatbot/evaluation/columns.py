@@ -17,11 +17,13 @@ def _write_number(decimals: int) -> Callable[[float], str]:
     return lambda value: f"{value:,.{decimals}f}"
 
 
-def _write_share(value: float) -> str:
+def write_share(value: float) -> str:
+    """Writes a share in percent."""
     return f"{value:.1%}"
 
 
-def _write_ends(write: Callable[[float], str], ends: Sequence[float]) -> str:
+def write_ends(write: Callable[[float], str], ends: Sequence[float]) -> str:
+    """Writes an interval, each end as the figure itself is written."""
     return f"{write(ends[0])} to {write(ends[1])}"
 
 
@@ -46,12 +48,12 @@ CORPUS_COLUMNS: Columns = {
     "pairs": ("pairs", "{:,}".format),
     "dialogues": ("dialogues", "{:,}".format),
     "tokens": ("tokens", "{:,}".format),
-    "unknown_share": ("unknown", _write_share),
+    "unknown_share": ("unknown", write_share),
     "perplexity": ("perplexity", _write_number(2)),
-    "perplexity_interval": ("95 % interval", lambda ends: _write_ends(_write_number(2), ends)),
+    "perplexity_interval": ("95 % interval", lambda ends: write_ends(_write_number(2), ends)),
     "word_perplexity": ("a word", _write_number(2)),
     "known_word_perplexity": ("of known words", _write_number(2)),
-    "seen_share": ("in training", _write_share),
+    "seen_share": ("in training", write_share),
 }
 SEARCH_COLUMNS: Columns = {
     "bleu": ("BLEU", _write_number(2)),
@@ -59,17 +61,17 @@ SEARCH_COLUMNS: Columns = {
     "distinct_1": ("distinct-1", _write_number(3)),
     "distinct_2": ("distinct-2", _write_number(3)),
     "mean_length": ("length", _write_number(1)),
-    "commonest_share": ("ten commonest", _write_share),
-    "same_as_greedy_share": ("as greedy", _write_share),
-    "recall": ("word for word", _write_share),
+    "commonest_share": ("ten commonest", write_share),
+    "same_as_greedy_share": ("as greedy", write_share),
+    "recall": ("word for word", write_share),
     "mean_log_prob": ("log prob", _write_number(2)),
     "replies_per_second": ("replies/s", _write_number(1)),
 }
 
 _RANKED: Columns = {
-    "hits_1": ("hits@1", _write_share),
-    "hits_1 interval": ("95 % interval", partial(_write_ends, _write_share)),
-    "hits_5": ("hits@5", _write_share),
+    "hits_1": ("hits@1", write_share),
+    "hits_1 interval": ("95 % interval", partial(write_ends, write_share)),
+    "hits_5": ("hits@5", write_share),
     "mean_rank": ("mean rank", _write_number(2)),
 }
 HITS_COLUMNS: Columns = {
@@ -81,14 +83,14 @@ HITS_COLUMNS: Columns = {
     },
 }
 _UNSURE = "bleu chrf distinct_1 distinct_2 mean_length commonest_share mean_log_prob".split()
-INTERVAL_COLUMNS = _vary(_UNSURE, _write_ends)
+INTERVAL_COLUMNS = _vary(_UNSURE, write_ends)
 PERPLEXITY_DIFFERENCE: Columns = {
     "perplexity": ("perplexity", partial(_write_difference, _write_number(2))),
     "word_perplexity": ("a word", partial(_write_difference, _write_number(2))),
 }
 DIFFERENCE_COLUMNS = _vary([name for name in _UNSURE if name != "distinct_1"], _write_difference)
 HITS_DIFFERENCES: Columns = {
-    name: (HITS_COLUMNS[name][0], partial(_write_difference, _write_share))
+    name: (HITS_COLUMNS[name][0], partial(_write_difference, write_share))
     for name in (f"{PLAIN} hits_1", f"{MMI} hits_1")
 }
 """Columns of intervals and of differences, each written as the figure itself is."""

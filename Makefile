@@ -54,7 +54,7 @@ test-without-bfloat16: $(DEVELOPMENT) ## run the tests of training and search as
 		tests/training/test_averages.py tests/training/test_trainer.py
 
 test-reliability: $(DEVELOPMENT) ## kill, damage, starve and insult it, and count what survives
-	@$(VENV_PYTHON) $(PYTEST) tests/reliability
+	@$(VENV_PYTHON) $(PYTEST) --no-loadscope-reorder tests/reliability
 
 # Without a Chromium (apt-get install chromium) its tests are skipped.
 test-web: $(DEVELOPMENT) ## open the page in a real browser, chat, click, and check that everyone can use it

@@ -18,6 +18,13 @@ FIRST = {
 }
 """{row: its verb} of those that come first, in their order."""
 
+LONGEST = "test_smalltalk.py"
+"""The file that begins first: its training takes minutes, during which the other workers do the rest."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name != LONGEST)
+
 
 class Tally:
     """What was tried and what was survived."""

@@ -71,14 +71,20 @@ MATRICES: dict[str, tuple[float, float]] = {
 def define_flags() -> None:
     """Defines the flags of `python -m benchmarks.training`."""
     define_sizes()
+    define_steps()
+    flags.DEFINE_integer("runs", 3, "Runs; the figures are the runs' medians.", 1)
+    define_engine()
+    show("What to measure", "runs")
+
+
+def define_steps() -> None:
+    """Defines the flags of every benchmark that times training steps."""
     flags.DEFINE_float("dropout", 0.0, "Fraction dropped.", 0.0, 0.99)
     flags.DEFINE_enum(
         "precision", "auto", ["auto", "float32", "bfloat16", "float16"], "Type of the products."
     )
     flags.DEFINE_integer("steps", 20, "Timed steps of a run.", 1)
-    flags.DEFINE_integer("runs", 3, "Runs; the figures are the runs' medians.", 1)
-    define_engine()
-    show("What to measure", "precision", "steps", "runs")
+    show("What to measure", "precision", "steps")
     show("Sizes", "dropout")
 
 

@@ -31,6 +31,7 @@ FLAGS = {
     "training": ["--steps=2", "--attention=bahdanau"],
     "training both": ["--steps=2", "--runs=1", "--engine=both"],
     "ablation": ["--steps=1"],
+    "attentions": ["--steps=1", "--attention=none", "--compared=luong"],
     "decoding": "--queries=7 --repeats=1 --reply_length=3 --beam_size=2".split(),
     "starting": "--engine=onnx --queries=7 --starts=1 --reply_length=3 --beam_size=2".split(),
     "pipeline": "--pairs=900 --few=300 --batches=30 --steps=2 --training_steps=3".split(),
@@ -42,6 +43,9 @@ NAMES = {
     "training both": (
         "own_step_milliseconds own_tokens_per_second own_utilisation addons_step_milliseconds "
         "addons_tokens_per_second addons_utilisation own_over_addons product_gigaflops"
+    ),
+    "attentions": (
+        "product_gigaflops luong_milliseconds luong_over_none none_milliseconds none_over_none"
     ),
     "ablation": (
         "product_gigaflops encoder_milliseconds decoder_loop_milliseconds projection_milliseconds "

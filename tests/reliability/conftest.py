@@ -19,7 +19,7 @@ FIRST = {
 """{row: its verb} of those that come first, in their order."""
 
 LONGEST = "test_smalltalk.py"
-"""The file that begins first: its training takes minutes, during which the other workers do the rest."""
+"""The file that begins first: it trains for minutes, in which the others do the rest."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

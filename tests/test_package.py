@@ -63,11 +63,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_package_and_the_bundled_data_and_nothing_else(wheel: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
     code = {str(path.relative_to(ROOT)) for path in (ROOT / "chatbot").rglob("*.py")}
-    bundled = ROOT / "data" / "smalltalk"
-    corpora = {*bundled.rglob("*.tsv"), *bundled.rglob("*.jsonl"), *(ROOT / "data").glob("*.flags")}
+    names = ("smalltalk/**/*.jsonl", "*.flags")
+    tables = (f"{name}/**/*.tsv" for name in ("smalltalk", "summarising", "translation"))
+    corpora = {path for name in (*names, *tables) for path in (ROOT / "data").glob(name)}
     data = {f"chatbot/{path.relative_to(ROOT)}" for path in corpora}
     page = {str(path.relative_to(ROOT)) for path in (ROOT / "chatbot/serving/page").iterdir()}
-    assert len(data) > 40
+    assert len(data) > 60
     assert code | data | page < held
     others = {name for name in held - code - data - page if ".dist-info/" not in name}
     texts = ("chatbot/data/README.md", "chatbot/data/smalltalk/held_out/README.md")

@@ -18,10 +18,17 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_bundled_flag_files_are_found_by_name_with_the_projects_paths() -> None:
-    assert list_bundled() == ["dailydialog", "smalltalk", "tutorial", "varied_replies"]
+    names = "dailydialog smalltalk summarising translation tutorial varied_replies"
+    assert list_bundled() == names.split()
     for name in list_bundled():
         assert expand_flag_files([f"--flagfile={name}"]) == read_bundled(name)
         assert expand_flag_files(["-flagfile", f"{name}.flags"]) == read_bundled(name)
+    for name in ("summarising", "translation"):
+        assert read_bundled(name)[:3] == [
+            f"--corpus={ROOT}/data/{name}",
+            f"--validation_corpus={ROOT}/data/{name}/held_out",
+            f"--model_dir={ROOT}/model/{name}",
+        ]
     smalltalk, dialogues = read_bundled("smalltalk"), read_bundled("dailydialog")
     assert smalltalk[:2] == [
         f"--corpus={ROOT}/data/smalltalk",
@@ -85,7 +92,7 @@ def test_flag_files_stand_where_they_are_named_in_files_too(elsewhere: Path) -> 
     ("arguments", "message"),
     [
         (["--flagfile=other"], "--flagfile=other cannot be read (No such file or directory); "),
-        (["--flagfile=other"], "bundled dailydialog, smalltalk, tutorial, varied_replies"),
+        (["--flagfile=other"], "bundled dailydialog, smalltalk, summarising, translation, tut"),
         (["--flagfile=/"], "--flagfile=/ cannot be read (Is a directory)"),
         (["--flagfile=one"], "--flagfile=one: the file names itself"),
         (["--flagfile"], "--flagfile names no file"),

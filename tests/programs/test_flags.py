@@ -118,3 +118,12 @@ def test_dialogue_flag_file_brings_the_search_of_varied_replies() -> None:
     given = read_flag_file("dailydialog.flags")
     assert varied.items() < given.items()
     Config().replace(given).check_together()
+
+
+@pytest.mark.parametrize("task", ["translation", "summarising"])
+def test_flag_file_of_a_task_learns_its_corpus_and_validates_on_what_is_held_out(task: str) -> None:
+    given = read_flag_file(f"{task}.flags")
+    assert given["corpus"] == f"data/{task}"
+    assert given["validation_corpus"] == f"data/{task}/held_out"
+    assert (given["context_turns"], given["bidirectional"], given["mmi_weight"]) == (1, True, 0)
+    Config().replace(given).check_together()

@@ -19,7 +19,7 @@ from chatbot.evaluation import windows
 from chatbot.evaluation.figures import evaluate, find_seen
 from chatbot.evaluation.intervals import Dialogues, Estimate, find_interval
 from chatbot.evaluation.perplexity import measure_perplexity, score_pairs
-from chatbot.evaluation.replies import run_search, take_replies
+from chatbot.evaluation.replies import run_search
 from chatbot.evaluation.scoring import Scorer
 from chatbot.evaluation.searches import Search
 from chatbot.settings.config import Config, CorpusConfig, SearchConfig, TrainingConfig
@@ -182,9 +182,7 @@ def test_a_search_takes_the_first_reply_of_every_query(monkeypatch: pytest.Monke
     written = [[Reply(f"R {n}", -2.0 - n, 0.0), Reply("other", -1.0 - n, -1.0)] for n in range(10)]
     bot = WrittenBot({7: written})
     search = Search("s", {"beam_size": 7, "length_penalty": 0.5})
-    found = run_search(
-        cast(Any, bot), [str(n) for n in range(10)], search, take_replies(["R 1"] * 10)
-    )
+    found = run_search(cast(Any, bot), [str(n) for n in range(10)], search)
     assert found.texts == [f"R {n}" for n in range(10)]
     assert found.spelled[3] == "r 3"
     assert found.log_probs.tolist() == [-2.0 - n for n in range(10)]

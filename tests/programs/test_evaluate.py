@@ -42,6 +42,7 @@ def give_flags(place: Path, **flags: Any) -> SimpleNamespace:
         "report": "",
         "examples": 0,
         "held_out": "",
+        "task": "chat",
         "hits_candidates": 3,
         "hits_queries": 0,
     }

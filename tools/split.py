@@ -19,10 +19,10 @@ from chatbot.system.terminal import write_output
 from chatbot.text import tokenize
 
 PURPOSE = (
-    "Splits a corpus into train.jsonl and held_out.jsonl by its queries: all pairs of one query are "
-    "in the same file, as train.py --validation_share, which goes by dialogues, does not see to. "
-    "Each pair is one turn and its reply. Train with --corpus=DIRECTORY/train.jsonl, and "
-    "--validation_corpus or evaluate.py --corpus with held_out.jsonl."
+    "Splits a corpus into train.jsonl and held_out.jsonl by its queries: all pairs of one query "
+    "are in the same file. (--validation_share of train.py goes by dialogues, so a query may be on "
+    "both sides.) Each pair is one turn and its reply. Train on the first file, with the second as "
+    "--validation_corpus, and measure with evaluate.py --corpus=held_out.jsonl."
 )
 TRAIN, HELD_OUT = "train.jsonl", "held_out.jsonl"
 

@@ -66,7 +66,7 @@ def evaluate_directories(
 
     Args:
         model_dirs: Their directories, at least one.
-        pairs: At least one pair; but for the chat from `gather_references`.
+        pairs: At least one pair; except for the chat from `gather_references`.
         searches: What to compare with greedy search and the model's own beam.
         settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
         hits: How to measure hits@k, or None for without.

@@ -46,10 +46,8 @@ def _subtract(material: Material, first: Material, chosen: Chosen) -> dict[str, 
             **find_difference(ours, theirs),
         }
     rows, other = material.estimate(chosen), first.estimate(chosen)
-    names = material.task.figures
-    searches = {
-        name: subtract(rows[name], other[name], names) for name in material.found if name in other
-    }
+    figures = material.task.figures
+    searches = {x: subtract(rows[x], other[x], figures) for x in material.found if x in other}
     return {
         "pairs": int(material.losses.pairs[chosen].sum()),
         "perplexity": perplexity,

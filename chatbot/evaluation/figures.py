@@ -74,7 +74,7 @@ def evaluate(
 
     Args:
         bot: The model.
-        pairs: At least one pair; but for the chat from `gather_references`.
+        pairs: At least one pair; except for the chat from `gather_references`.
         searches: What to compare with greedy search and the model's own beam.
         seen: `bool [N]`, the pairs that the model has learned from, or None where nobody knows.
         hits: How to measure hits@k, or None for without.

@@ -256,8 +256,8 @@ def _list_search_differences(
 
 def _list_model_differences(evaluations: Sequence[Evaluation]) -> Table:
     """Subtracts the first model's figures from those of each other one, search by search."""
-    differences_of_searches = list_search_columns(find_task(evaluations)).differences
-    columns = {**PERPLEXITY_DIFFERENCE, **differences_of_searches}
+    task = find_task(evaluations)
+    columns = {**PERPLEXITY_DIFFERENCE, **list_search_columns(task).differences}
     del columns["mean_log_prob"]
     if evaluations[0].figures.get("hits"):
         columns |= HITS_DIFFERENCES

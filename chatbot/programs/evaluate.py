@@ -137,16 +137,7 @@ def define_flags() -> None:
     define_path("corpus", bundled, "File, directory or zip of dialogues.")
     show("What to measure", "model_dir", "corpus")
     define_settings("What to measure", CorpusConfig, "corpus_format", "encoding", "columns")
-    flags.DEFINE_enum(
-        "task",
-        CHAT,
-        list(TASKS),
-        "What the replies are: talk; translations, for sacreBLEU and chrF2 over texts, with the "
-        "tokenizer for the references' script; or summaries, for ROUGE. But for the chat the pairs "
-        "of one query are one query with several references. Pairs that a training holds out are "
-        "best made by python -m tools.split, which keeps a query's pairs together.",
-    )
-    show("What to measure", "task")
+    _define_task()
     define_settings("What to measure", TrainingConfig, "engine", "reply_precision")
     flags.DEFINE_integer("limit", 0, "Measure only this many first pairs; 0 means all.", 0)
     _define_hits()
@@ -171,6 +162,19 @@ def define_flags() -> None:
     show("What to measure", "limit", "hits_candidates", "hits_queries", "search")
     show("What to measure", "held_out", "json_file", "report", "examples")
     define_settings("The search; by default the model's own", SearchConfig)
+
+
+def _define_task() -> None:
+    flags.DEFINE_enum(
+        "task",
+        CHAT,
+        list(TASKS),
+        "What the replies are: talk; translations, for sacreBLEU and chrF2 over texts, with the "
+        "tokenizer for the references' script; or summaries, for ROUGE. Except for chat, pairs of "
+        "the same query are one query with several references; python -m tools.split holds such "
+        "pairs out of the training together.",
+    )
+    show("What to measure", "task")
 
 
 def _define_hits() -> None:

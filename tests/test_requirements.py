@@ -88,7 +88,7 @@ def test_what_the_requirements_need_in_turn_is_pinned_too() -> None:
     needed = {"tensorflow", "pytest-cov", "pytest-xdist", "mypy", "hatchling"}
     needed |= {"tensorflow-addons"} & {*pinned}
     needed |= {"ipykernel", "nbclient", "nbformat"}
-    needed |= {"scikit-learn"}
+    needed |= {"scikit-learn", "rouge-score"}
     needed |= {"openai", "prometheus-client", "starlette", "uvicorn"}
     needed |= {"playwright", "axe-playwright-python"}
     done: set[str] = set()

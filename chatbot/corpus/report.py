@@ -22,6 +22,7 @@ class Pair(NamedTuple):
         dialogue: The dialogue's running number in its corpus, from 0.
         context: The turns before the query, oldest first, as many as were asked for and are there.
         intent: What the query means, where the corpus says so, else "".
+        others: Further replies to the query, where an evaluation has gathered them.
     """
 
     query: str
@@ -29,6 +30,12 @@ class Pair(NamedTuple):
     dialogue: int
     context: tuple[str, ...] = ()
     intent: str = ""
+    others: tuple[str, ...] = ()
+
+    @property
+    def replies(self) -> tuple[str, ...]:
+        """The reply and the further ones."""
+        return (self.reply, *self.others)
 
     @property
     def turns(self) -> tuple[str, ...]:

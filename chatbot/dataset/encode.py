@@ -211,7 +211,7 @@ def _divide(pairs: Iterable[Pair], parts: Sequence[PartWriter], settings: Encodi
     last_dialogue: int | None = None
     part = parts[0]
     known: dict[str, list[str]] = {}
-    for query, reply, dialogue, context, _ in pairs:
+    for query, reply, dialogue, context, *_ in pairs:
         if len(parts) > 1 and dialogue != last_dialogue:
             part = parts[is_held_out(dialogue, settings)]
             last_dialogue = dialogue

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from chatbot.evaluation.hits import MMI, PLAIN
+from chatbot.evaluation.tasks import Task
 
 Figures = Mapping[str, Any]
 Columns = Mapping[str, tuple[str, Callable[[Any], str]]]
@@ -58,6 +59,10 @@ CORPUS_COLUMNS: Columns = {
 SEARCH_COLUMNS: Columns = {
     "bleu": ("BLEU", _write_number(2)),
     "chrf": ("chrF", _write_number(2)),
+    "length_ratio": ("length ratio", _write_number(3)),
+    "rouge_1": ("ROUGE-1", _write_number(2)),
+    "rouge_2": ("ROUGE-2", _write_number(2)),
+    "rouge_l": ("ROUGE-L", _write_number(2)),
     "distinct_1": ("distinct-1", _write_number(3)),
     "distinct_2": ("distinct-2", _write_number(3)),
     "mean_length": ("length", _write_number(1)),
@@ -82,15 +87,33 @@ HITS_COLUMNS: Columns = {
         for figure, (header, write) in _RANKED.items()
     },
 }
-_UNSURE = "bleu chrf distinct_1 distinct_2 mean_length commonest_share mean_log_prob".split()
-INTERVAL_COLUMNS = _vary(_UNSURE, write_ends)
 PERPLEXITY_DIFFERENCE: Columns = {
     "perplexity": ("perplexity", partial(_write_difference, _write_number(2))),
     "word_perplexity": ("a word", partial(_write_difference, _write_number(2))),
 }
-DIFFERENCE_COLUMNS = _vary([name for name in _UNSURE if name != "distinct_1"], _write_difference)
 HITS_DIFFERENCES: Columns = {
     name: (HITS_COLUMNS[name][0], partial(_write_difference, write_share))
     for name in (f"{PLAIN} hits_1", f"{MMI} hits_1")
 }
-"""Columns of intervals and of differences, each written as the figure itself is."""
+"""Columns of differences, each written as the figure itself is."""
+
+
+class SearchColumns(NamedTuple):
+    """The columns of the tables with a row a search: figures, their intervals, differences."""
+
+    figures: Columns
+    intervals: Columns
+    differences: Columns
+
+
+def list_search_columns(task: Task) -> SearchColumns:
+    """Lists the columns that a task needs; each is written as the figure itself is."""
+    shown = {*task.figures, "same_as_greedy_share", "mean_log_prob", "replies_per_second"}
+    if task.is_talk:
+        shown.add("recall")
+    unsure = [*task.figures, "mean_log_prob"]
+    return SearchColumns(
+        {name: column for name, column in SEARCH_COLUMNS.items() if name in shown},
+        _vary(unsure, write_ends),
+        _vary([name for name in unsure if name != "distinct_1"], _write_difference),
+    )

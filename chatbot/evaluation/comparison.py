@@ -15,14 +15,15 @@ from chatbot.evaluation.material import Material
 from chatbot.evaluation.report import Evaluations, write_report
 from chatbot.evaluation.searches import Search, list_searches
 from chatbot.evaluation.tables import (
-    SURENESS,
     format_markdown,
     format_table,
     list_examples,
+    list_remarks,
     list_tables,
     make_line,
     write_models,
 )
+from chatbot.evaluation.tasks import CHAT
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.storage.reports import read_reports
 
@@ -58,16 +59,18 @@ def evaluate_directories(
     searches: Sequence[Search],
     settings: Mapping[str, Any] | None = None,
     hits: Asked | None = None,
+    task: str = CHAT,
     **how: Any,
 ) -> Evaluations:
     """Loads models, measures everything, and compares each further model with the first.
 
     Args:
         model_dirs: Their directories, at least one.
-        pairs: At least one pair.
+        pairs: At least one pair; except for the chat from `gather_references`.
         searches: What to compare with greedy search and the model's own beam.
         settings: {setting: value} for what is to differ from the directory's `SearchConfig`.
         hits: How to measure hits@k, or None for without.
+        task: One of `TASKS`.
         **how: engine and reply_precision, as in `Chatbot.load`.
 
     Raises:
@@ -79,7 +82,7 @@ def evaluate_directories(
         directory = ModelDirectory(name)
         bot = Chatbot.load(name, settings, **how)
         seen = find_seen(pairs, directory.pairs_path)
-        figures, material = evaluate(bot, pairs, searches, seen, hits)
+        figures, material = evaluate(bot, pairs, searches, seen, hits, task)
         if first is None:
             first = material
         else:
@@ -100,9 +103,7 @@ def evaluate_directories(
 def format_figures(evaluations: Sequence[Evaluation]) -> str:
     """Writes the tables and the notes for a terminal."""
     parts = [format_table(table) for table in list_tables(evaluations)]
-    signatures = evaluations[0].figures["signatures"]
-    lines = [f"{name} by sacrebleu: {text}" for name, text in signatures.items()]
-    parts.append("\n".join([*lines, SURENESS]))
+    parts.append("\n".join(list_remarks(evaluations)))
     for found in evaluations:
         parts += [f"{make_line(found.name)}: {make_line(note)}" for note in found.figures["notes"]]
     return "\n\n".join(parts)

@@ -41,11 +41,15 @@ def _subtract(material: Material, first: Material, chosen: Chosen) -> dict[str, 
         ours, theirs = (
             estimate_perplexity(each.losses, known, each.losses.words) for each in (material, first)
         )
-        word_perplexity = {"pairs": int(known.sum()), **find_difference(ours, theirs)}
+        word_perplexity = {
+            "pairs": int(material.losses.pairs[known].sum()),
+            **find_difference(ours, theirs),
+        }
     rows, other = material.estimate(chosen), first.estimate(chosen)
-    searches = {name: subtract(rows[name], other[name]) for name in material.found if name in other}
+    figures = material.task.figures
+    searches = {x: subtract(rows[x], other[x], figures) for x in material.found if x in other}
     return {
-        "pairs": int(chosen.sum()),
+        "pairs": int(material.losses.pairs[chosen].sum()),
         "perplexity": perplexity,
         "hits": {
             name: subtract(found, other_hits[name], list(found))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from chatbot.evaluation.hits import Asked, measure_hits
 from chatbot.evaluation.intervals import Chosen
 from chatbot.evaluation.material import Material
 from chatbot.evaluation.perplexity import score_pairs
-from chatbot.evaluation.replies import list_signatures, run_search, spell, take_replies
+from chatbot.evaluation.replies import count_overlaps, run_search, spell, take_replies
 from chatbot.evaluation.searches import PEOPLE, Search, list_searches, name_beam
+from chatbot.evaluation.tasks import CHAT, TASKS, Metric, Task
 from chatbot.settings.config import SearchConfig
 from chatbot.text import SEPARATOR, tokenize
 
@@ -42,7 +43,7 @@ class Evaluation:
 
 
 def find_seen(pairs: Sequence[Pair], pairs_path: Path) -> Chosen | None:
-    """Finds the pairs that a model has learned from.
+    """Finds the pairs that a model has learned from, of several replies at least one.
 
     Args:
         pairs: The pairs.
@@ -54,8 +55,11 @@ def find_seen(pairs: Sequence[Pair], pairs_path: Path) -> Chosen | None:
     Raises:
         ChatbotError: The file is damaged.
     """
-    content = b"".join(hash_pair(tokenize(pair.query), tokenize(pair.reply)) for pair in pairs)
-    return find_known(np.frombuffer(content, dtype=HASH_TYPE), pairs_path)
+    every = ((tokenize(pair.query), reply) for pair in pairs for reply in pair.replies)
+    content = b"".join(hash_pair(query, tokenize(reply)) for query, reply in every)
+    known = find_known(np.frombuffer(content, dtype=HASH_TYPE), pairs_path)
+    counts = np.array([len(pair.replies) for pair in pairs])
+    return None if known is None else np.logical_or.reduceat(known, np.cumsum(counts) - counts)
 
 
 def evaluate(
@@ -64,15 +68,17 @@ def evaluate(
     searches: Sequence[Search],
     seen: Chosen | None,
     hits: Asked | None = None,
+    task: str = CHAT,
 ) -> tuple[dict[str, Any], Material]:
     """Measures everything.
 
     Args:
         bot: The model.
-        pairs: At least one pair.
+        pairs: At least one pair; except for the chat from `gather_references`.
         searches: What to compare with greedy search and the model's own beam.
         seen: `bool [N]`, the pairs that the model has learned from, or None where nobody knows.
         hits: How to measure hits@k, or None for without.
+        task: One of `TASKS`.
 
     Returns:
         The figures that `chatbot.programs.evaluate` describes, and what they are made from.
@@ -81,11 +87,18 @@ def evaluate(
         ChatbotError: A search does not fit the model's own settings.
     """
     listed = list_searches(bot.config, searches)
-    material = _gather(bot, pairs, listed, seen, hits)
+    write = spell if TASKS[task].is_talk else str
+    metrics = TASKS[task].make_metrics([[*map(write, pair.replies)] for pair in pairs])
+    material = _gather(bot, pairs, listed, metrics, TASKS[task])
+    if hits is not None:
+        material = material._replace(hits=measure_hits(bot, pairs, hits))
+    material = material._replace(seen=seen)
+    notes = [metric.note for metric in metrics.values() if metric.note]
     figures = {
+        "task": task,
         **_measure_both(bot.config.search, material, listed),
-        "signatures": list_signatures(),
-        "notes": [f"computed by {bot.engine} on {bot.device}", *material.list_notes()],
+        "signatures": {name: metric.signature for name, metric in metrics.items()},
+        "notes": [f"computed by {bot.engine} on {bot.device}", *material.list_notes(), *notes],
     }
     return figures, material
 
@@ -94,20 +107,21 @@ def _gather(
     bot: Chatbot,
     pairs: Sequence[Pair],
     searches: Sequence[Search],
-    seen: Chosen | None,
-    hits: Asked | None,
+    metrics: Mapping[str, Metric],
+    task: Task,
 ) -> Material:
     """Scores the pairs and searches replies to their queries."""
     queries = [pair.turns[-bot.config.corpus.context_turns :] for pair in pairs]
-    people = take_replies([pair.reply for pair in pairs])
     return Material(
         [SEPARATOR.join(map(spell, turns)) for turns in queries],
         score_pairs(bot, pairs),
-        {search.name: run_search(bot, queries, search, people) for search in searches},
-        people,
+        {
+            search.name: count_overlaps(run_search(bot, queries, search), metrics, task.is_talk)
+            for search in searches
+        },
+        take_replies([pair.reply for pair in pairs]),
         name_beam(bot.config.search),
-        seen,
-        None if hits is None else measure_hits(bot, pairs, hits),
+        task=task,
     )
 
 
@@ -120,6 +134,9 @@ def _measure_both(
     unseen_flat, unseen_rows = material.measure(material.unseen)
     if seen is None:
         unseen_flat = dict.fromkeys(unseen_flat)  # not even their number is known
+    people = {}
+    if PEOPLE in rows:
+        people = {PEOPLE: {**(rows[PEOPLE] or {}), UNSEEN: unseen_rows[PEOPLE]}}
     return {
         **flat,
         "seen_share": None if seen is None else float(seen.mean()),
@@ -133,7 +150,7 @@ def _measure_both(
             }
             for search in listed
         },
-        PEOPLE: {**(rows[PEOPLE] or {}), UNSEEN: unseen_rows[PEOPLE]},
+        **people,
         "hits": _measure_hits(material),
     }
 

@@ -25,11 +25,15 @@ from chatbot.evaluation.replies import (
     measure_recall,
 )
 from chatbot.evaluation.searches import GREEDY, PEOPLE
+from chatbot.evaluation.tasks import CHAT, TASKS, Task
 
 Estimates = dict[str, Estimate]
 HIGHEST = {
     "bleu": 100.0,
     "chrf": 100.0,
+    "rouge_1": 100.0,
+    "rouge_2": 100.0,
+    "rouge_l": 100.0,
     "distinct_1": 1.0,
     "distinct_2": 1.0,
     "commonest_share": 1.0,
@@ -39,8 +43,6 @@ HIGHEST = {
     "hits_5": 1.0,
 }
 """The greatest values that figures can have."""
-COMPARED = ("bleu", "chrf", "distinct_1", "distinct_2", "mean_length", "commonest_share")
-"""The figures whose differences say something, whichever model or search they are of."""
 _ROUNDING = 0.02  # nats; see `chatbot.bot` on precision
 
 
@@ -55,6 +57,7 @@ class Material(NamedTuple):
         beam: The name of the model's own beam, which may not be there.
         seen: `bool [N]`, the pairs that the model has learned from, or None where nobody knows.
         hits: The scores of candidates for some of the queries, or None without.
+        task: What the replies are measured by.
     """
 
     queries: list[str]
@@ -62,8 +65,9 @@ class Material(NamedTuple):
     found: dict[str, Replies]
     people: Replies
     beam: str
-    seen: Chosen | None
+    seen: Chosen | None = None
     hits: Hits | None = None
+    task: Task = TASKS[CHAT]
 
     @property
     def unseen(self) -> Chosen:
@@ -71,13 +75,17 @@ class Material(NamedTuple):
         return np.zeros(len(self.queries), np.bool_) if self.seen is None else ~self.seen
 
     def estimate(self, chosen: Chosen) -> dict[str, Estimates]:
-        """Estimates {search: {figure}} over at least one pair, people among the searches."""
+        """Estimates {search: {figure}} over at least one pair, of talk people's too."""
         dialogues = Dialogues(self.losses.dialogues[chosen])
         rows = {
-            name: estimate_replies(replies, self.found[GREEDY], chosen, dialogues)
+            name: estimate_replies(
+                replies, self.found[GREEDY], chosen, dialogues, self.task.is_talk
+            )
             for name, replies in self.found.items()
         }
-        return {**rows, PEOPLE: describe_replies(self.people, chosen, dialogues)}
+        if self.task.is_talk:
+            rows[PEOPLE] = describe_replies(self.people, chosen, dialogues)
+        return rows
 
     def estimate_hits(self, chosen: Chosen) -> dict[str, Estimates]:
         """Estimates {ranking: {figure}} over the chosen pairs, empty where none was measured."""
@@ -100,27 +108,35 @@ class Material(NamedTuple):
 
         Returns:
             {figure: value} of the corpus and of the plain searches, and {search: {figure: value}},
-            people among them; None for what needs a pair where there is none.
+            of talk people among them; None for what needs a pair where there is none.
         """
-        rows: dict[str, dict[str, Any] | None] = dict.fromkeys([*self.found, PEOPLE])
+        people = [PEOPLE] if self.task.is_talk else []
+        rows: dict[str, dict[str, Any] | None] = dict.fromkeys([*self.found, *people])
         if chosen.any():
             estimates = self.estimate(chosen)
-            for name, replies in self.found.items():
-                rows[name] = {
-                    **_list_values(estimates[name]),
-                    "from_greedy": subtract(
-                        estimates[name], estimates[GREEDY], (*COMPARED, "mean_log_prob")
-                    ),
-                    "recall": measure_recall(self.queries, replies, self.people, chosen),
-                }
-            rows[PEOPLE] = _list_values(estimates[PEOPLE])
+            rows = {name: _list_values(found) for name, found in estimates.items()}
+            for name in self.found:
+                rows[name] = {**(rows[name] or {}), **self._compare(name, estimates, chosen)}
         return {**measure_perplexity(self.losses, chosen), **self._summarise(rows)}, rows
+
+    def _compare(
+        self, name: str, estimates: Mapping[str, Estimates], chosen: Chosen
+    ) -> dict[str, Any]:
+        """Compares a search with greedy search and, of talk, with people."""
+        figures = (*self.task.figures, "mean_log_prob")
+        compared = {"from_greedy": subtract(estimates[name], estimates[GREEDY], figures)}
+        if not self.task.is_talk:
+            return compared
+        recall = measure_recall(self.queries, self.found[name], self.people, chosen)
+        return {**compared, "recall": recall}
 
     def _summarise(self, rows: Mapping[str, dict[str, Any] | None]) -> dict[str, Any]:
         """Names figures of the plain searches for the top level."""
         names = [(GREEDY, "recall", "greedy_recall")]
         if self.beam in rows:
             names.append((self.beam, "recall", f"{self.beam.replace(' ', '_')}_recall"))
+        names = names if self.task.is_talk else []
+        if self.beam in rows:
             names.append((self.beam, "same_as_greedy_share", "greedy_equals_beam_share"))
         return {flat: (rows[row] or {}).get(figure) for row, figure, flat in names}
 
@@ -154,7 +170,7 @@ class Material(NamedTuple):
             sets["the unseen pairs"] = numbers[self.unseen]
         counts = {name: len(np.unique(found)) for name, found in sets.items()}
         return [
-            f"{name} come from {count} dialogue{'s' if count > 1 else ''}, and intervals need "
+            f"{name} come from {count} {self.task.units[count > 1]}, and intervals need "
             f"{LEAST_DIALOGUES} at least: there are none here"
             for name, count in counts.items()
             if count < LEAST_DIALOGUES
@@ -162,7 +178,7 @@ class Material(NamedTuple):
 
 
 def subtract(
-    first: Estimates, second: Estimates, names: Sequence[str] = COMPARED
+    first: Estimates, second: Estimates, names: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
     """Subtracts the figures of one search from another's, over the same pairs.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ class PairLosses(NamedTuple):
         words: `int64 [N]`, the words of the reply, the end token counted.
         is_cut: `bool [N]`, whether the reply is longer than those the model was trained with.
         dialogues: `int64 [N]`, the number of the pair's dialogue.
+        pairs: `int64 [N]`, 1, or how many replies of one query these are the sums of.
         unknown_words: The words of the replies that the vocabulary does not have.
     """
 
@@ -38,6 +40,7 @@ class PairLosses(NamedTuple):
     words: npt.NDArray[np.int64]
     is_cut: npt.NDArray[np.bool_]
     dialogues: npt.NDArray[np.int64]
+    pairs: npt.NDArray[np.int64]
     unknown_words: frozenset[str]
 
     def counts_as(self, other: PairLosses) -> bool:
@@ -63,22 +66,24 @@ class PairLosses(NamedTuple):
 
 
 def score_pairs(bot: Chatbot, pairs: Sequence[Pair]) -> PairLosses:
-    """Scores every pair, at least one, by teacher forcing."""
+    """Scores every pair, at least one, with all its replies, by teacher forcing."""
     scorer = Scorer(bot)
+    every = [(pair.turns, reply) for pair in pairs for reply in pair.replies]
     found = [
-        score
-        for window in iterate_windows(pairs, "perplexity")
-        for score in scorer.score([(pair.turns, pair.reply) for pair in window])
+        score for window in iterate_windows(every, "perplexity") for score in scorer.score(window)
     ]
-    words = sorted({word for pair in pairs for word in tokenize(pair.reply)})
+    words = sorted({word for _, reply in every for word in tokenize(reply)})
     split, encode = bot.vocabulary.segmenter.split, bot.vocabulary.encode
+    counts = np.array([len(pair.replies) for pair in pairs])
+    add = partial(np.add.reduceat, indices=np.cumsum(counts) - counts)
     return PairLosses(
-        np.array([-score.log_prob for score in found]),
-        np.array([score.tokens for score in found]),
-        np.array([score.unknown for score in found]),
-        np.array([score.words for score in found]),
-        np.array([score.is_cut for score in found]),
+        add(np.array([-score.log_prob for score in found])),
+        add(np.array([score.tokens for score in found])),
+        add(np.array([score.unknown for score in found])),
+        add(np.array([score.words for score in found])),
+        add(np.array([score.is_cut for score in found], np.int64)) > 0,
         np.array([pair.dialogue for pair in pairs]),
+        counts,
         frozenset(word for word in words if UNK in encode(split([word]))),
     )
 
@@ -96,14 +101,14 @@ def measure_perplexity(found: PairLosses, chosen: Chosen) -> dict[str, Any]:
     """
     known = chosen & found.known
     counts = {
-        "pairs": int(chosen.sum()),
+        "pairs": int(found.pairs[chosen].sum()),
         "dialogues": len(np.unique(found.dialogues[chosen])),
         "tokens": int(found.tokens[chosen].sum()),
         "words": int(found.words[chosen].sum()),
     }
     shares = {
         "unknown_share": found.unknown[chosen].sum() / counts["tokens"] if chosen.any() else None,
-        "known_share": known.sum() / counts["pairs"] if chosen.any() else None,
+        "known_share": found.pairs[known].sum() / counts["pairs"] if chosen.any() else None,
     }
     return {
         **counts,

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
 
 from chatbot.bot import Chatbot
 from chatbot.evaluation.intervals import Chosen, Dialogues, Estimate
 from chatbot.evaluation.searches import Search
 from chatbot.evaluation.statistics import estimate_commonest_share, estimate_distinct
+from chatbot.evaluation.tasks import Compute, Counts, Metric
 from chatbot.evaluation.windows import iterate_windows
 from chatbot.text import Query, tokenize
 
-Counts = npt.NDArray[np.int64]
+
+class Overlap(NamedTuple):
+    """What some replies have in common with the references.
+
+    Attributes:
+        counts: `[N, K]`, what each reply adds to K sums.
+        figures: {figure: what computes it from the sums}.
+    """
+
+    counts: Counts
+    figures: Mapping[str, Compute]
 
 
 class Replies(NamedTuple):
@@ -32,7 +40,7 @@ class Replies(NamedTuple):
             people's replies.
         best_log_probs: `float64 [N]`, the greatest among all the replies that were found.
         seconds: Time of all the searches together; 0 for people's.
-        overlap: From `count_overlap`; empty for people's.
+        overlaps: From `count_overlaps`; empty for people's.
     """
 
     texts: list[str]
@@ -40,7 +48,7 @@ class Replies(NamedTuple):
     log_probs: npt.NDArray[np.float64]
     best_log_probs: npt.NDArray[np.float64]
     seconds: float
-    overlap: dict[str, Counts]
+    overlaps: Sequence[Overlap] = ()
 
 
 def spell(text: str) -> str:
@@ -51,17 +59,16 @@ def spell(text: str) -> str:
 def take_replies(texts: Sequence[str]) -> Replies:
     """Takes replies that no search has found."""
     nothing = np.zeros(0)
-    return Replies(list(texts), [spell(text) for text in texts], nothing, nothing, 0.0, {})
+    return Replies(list(texts), [spell(text) for text in texts], nothing, nothing, 0.0)
 
 
-def run_search(bot: Chatbot, queries: Sequence[Query], search: Search, people: Replies) -> Replies:
+def run_search(bot: Chatbot, queries: Sequence[Query], search: Search) -> Replies:
     """Searches a reply for every query.
 
     Args:
         bot: The model.
         queries: Turns, or lists of turns.
         search: How to search.
-        people: The corpus' own replies, one a query.
     """
     # The first search of a kind makes its graphs, which takes a second or two.
     bot.replies([""], **search.settings)
@@ -76,57 +83,44 @@ def run_search(bot: Chatbot, queries: Sequence[Query], search: Search, people: R
         spelled += [" ".join(join(found[0].tokens)) for found in ranked]
         log_probs += [found[0].log_prob for found in ranked]
         best += [max(reply.log_prob for reply in found) for found in ranked]
-    overlap = count_overlap(spelled, people.spelled)
-    return Replies(texts, spelled, np.array(log_probs), np.array(best), seconds, overlap)
+    return Replies(texts, spelled, np.array(log_probs), np.array(best), seconds)
 
 
-def count_overlap(spelled: Sequence[str], expected: Sequence[str]) -> dict[str, Counts]:
-    """Counts what BLEU and chrF are computed from, one reference a reply.
+def count_overlaps(found: Replies, metrics: Mapping[str, Metric], is_talk: bool) -> Replies:
+    """Adds what the replies have in common with the metrics' references.
 
-    BLEU is over the tokens of `chatbot.text` on both sides, in lower case, so that Chinese counts
-    by the ideograph and no other tokenizer is involved; chrF is over the same texts' characters.
-
-    Args:
-        spelled: The tokens of N replies, blanks between them.
-        expected: The same of the corpus.
-
-    Returns:
-        {`bleu`, `chrf`: `int64 [N, K]`, sacrebleu's counts of each reply}.
+    Talk is compared as tokens of `chatbot.text`, in lower case, so that Chinese counts by the
+    ideograph and no other tokenizer is involved; other replies as people read them.
     """
+    texts = found.spelled if is_talk else found.texts
+    overlaps = [Overlap(metric.measure(texts), metric.figures) for metric in metrics.values()]
+    return found._replace(overlaps=overlaps)
+
+
+def estimate_overlaps(found: Replies, chosen: Chosen, dialogues: Dialogues) -> dict[str, Estimate]:
+    """Estimates the metrics' figures of some of the replies, at least one."""
     return {
-        name: np.array(metric._extract_corpus_statistics(spelled, [expected]), np.int64)
-        for name, metric in _make_metrics().items()
-    }
-
-
-def estimate_overlap(overlap: Mapping[str, Counts], dialogues: Dialogues) -> dict[str, Estimate]:
-    """Estimates `bleu` and `chrf` of the whole corpus, 0 to 100, from `count_overlap`."""
-
-    def score(metric: Any, sums: list[int]) -> float:
-        return float(metric._compute_score_from_stats(sums).score)
-
-    return {
-        name: dialogues.estimate(overlap[name], partial(score, metric))
-        for name, metric in _make_metrics().items()
+        name: dialogues.estimate(counts[chosen], compute)
+        for counts, figures in found.overlaps
+        for name, compute in figures.items()
     }
 
 
 def estimate_replies(
-    found: Replies, greedy: Replies, chosen: Chosen, dialogues: Dialogues
+    found: Replies, greedy: Replies, chosen: Chosen, dialogues: Dialogues, is_talk: bool
 ) -> dict[str, Estimate]:
     """Estimates the figures of some of a search's replies, at least one.
 
     Returns:
-        `bleu` and `chrf`, what `describe_replies` gives, `same_as_greedy_share`, and
+        The metrics' figures, for talk what `describe_replies` gives, `same_as_greedy_share`, and
         `mean_log_prob` (nats).
     """
     pairs = zip(choose(found.spelled, chosen), choose(greedy.spelled, chosen))
     is_same = np.array([reply == first for reply, first in pairs], np.int64)
     ones = np.ones_like(is_same)
-    overlap = {name: counts[chosen] for name, counts in found.overlap.items()}
     return {
-        **estimate_overlap(overlap, dialogues),
-        **describe_replies(found, chosen, dialogues),
+        **estimate_overlaps(found, chosen, dialogues),
+        **(describe_replies(found, chosen, dialogues) if is_talk else {}),
         "same_as_greedy_share": dialogues.estimate_mean(is_same, ones),
         "mean_log_prob": dialogues.estimate_mean(found.log_probs[chosen], ones),
     }
@@ -148,14 +142,6 @@ def describe_replies(found: Replies, chosen: Chosen, dialogues: Dialogues) -> di
         "mean_length": dialogues.estimate_mean(lengths, np.ones_like(lengths)),
         "commonest_share": estimate_commonest_share(spelled, dialogues),
     }
-
-
-def list_signatures() -> dict[str, str]:
-    """Returns sacrebleu's signatures of `bleu` and `chrf`, which say how they were computed."""
-    metrics = _make_metrics()
-    for metric in metrics.values():
-        metric.corpus_score(["one"], [["one"]])  # a signature counts the references
-    return {name: str(metric.get_signature()) for name, metric in metrics.items()}
 
 
 def measure_recall(
@@ -182,8 +168,3 @@ def measure_recall(
 def choose(items: Sequence[str], chosen: Chosen) -> list[str]:
     """Returns the chosen items."""
     return [item for item, wanted in zip(items, chosen.tolist()) if wanted]
-
-
-def _make_metrics() -> dict[str, Any]:
-    # The texts are cut into tokens already, which without `force` sacrebleu warns of.
-    return {"bleu": BLEU(tokenize="none", force=True), "chrf": CHRF()}

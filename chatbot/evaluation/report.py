@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -11,7 +11,13 @@ from chatbot.corpus import Pair
 from chatbot.errors import ChatbotError
 from chatbot.evaluation.figures import Evaluation
 from chatbot.evaluation.searches import PEOPLE
-from chatbot.evaluation.tables import SURENESS, Table, list_examples, list_tables, make_line
+from chatbot.evaluation.tables import (
+    Table,
+    list_examples,
+    list_remarks,
+    list_tables,
+    make_line,
+)
 from chatbot.plots import embed_curves, embed_lengths
 from chatbot.system.files import replace_text
 from chatbot.text import tokenize
@@ -65,7 +71,8 @@ def write_report(directory: Path, evaluations: Sequence[Evaluation], pairs: Sequ
 def make_page(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> str:
     """Writes the page's HTML."""
     title = (
-        f"{' and '.join(make_line(found.name) for found in evaluations)} on {len(pairs):,} pairs"
+        f"{' and '.join(make_line(found.name) for found in evaluations)} "
+        f"on {sum(len(pair.replies) for pair in pairs):,} pairs"
     )
     parts = [
         _wrap("h1", title),
@@ -83,7 +90,7 @@ def make_page(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> str:
 
 def _write_figures(evaluations: Sequence[Evaluation]) -> list[str]:
     tables = (_write_table(table, "figures") for table in list_tables(evaluations))
-    return [*tables, *(_wrap("p", note) for note in _list_remarks(evaluations))]
+    return [*tables, *(_wrap("p", note) for note in _list_notes(evaluations))]
 
 
 def _draw_trainings(evaluations: Sequence[Evaluation]) -> list[str]:
@@ -114,18 +121,16 @@ def _write_table(table: Table, kind: str) -> str:
     return f'{title}<div class="wide"><table class="{kind}">{body}</table></div>'
 
 
-def _list_remarks(evaluations: Sequence[Evaluation]) -> list[str]:
-    remarks = []
+def _list_notes(evaluations: Sequence[Evaluation]) -> list[str]:
+    notes = []
     for found in evaluations:
-        remarks += [f"{found.name}: {note}" for note in found.figures["notes"]]
-    signatures: Mapping[str, str] = evaluations[0].figures["signatures"]
-    remarks += [f"sacrebleu's signature of {name}: {text}" for name, text in signatures.items()]
-    return [*remarks, SURENESS]
+        notes += [f"{found.name}: {note}" for note in found.figures["notes"]]
+    return [*notes, *list_remarks(evaluations)]
 
 
 def _draw_lengths(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> list[str]:
     """Draws the lengths of each model's replies, people's beside them."""
-    people = [len(tokenize(pair.reply)) for pair in pairs]
+    people = [len(tokenize(reply)) for pair in pairs for reply in pair.replies]
     pictures = []
     for found in evaluations:
         lengths = {

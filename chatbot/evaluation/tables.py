@@ -10,24 +10,19 @@ from chatbot.corpus import Pair
 from chatbot.errors import ChatbotError
 from chatbot.evaluation.columns import (
     CORPUS_COLUMNS,
-    DIFFERENCE_COLUMNS,
     HITS_COLUMNS,
     HITS_DIFFERENCES,
-    INTERVAL_COLUMNS,
     PERPLEXITY_DIFFERENCE,
-    SEARCH_COLUMNS,
     Columns,
     Figures,
+    list_search_columns,
 )
 from chatbot.evaluation.figures import UNSEEN, Evaluation
 from chatbot.evaluation.hits import MMI, PLAIN
 from chatbot.evaluation.searches import GREEDY, PEOPLE
+from chatbot.evaluation.tasks import CHAT, TASKS, Task
 from chatbot.system.files import write_json
 from chatbot.system.terminal import count_columns, make_visible, pad_columns
-
-SURENESS = (
-    "intervals of figures and differences: 95 %, by leaving out one dialogue at a time (jackknife)"
-)
 
 
 class Table(NamedTuple):
@@ -42,6 +37,22 @@ class Table(NamedTuple):
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
+
+
+def find_task(evaluations: Sequence[Evaluation]) -> Task:
+    """Returns the task that the models were measured by."""
+    return TASKS[evaluations[0].figures.get("task", CHAT)]
+
+
+def list_remarks(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Says how the figures and their intervals were computed."""
+    task = find_task(evaluations)
+    signatures: Mapping[str, str] = evaluations[0].figures["signatures"]
+    return [
+        *(f"{name} by {task.library}: {text}" for name, text in signatures.items()),
+        f"intervals of figures and differences: 95 %, by leaving out one {task.units[0]} at a time "
+        "(jackknife)",
+    ]
 
 
 def list_tables(evaluations: Sequence[Evaluation]) -> list[Table]:
@@ -95,7 +106,7 @@ def list_examples(evaluations: Sequence[Evaluation], pairs: Sequence[Pair]) -> T
         before = f"{evaluation.name}: " if len(evaluations) > 1 else ""
         for name, replies in evaluation.replies.items():
             columns[before + name] = replies[: len(pairs)]
-    columns["corpus"] = [pair.reply for pair in pairs]
+    columns["corpus"] = [" / ".join(dict.fromkeys(pair.replies)) for pair in pairs]
     rows = [[make_line(cell) for cell in row] for row in zip(*columns.values())]
     return Table("", [make_line(name) for name in columns], rows)
 
@@ -136,9 +147,11 @@ def _take_unseen(row: Figures) -> Figures:
 
 
 def _list_models(title: str, evaluations: Sequence[Evaluation], suffix: str) -> Table:
+    _, units = find_task(evaluations).units
+    named = {**CORPUS_COLUMNS, "dialogues": (units, CORPUS_COLUMNS["dialogues"][1])}
     columns = {
         name + suffix: column
-        for name, column in CORPUS_COLUMNS.items()
+        for name, column in named.items()
         if name + suffix in evaluations[0].figures
     }
     rows = [
@@ -185,9 +198,10 @@ def _list_replies(
         intervals: Figures = take(row).get("intervals", {})
         return intervals
 
+    figures, intervals, _ = list_search_columns(find_task(evaluations))
     tables = [
-        _list_searches(f"Replies, {pairs}", evaluations, take, SEARCH_COLUMNS),
-        _list_searches(f"95 % intervals, {pairs}", evaluations, take_intervals, INTERVAL_COLUMNS),
+        _list_searches(f"Replies, {pairs}", evaluations, take, figures),
+        _list_searches(f"95 % intervals, {pairs}", evaluations, take_intervals, intervals),
     ]
     names = tables[1].header.index("search") + 1
     return tables if any(any(row[names:]) for row in tables[1].rows) else tables[:1]
@@ -209,6 +223,7 @@ def _list_searches(
     people = {
         tuple(_write_row(columns, take(evaluation.figures[PEOPLE]))): evaluation.name
         for evaluation in reversed(evaluations)
+        if PEOPLE in evaluation.figures
     }
     for cells, name in reversed(people.items()):
         model = [make_line(name) if len(people) > 1 else ""] if several else []
@@ -222,25 +237,27 @@ def _list_search_differences(
 ) -> Table:
     """Subtracts greedy search's figures from those of each other search of the same model."""
     several = len(evaluations) > 1
+    columns = list_search_columns(find_task(evaluations)).differences
     rows = []
     for evaluation in evaluations:
         for name, row in evaluation.figures["searches"].items():
             figures = take(row)
             if name != GREEDY and "from_greedy" in figures:
                 model = [make_line(evaluation.name)] if several else []
-                cells = _write_row(DIFFERENCE_COLUMNS, figures["from_greedy"])
+                cells = _write_row(columns, figures["from_greedy"])
                 rows.append([*model, make_line(name), *cells])
     header = [*(["model"] if several else []), "search"]
     return Table(
         f"Differences from greedy search, {pairs}",
-        [*header, *_list_headers(DIFFERENCE_COLUMNS)],
+        [*header, *_list_headers(columns)],
         rows,
     )
 
 
 def _list_model_differences(evaluations: Sequence[Evaluation]) -> Table:
     """Subtracts the first model's figures from those of each other one, search by search."""
-    columns = {**PERPLEXITY_DIFFERENCE, **DIFFERENCE_COLUMNS}
+    task = find_task(evaluations)
+    columns = {**PERPLEXITY_DIFFERENCE, **list_search_columns(task).differences}
     del columns["mean_log_prob"]
     if evaluations[0].figures.get("hits"):
         columns |= HITS_DIFFERENCES

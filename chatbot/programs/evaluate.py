@@ -2,7 +2,9 @@
 
 `--json_file` writes the figures as one JSON object. For one model its top level has
 
-    pairs, dialogues          counts
+    task                      what --task names
+    pairs, dialogues          counts; of another task than chat the pairs of one query are gathered,
+                              and count as a dialogue
     tokens, words             of the replies, their end tokens counted; a model of subwords has more
                               tokens than words
     unknown_share             share of the tokens that are not in the vocabulary
@@ -23,13 +25,17 @@
     people                    {figure: value} of the corpus' own replies
     hits                      how often the own reply is the likeliest of some, see below; null
                               without
-    signatures                {bleu, chrf}: how sacrebleu computed them
+    signatures                {bleu, chrf}, or {rouge}: how they were computed
     notes                     what to know about the figures, as sentences
 
 and for each search, by the reply that it ranks first (of samples the best of `beam_size`)
 
     settings                  all settings of the search
-    bleu, chrf                0 to 100, over the corpus; one reference a query, tokens of `text`
+    bleu, chrf                0 to 100, over the corpus; one reference a query, tokens of `text`;
+                              of a translation all references of the query, whole texts
+    length_ratio              of a translation: tokens over those of the reference of next length,
+                              as BLEU counts them
+    rouge_1, rouge_2, rouge_l of a summary: mean F1, 0 to 100, to the best of its references
     distinct_1, distinct_2    different n-grams over all n-grams (not tokens) of all replies
     mean_length               tokens, without the end token
     commonest_share           share of the replies that are one of the ten commonest
@@ -40,6 +46,10 @@ and for each search, by the reply that it ranks first (of samples the best of `b
     from_greedy               {figure: {difference, interval}} to greedy search
     replies_per_second        by the clock, without building the graphs
     unseen                    the same over the unseen pairs, except settings and speed
+
+of which a task has those that it needs: distinct_1, distinct_2, mean_length, commonest_share and
+recall, people and hits are of the chat alone. Of a query with several references all are unseen, or
+none is.
 
 and for hits@k (`evaluation.hits` has the formulas and how candidates are drawn)
 
@@ -91,6 +101,7 @@ from chatbot.corpus import Pair, read_pairs
 from chatbot.corpus.held_out import read_held_out
 from chatbot.errors import ChatbotError
 from chatbot.evaluation.searches import Search, parse_searches
+from chatbot.evaluation.tasks import CHAT, TASKS, gather_references
 from chatbot.programs.flags import (
     FLAGS,
     define_path,
@@ -126,6 +137,7 @@ def define_flags() -> None:
     define_path("corpus", bundled, "File, directory or zip of dialogues.")
     show("What to measure", "model_dir", "corpus")
     define_settings("What to measure", CorpusConfig, "corpus_format", "encoding", "columns")
+    _define_task()
     define_settings("What to measure", TrainingConfig, "engine", "reply_precision")
     flags.DEFINE_integer("limit", 0, "Measure only this many first pairs; 0 means all.", 0)
     _define_hits()
@@ -152,6 +164,19 @@ def define_flags() -> None:
     define_settings("The search; by default the model's own", SearchConfig)
 
 
+def _define_task() -> None:
+    flags.DEFINE_enum(
+        "task",
+        CHAT,
+        list(TASKS),
+        "What the replies are: talk; translations, for sacreBLEU and chrF2 over texts, with the "
+        "tokenizer for the references' script; or summaries, for ROUGE. Except for chat, pairs of "
+        "the same query are one query with several references; python -m tools.split holds such "
+        "pairs out of the training together.",
+    )
+    show("What to measure", "task")
+
+
 def _define_hits() -> None:
     flags.DEFINE_integer(
         "hits_candidates",
@@ -173,6 +198,11 @@ def main(_: Sequence[str]) -> int:
     if len(set(map(os.path.realpath, names))) < len(names):
         raise ChatbotError("--model_dir names a directory twice; name each once")
     _check_outputs(FLAGS.json_file, FLAGS.report)
+    if FLAGS.task != CHAT and (FLAGS.held_out or given_values("hits_candidates", "hits_queries")):
+        raise ChatbotError(
+            f"--task={FLAGS.task} has no --held_out, --hits_candidates and --hits_queries, which "
+            "measure talk; leave them out"
+        )
     read = read_pairs(
         FLAGS.corpus,
         FLAGS.corpus_format,
@@ -190,6 +220,8 @@ def _measure(pairs: Sequence[Pair], searches: Sequence[Search]) -> int:
     from chatbot.evaluation import comparison
     from chatbot.evaluation.hits import Asked
 
+    is_talk = TASKS[FLAGS.task].is_talk
+    pairs = pairs if is_talk else gather_references(pairs)
     names, settings = FLAGS.model_dir, given_settings(SearchConfig)
     for name in names:
         comparison.check_directory(name, searches, settings)
@@ -198,7 +230,8 @@ def _measure(pairs: Sequence[Pair], searches: Sequence[Search]) -> int:
         pairs,
         searches,
         settings,
-        Asked(FLAGS.hits_candidates, FLAGS.hits_queries),
+        Asked(FLAGS.hits_candidates, FLAGS.hits_queries) if is_talk else None,
+        FLAGS.task,
         **given_values("engine", "reply_precision"),
     )
     write_output(f"{comparison.format_figures(found)}\n")

@@ -14,17 +14,19 @@ from chatbot.evaluation.differences import subtract_models
 from chatbot.evaluation.intervals import Chosen, find_difference
 from chatbot.evaluation.material import Material
 from chatbot.evaluation.perplexity import PairLosses, estimate_perplexity
-from chatbot.evaluation.replies import Replies, count_overlap, take_replies
+from chatbot.evaluation.replies import Replies, count_overlaps, take_replies
+from chatbot.evaluation.tasks import TASKS
 
 COUNT = 48
 PEOPLE = take_replies([f"yes i know that {n % 7} well" for n in range(COUNT)])
+METRICS = TASKS["chat"].make_metrics([[text] for text in PEOPLE.spelled])
 NUMBERS = np.arange(COUNT) // 3  # 16 dialogues of three pairs
 
 
 def make_replies(texts: Sequence[str]) -> Replies:
     log_probs = np.linspace(-9.0, -2.0, COUNT)
-    overlap = count_overlap(texts, PEOPLE.spelled)
-    return Replies(list(texts), list(texts), log_probs, log_probs, 1.0, overlap)
+    found = Replies(list(texts), list(texts), log_probs, log_probs, 1.0)
+    return count_overlaps(found, METRICS, is_talk=True)
 
 
 def make_material(
@@ -44,6 +46,7 @@ def make_material(
             tokens,
             tokens > 99,
             NUMBERS,
+            np.ones(COUNT, np.int64),
             frozenset(unknown_words),
         ),
         {"greedy": make_replies(greedy), f"beam {seed}": make_replies(beam)},

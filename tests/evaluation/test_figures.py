@@ -16,12 +16,14 @@ from chatbot.corpus import Pair
 from chatbot.dataset.pair_hashes import hash_pair
 from chatbot.engines.choice import choose_engine
 from chatbot.evaluation import windows
+from chatbot.evaluation.differences import subtract_models
 from chatbot.evaluation.figures import evaluate, find_seen
 from chatbot.evaluation.intervals import Dialogues, Estimate, find_interval
 from chatbot.evaluation.perplexity import measure_perplexity, score_pairs
-from chatbot.evaluation.replies import run_search, take_replies
+from chatbot.evaluation.replies import run_search
 from chatbot.evaluation.scoring import Scorer
 from chatbot.evaluation.searches import Search
+from chatbot.evaluation.tasks import gather_references
 from chatbot.settings.config import Config, CorpusConfig, SearchConfig, TrainingConfig
 from chatbot.text import EOS, SPECIAL_TOKENS, UNK, Query, Vocabulary, tokenize
 from tests.conftest import make_config, make_model, make_pairs
@@ -160,6 +162,36 @@ def test_recall_counts_a_query_once_and_takes_any_of_its_replies(bot: Chatbot) -
     assert figures["searches"]["beam 3"]["bleu"] > 0
 
 
+def test_a_task_asks_each_query_once_and_scores_all_its_replies(
+    bot: Chatbot, tmp_path: Path
+) -> None:
+    pairs = make_corpus([("hello", "you"), ("how are you?", "i are"), ("Hello", "how are you ?")])
+    (tmp_path / "pairs").write_bytes(hash_pair(["hello"], tokenize("how are you ?")))
+    gathered = gather_references(pairs)
+    seen = find_seen(gathered, tmp_path / "pairs")
+    assert seen is not None
+    assert seen.tolist() == [True, False]  # one of its replies was learned
+    figures, material = evaluate(bot, gathered, [], seen, None, "translation")
+    plain, _ = evaluate(bot, pairs, [], np.array([True, False, True]))
+    names = "pairs tokens words unknown_share perplexity word_perplexity known_share".split()
+    for name in (*names, *(f"{name}_unseen" for name in names)):
+        assert figures[name] == pytest.approx(plain[name], rel=1e-5), name
+    assert (figures["task"], figures["pairs"], figures["dialogues"]) == ("translation", 3, 2)
+    assert len(material.found["greedy"].texts) == 2
+    row = figures["searches"]["greedy"]
+    assert {"bleu", "chrf", "length_ratio"} < set(row)
+    assert not {"distinct_1", "commonest_share", "recall"} & set(row)
+    assert set(row["from_greedy"]) == {"bleu", "chrf", "length_ratio", "mean_log_prob"}
+    assert not {"people", "greedy_recall"} & set(figures)
+    assert figures["hits"] is None
+    assert figures["notes"][-1].startswith("the unseen pairs come from 1 query, ")
+    json.dumps(figures, allow_nan=False)
+    assert subtract_models(material, material)["searches"]["greedy"]["length_ratio"] == {
+        "difference": 0.0,
+        "interval": None,
+    }
+
+
 class WrittenBot:
     """Replies what is written down, and remembers what it was asked."""
 
@@ -182,9 +214,7 @@ def test_a_search_takes_the_first_reply_of_every_query(monkeypatch: pytest.Monke
     written = [[Reply(f"R {n}", -2.0 - n, 0.0), Reply("other", -1.0 - n, -1.0)] for n in range(10)]
     bot = WrittenBot({7: written})
     search = Search("s", {"beam_size": 7, "length_penalty": 0.5})
-    found = run_search(
-        cast(Any, bot), [str(n) for n in range(10)], search, take_replies(["R 1"] * 10)
-    )
+    found = run_search(cast(Any, bot), [str(n) for n in range(10)], search)
     assert found.texts == [f"R {n}" for n in range(10)]
     assert found.spelled[3] == "r 3"
     assert found.log_probs.tolist() == [-2.0 - n for n in range(10)]

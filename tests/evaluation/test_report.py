@@ -236,7 +236,7 @@ def test_a_page_is_whole_and_needs_no_network() -> None:
     assert not re.search(r"https?:|url\(|@import", page)
     assert "reply 1 好" in reader.texts
     assert "a note <b>" in " ".join(reader.texts)
-    assert "sacrebleu's signature of bleu: nrefs:1" in reader.texts
+    assert "bleu by sacrebleu: nrefs:1" in reader.texts
 
 
 def test_a_notebook_shows_the_figures_and_curves_of_the_page() -> None:

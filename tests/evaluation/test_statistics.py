@@ -7,9 +7,10 @@ import pytest
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
-from chatbot.evaluation.intervals import LEAST_DIALOGUES, Dialogues
-from chatbot.evaluation.replies import count_overlap, estimate_overlap, list_signatures, spell
+from chatbot.evaluation.intervals import LEAST_DIALOGUES, Dialogues, Estimate
+from chatbot.evaluation.replies import count_overlaps, estimate_overlaps, spell, take_replies
 from chatbot.evaluation.statistics import estimate_commonest_share, estimate_distinct
+from chatbot.evaluation.tasks import TASKS, Metric
 
 WORDS = "a b c d e f".split()
 
@@ -17,6 +18,17 @@ WORDS = "a b c d e f".split()
 def take_as_one(count: int) -> Dialogues:
     """All replies of one dialogue."""
     return Dialogues(np.zeros(count, np.int64))
+
+
+def make_metrics(people: list[str]) -> dict[str, Metric]:
+    return TASKS["chat"].make_metrics([[text] for text in people])
+
+
+def estimate_talk(
+    spelled: list[str], people: list[str], dialogues: Dialogues
+) -> dict[str, Estimate]:
+    found = count_overlaps(take_replies(spelled), make_metrics(people), is_talk=True)
+    return estimate_overlaps(found, np.ones(len(spelled), np.bool_), dialogues)
 
 
 def draw_replies(count: int, seed: int) -> tuple[list[list[str]], Dialogues]:
@@ -51,7 +63,7 @@ def test_what_is_left_out_is_the_figure_of_the_other_dialogues(seed: int) -> Non
         "1": estimate_distinct(replies, 1, dialogues),
         "2": estimate_distinct(replies, 2, dialogues),
         "share": estimate_commonest_share(spelled, dialogues),
-        **estimate_overlap(count_overlap(spelled, people), dialogues),
+        **estimate_talk(spelled, people, dialogues),
     }
     for place in range(dialogues.count):
         rest = [reply for reply, own in zip(replies, dialogues.places) if own != place]
@@ -99,7 +111,7 @@ def compute_bleu(replies: list[str], expected: list[str]) -> float:
 
 
 def score_overlap(spelled: list[str], expected: list[str]) -> dict[str, float]:
-    found = estimate_overlap(count_overlap(spelled, expected), take_as_one(len(spelled)))
+    found = estimate_talk(spelled, expected, take_as_one(len(spelled)))
     return {name: estimate.value for name, estimate in found.items()}
 
 
@@ -119,7 +131,7 @@ def test_nothing_said_scores_nothing() -> None:
 
 
 def test_signatures_tell_how_the_scores_were_made() -> None:
-    signatures = list_signatures()
+    signatures = {name: metric.signature for name, metric in make_metrics(["one"]).items()}
     assert "tok:none" in signatures["bleu"]
     assert "nrefs:1" in signatures["bleu"]
     assert "nc:6" in signatures["chrf"]

@@ -42,6 +42,7 @@ def give_flags(place: Path, **flags: Any) -> SimpleNamespace:
         "report": "",
         "examples": 0,
         "held_out": "",
+        "task": "chat",
         "hits_candidates": 3,
         "hits_queries": 0,
     }
@@ -123,9 +124,34 @@ def test_several_models_are_compared(
     assert f"Differences from {names[0]}" in said
 
 
+def test_a_task_has_its_own_figures_and_all_references_of_a_query(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    write_pairs(tmp_path / "asked.tsv", [("hello", "你好"), ("how?", "这样"), ("Hello", "您好")])
+    flags = give_flags(trained, corpus=str(tmp_path / "asked.tsv"), examples=1)
+    for task, header, signature in (
+        ("translation", ["search", "BLEU", "chrF", "length", "ratio"], "tok:zh"),
+        ("summarising", ["search", "ROUGE-1", "ROUGE-2", "ROUGE-L", "as"], "rouge by rouge-score"),
+    ):
+        shown = SimpleNamespace(**{**vars(flags), "task": task, "report": str(tmp_path / task)})
+        monkeypatch.setattr(program, "FLAGS", shown)
+        assert program.main([]) == 0
+        said = capsys.readouterr().out
+        lines = said.splitlines()
+        place = next(n for n, line in enumerate(lines) if line.startswith("Replies, all pairs"))
+        assert lines[place + 1].split()[:5] == header
+        assert said.count(signature) == 1
+        assert "| 你好 / 您好 |" in said
+        assert not [word for word in ("distinct", "people", "Hits") if word in said]
+        page = (tmp_path / task / "report.html").read_text(encoding="utf-8")
+        assert "on 3 pairs" in page
+        assert signature in page
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
+        ({"task": "translation", "held_out": "x"}, "--task=translation has no --held_out, "),
         ({"search": ["beam_size=0"]}, "--search=beam_size=0: "),
         ({"model_dir": ["m", "./m/"]}, "names a directory twice"),
         ({"json_file": "missing/figures.json"}, "missing/figures.json cannot be written"),

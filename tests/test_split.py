@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from chatbot.corpus import Pair, read_pairs
@@ -17,7 +18,8 @@ def test_no_query_is_on_both_sides_and_nothing_is_lost_or_changed(tmp_path: Path
     corpus = tmp_path / "corpus.tsv"
     corpus.write_text("".join(f"{query}\t{reply}\n" for query, reply in pairs), encoding="utf-8")
     command = [sys.executable, "-m", "tools.split", f"--corpus={corpus}"]
-    done = subprocess.run(
+    run = partial(
+        subprocess.run,
         [*command, f"--directory={tmp_path / 'split'}", "--share=0.2"],
         cwd=ROOT,
         capture_output=True,
@@ -25,6 +27,7 @@ def test_no_query_is_on_both_sides_and_nothing_is_lost_or_changed(tmp_path: Path
         timeout=100,
         check=False,
     )
+    done = run()
     assert done.returncode == 0, done.stderr
     train, held_out = (
         [(pair.query, pair.reply) for pair in read_pairs(tmp_path / "split" / name)]
@@ -35,6 +38,9 @@ def test_no_query_is_on_both_sides_and_nothing_is_lost_or_changed(tmp_path: Path
     assert not queries & others
     assert 30 < len(others) < 90  # 60 of 300 expected, standard deviation 7
     assert f"{len(held_out):,} pairs" in done.stdout
+    again = run()
+    assert (again.returncode, again.stderr.count("\n")) == (2, 1)
+    assert "is there already" in again.stderr
 
 
 def test_a_query_stays_on_its_side_when_others_are_added_and_the_seed_chooses() -> None:

@@ -68,6 +68,9 @@ def main(_: Sequence[str]) -> int:
         raise ChatbotError(f"--share={FLAGS.share} leaves one file empty; choose another share")
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        for name in found:
+            if (directory / name).exists():
+                raise ChatbotError(f"{directory / name} is there already; name another --directory")
         for name, lines in found.items():
             replace_text(directory / name, "".join(lines))
             write_output(f"{directory / name}: {len(lines):,} pairs\n")

@@ -33,6 +33,7 @@ import numpy as np
 from chatbot.engines.opening import open_searcher
 from chatbot.engines.searcher import Searcher
 from chatbot.errors import ChatbotError
+from chatbot.lite.copying import copy_words
 from chatbot.lite.forced import average_heads
 from chatbot.lite.recording import make_tree
 from chatbot.lite.replies import write_replies
@@ -43,7 +44,6 @@ from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import (
     EOS,
     SPECIAL_TOKENS,
-    UNK,
     Query,
     Vocabulary,
     check_query,
@@ -110,7 +110,7 @@ class Chatbot:
         """
         directory = ModelDirectory(model_dir)
         config, vocabulary = directory.load()
-        search = dataclasses.replace(config.search, **(settings or {}))
+        search = config.search.change(settings or {})
         search.check_together()
         config = dataclasses.replace(config, search=search)
         precision = reply_precision or config.training.reply_precision
@@ -172,8 +172,8 @@ class Chatbot:
         search = self._settle({**{n: x for n, x in given.items() if x is not None}, **settings})
         if isinstance(queries, (str, bytes, Mapping)) or not isinstance(queries, Iterable):
             raise TypeError("replies takes a list of queries; reply takes one query alone")
-        read = [self.read(query).ids for query in queries]
-        order = sorted(range(len(read)), key=lambda place: len(read[place]))
+        read = [self.read(query) for query in queries]
+        order = sorted(range(len(read)), key=lambda place: len(read[place].ids))
         size = self._limit_batch(search)
         answers: list[list[Reply]] = [[] for _ in read]
         for begin in range(0, len(order), size):
@@ -195,8 +195,9 @@ class Chatbot:
         cut = self.config.corpus
         turns = tokenize_turns(query, cut.context_turns, MAX_CHARACTERS, self.vocabulary.segmenter)
         last = query if isinstance(query, str) or not query else query[-1]
-        ids = self.vocabulary.encode(join_turns(turns, cut.max_length))
-        return ReadQuery(ids, len(turns[-1]) > cut.max_length or len(last) > MAX_CHARACTERS)
+        words = join_turns(turns, cut.max_length)
+        is_cut = len(turns[-1]) > cut.max_length or len(last) > MAX_CHARACTERS
+        return ReadQuery(self.vocabulary.encode(words), is_cut, words)
 
     def attend(self, query: Query, reply: Reply, head: int = 0) -> Attention:
         """Shows what the decoder attended to at each token of a reply, the end token among them.
@@ -218,7 +219,7 @@ class Chatbot:
         ids = [self.vocabulary.encode(reply.tokens)]
         lengths = np.array([[len(ids[0])]], np.int32)
         forced = self.searcher.force(*pad_rows([read]), np.array([ids], np.int32), lengths)
-        said = [*reply.tokens, SPECIAL_TOKENS[EOS]]
+        said = [*reply.words, SPECIAL_TOKENS[EOS]]
         weights = forced.alignments[0, 0]
         heads = weights.shape[1] if weights.ndim == 3 else 1
         if not 0 <= head <= heads:
@@ -243,7 +244,7 @@ class Chatbot:
     def warm_up(self, **settings: Any) -> None:
         """Searches once, so that TensorFlow makes its graph now and not at the first query."""
         shortest = {"max_reply_length": 1, "min_reply_length": 0}
-        self._search([[UNK]], self._settle({**settings, **shortest}))
+        self._search([self.read("")], self._settle({**settings, **shortest}))
 
     @property
     def engine(self) -> str:
@@ -283,15 +284,18 @@ class Chatbot:
             search = self.config.search.resolve(changes)
         except ChatbotError as error:
             raise ValueError(str(error)) from None
-        if search.coverage_penalty and not self.config.model.use_attention:
-            raise ChatbotError("--coverage_penalty needs attention, which this model has not")
-        return search
+        return self.config.fit_search(search)
 
     def _limit_batch(self, search: SearchConfig) -> int:
         each = max(len(self.vocabulary), search.max_reply_length)
         return max(1, min(MAX_BATCH, MAX_LOGITS // (search.beam_size * each)))
 
-    def _search(self, read: Sequence[Sequence[int]], settings: SearchConfig) -> list[list[Reply]]:
+    def _search(self, read: Sequence[ReadQuery], settings: SearchConfig) -> list[list[Reply]]:
         """Searches one batch."""
-        found = self.searcher.search(*pad_rows(read), settings)
-        return write_replies(found, self.vocabulary)
+        queries = pad_rows([query.ids for query in read])
+        found = self.searcher.search(*queries, settings)
+        if not settings.replace_unk:
+            return write_replies(found, self.vocabulary)
+        words = [query.words for query in read]
+        copies = copy_words(found, *queries, words, self.searcher.force)
+        return write_replies(found, self.vocabulary, copies)

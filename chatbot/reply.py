@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -18,13 +18,20 @@ class Reply:
         score: What replies are ranked by: log_prob / ((5 + tokens) / 6) ** length_penalty, where
             tokens counts the end token and log_prob is taken among what the search's rules allow;
             `chatbot.lite.rescoring` has the whole formula.
-        tokens: The reply's tokens, without the end token.
+        tokens: The reply's tokens as the network says them, without the end token.
+        copied: {place: word of the query} for unknown tokens in whose place the text has it.
     """
 
     text: str
     log_prob: float
     score: float
     tokens: tuple[str, ...] = dataclasses.field(default=(), compare=False, repr=False)
+    copied: Mapping[int, str] = dataclasses.field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The tokens that the text is written from."""
+        return tuple(self.copied.get(place, token) for place, token in enumerate(self.tokens))
 
     def __str__(self) -> str:
         return self.text
@@ -57,7 +64,9 @@ class ReadQuery(NamedTuple):
         ids: At least one token, and of each turn at most `max_length`, separators between the
             turns; a last turn without any token is one unknown token.
         is_cut: Whether the last turn has more than the model reads.
+        words: What each id stands for, as the text has it, unknown words too.
     """
 
     ids: list[int]
     is_cut: bool
+    words: Sequence[str] = ()

@@ -80,7 +80,7 @@ def run_search(bot: Chatbot, queries: Sequence[Query], search: Search) -> Replie
         ranked = bot.replies(window, **search.settings)
         seconds += time.perf_counter() - begin
         texts += [found[0].text for found in ranked]
-        spelled += [" ".join(join(found[0].tokens)) for found in ranked]
+        spelled += [" ".join(join(found[0].words)) for found in ranked]
         log_probs += [found[0].log_prob for found in ranked]
         best += [max(reply.log_prob for reply in found) for found in ranked]
     return Replies(texts, spelled, np.array(log_probs), np.array(best), seconds)

@@ -23,6 +23,7 @@ _THE_MODELS = {
     "max_reply_length",
     "length_penalty",
     "ban_unk",
+    "replace_unk",
     "sampling_seed",
 }
 """Settings that a search takes from the model if it does not name them; the others are default."""
@@ -92,9 +93,7 @@ def list_searches(config: Config, searches: Sequence[Search]) -> list[Search]:
     named = [Search(name, {**given, **settings}) for name, settings in searches]
     for search in named:
         try:
-            resolved = own.resolve(search.settings)
-            if resolved.coverage_penalty and not config.model.use_attention:
-                raise ChatbotError("coverage_penalty needs attention, which this model has not")
+            config.fit_search(own.resolve(search.settings))
         except ChatbotError as error:
             raise ChatbotError(f"--search={search.name}: {error}") from None
     return [*listed, *named]

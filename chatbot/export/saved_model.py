@@ -94,7 +94,7 @@ class TextModel(tf.Module):
     def _find(self, ids: tf.Tensor, lengths: tf.Tensor) -> Hypotheses:
         """Searches as `SearchGraphs.search` does."""
         asked = self._search
-        rules = Rules(asked.min_reply_length, asked.no_repeat_ngram, asked.ban_unk)
+        rules = Rules(asked.min_reply_length, asked.no_repeat_ngram, asked.bans_unk)
         search = BeamSearch(self._network)
         if asked.diverse_groups > 1 and asked.beam_size > 1:
             search = DiverseSearch(self._network, asked.diverse_groups, asked.diversity_strength)
@@ -134,11 +134,13 @@ def settle(config: Config, given: Mapping[str, Any]) -> SearchConfig:
             "--format=saved_model cannot cut words into pieces, as this model does "
             f"(--subwords={config.corpus.subwords}); choose --format=onnx or tflite"
         )
-    search = config.search.resolve(given)
+    search = config.fit_search(config.search.resolve(given))
     if search.sample:
         raise ChatbotError("--format=saved_model cannot sample; write the beam with --nosample")
-    if search.coverage_penalty and not config.model.use_attention:
-        raise ChatbotError("--coverage_penalty needs attention, which this model has not")
+    if search.replace_unk:
+        raise ChatbotError(
+            "--format=saved_model cannot copy words of the query; write it with --noreplace_unk"
+        )
     return search
 
 

@@ -73,6 +73,7 @@ def settle(config: Config, given: Mapping[str, Any]) -> SearchConfig:
     """
     greedy = {
         **{name: PLAIN[name] for name in ("coverage_penalty", "mmi_weight", "sample")},
+        "replace_unk": False,
         "beam_search": False,
         "beam_size": 1,
         "diverse_groups": 1,
@@ -97,7 +98,7 @@ def convert(bot: Chatbot, quantize: str = "") -> bytes:
         The model's file.
     """
     search = bot.config.search
-    rules = Rules(search.min_reply_length, search.no_repeat_ngram, search.ban_unk)
+    rules = Rules(search.min_reply_length, search.no_repeat_ngram, search.bans_unk)
     greedy = StaticGreedy(find_model(bot.searcher), search.max_reply_length, rules)
     signature = [
         tf.TensorSpec([1, count_longest(bot.config.corpus)], tf.int32, "query_ids"),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+from types import MappingProxyType
+
 from chatbot.errors import ChatbotError
+from chatbot.lite.copying import Copies
 from chatbot.lite.hypotheses import Hypotheses
 from chatbot.reply import Reply
 from chatbot.text import Vocabulary
@@ -11,12 +15,15 @@ LIKELY = -1e30
 """A hypothesis with a log probability below this is an empty place in the beam."""
 
 
-def write_replies(found: Hypotheses, vocabulary: Vocabulary) -> list[list[Reply]]:
+def write_replies(
+    found: Hypotheses, vocabulary: Vocabulary, copies: Copies = MappingProxyType({})
+) -> list[list[Reply]]:
     """Turns hypotheses into replies, best first.
 
     Args:
         found: What a search has found, as arrays.
         vocabulary: The model's.
+        copies: What to say in place of unknown tokens.
 
     Returns:
         At least one reply for each query, no two with the same text.
@@ -25,14 +32,15 @@ def write_replies(found: Hypotheses, vocabulary: Vocabulary) -> list[list[Reply]
         ChatbotError: There is none for a query.
     """
     answers = []
-    for row in zip(*found[:4]):
+    for query, row in enumerate(zip(*found[:4])):
         ranked: dict[str, Reply] = {}
-        for ids, length, log_prob, score in zip(*row):
+        for place, (ids, length, log_prob, score) in enumerate(zip(*row)):
             if log_prob > LIKELY:
+                copied = copies.get((query, place), {})
                 tokens = vocabulary.decode(ids[:length])
-                text = vocabulary.write(tokens)
-                made = Reply(text, float(log_prob), float(score), tuple(tokens))
-                ranked.setdefault(made.text, made)
+                made = Reply("", float(log_prob), float(score), tuple(tokens), copied)
+                text = vocabulary.write(made.words)
+                ranked.setdefault(text, dataclasses.replace(made, text=text))
         if not ranked:
             raise ChatbotError(
                 "there is no reply: either --min_reply_length and --no_repeat_ngram leave "

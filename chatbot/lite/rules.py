@@ -25,7 +25,7 @@ def ban(logits: Array, said: Array, settings: SearchConfig) -> Array | None:
     Returns:
         The logsumexp of the banned tokens' logits, `float32 [R]`, or None if no row has any.
     """
-    fixed = NO_WORDS if settings.ban_unk else ()
+    fixed = NO_WORDS if settings.bans_unk else ()
     if said.shape[1] < settings.min_reply_length:
         fixed = (*fixed, EOS)
     rows, tokens = find_repeats(said, settings.no_repeat_ngram)

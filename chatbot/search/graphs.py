@@ -169,4 +169,4 @@ class SearchGraphs:
 
 
 def _list_rules(settings: SearchConfig) -> Rules:
-    return Rules(settings.min_reply_length, settings.no_repeat_ngram, settings.ban_unk)
+    return Rules(settings.min_reply_length, settings.no_repeat_ngram, settings.bans_unk)

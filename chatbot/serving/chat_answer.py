@@ -49,7 +49,7 @@ def choose(asked: ChatRequest, answered: Answered) -> list[Choice]:
 def _cut(
     reply: Reply, longest: int, stops: tuple[str, ...], write: Callable[[Sequence[str]], str]
 ) -> Choice:
-    tokens = reply.tokens[:longest]
+    tokens = reply.words[:longest]
     text = reply.text if len(tokens) == len(reply.tokens) else write(tokens)
     ends = [place for place in (text.find(stop) for stop in stops) if place >= 0]
     if ends:

@@ -6,7 +6,8 @@
     prefix    the tokens that every reply had to begin with
     settings  {name: value} of `SearchConfig`
     searches  name: "greedy", "beam" or "samples"; replies: different ones, best first, each with
-        text, tokens
+        text                    with --replace_unk, copied words in it
+        tokens
         times                   how often the search has it: samples may agree
         nodes                   the path of its tokens and its end token in the tree
         log_prob, score         as in `Reply`
@@ -38,6 +39,7 @@ from typing import Any
 
 from chatbot.bot import Chatbot
 from chatbot.errors import ChatbotError
+from chatbot.lite.copying import find_copies
 from chatbot.lite.looking import Look
 from chatbot.lite.searches import Searches
 from chatbot.serving.search_tree import Found, SearchTree, write_number
@@ -99,7 +101,8 @@ def compare(
             {
                 "name": name,
                 "replies": [
-                    _write_reply(reply, bot.vocabulary, tree, looks, search) for reply in replies
+                    _write_reply(reply, bot.vocabulary, read.words, tree, looks, search)
+                    for reply in replies
                 ],
             }
             for name, replies in found.items()
@@ -111,13 +114,18 @@ def compare(
 def _write_reply(
     reply: Found,
     vocabulary: Vocabulary,
+    words: Sequence[str],
     tree: SearchTree,
     looks: Mapping[int, Look],
     search: SearchConfig,
 ) -> dict[str, Any]:
     tokens = vocabulary.decode(reply.ids)
+    said = dict(enumerate(tokens))
+    if search.replace_unk:
+        weights = [looks[tree.find_parent(node)].attention for node in reply.nodes]
+        said |= find_copies(reply.ids, weights, words)
     return {
-        "text": vocabulary.write(tokens),
+        "text": vocabulary.write(said.values()),
         "tokens": tokens,
         "times": reply.times,
         "nodes": reply.nodes,
@@ -164,7 +172,7 @@ def list_settings(bot: Chatbot) -> list[dataclasses.Field[Any]]:
     """Lists the settings that `compare` takes for a model."""
     without = {"beam_search", "sample"}  # every search runs
     if not bot.config.model.use_attention:
-        without.add("coverage_penalty")
+        without |= {"coverage_penalty", "replace_unk"}
     return [item for item in dataclasses.fields(SearchConfig) if item.name not in without]
 
 
@@ -181,7 +189,7 @@ def settle(bot: Chatbot, changes: Mapping[str, Any]) -> SearchConfig:
         if name not in names:
             raise ChatbotError(f"there is no setting {name!r}; there are {', '.join(names)}")
     base = dataclasses.replace(_limit(bot.config.search), beam_search=True, sample=False)
-    search = base.resolve(changes)
+    search = bot.config.fit_search(base.resolve(changes))
     for name, most in LIMITS.items():
         if getattr(search, name) > most:
             raise ChatbotError(f"--{name}={getattr(search, name)} is too much; give at most {most}")

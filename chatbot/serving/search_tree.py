@@ -108,9 +108,13 @@ class SearchTree:
         """Returns what follows each node that is no leaf, by the rules of the settings."""
         return self._searcher.look(*self._queries, self._tree, settings, LIKELIEST)
 
+    def find_parent(self, node: int) -> int:
+        """Returns the node before a node."""
+        return self._tree.parents[node]
+
     def measure_coverage(self, looks: Mapping[int, Look], nodes: Sequence[int]) -> float | None:
         """Computes C of `chatbot.lite.rescoring` for a reply's path; None without attention."""
-        total = np.sum([looks[self._tree.parents[node]].attention for node in nodes], axis=0)
+        total = np.sum([looks[self.find_parent(node)].attention for node in nodes], axis=0)
         return float(np.log(np.clip(total, LEAST, 1.0)).sum()) if total.size else None
 
     def write(self, looks: Mapping[int, Look], decode: Decode) -> list[dict[str, Any]]:

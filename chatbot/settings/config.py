@@ -109,12 +109,24 @@ class Config:
                 "use letters, digits, - and _"
             )
 
+    def fit_search(self, search: SearchConfig) -> SearchConfig:
+        """Fits a search to the network; with pieces of words there is nothing to replace.
+
+        Raises:
+            ChatbotError: It needs attention, which the network does not have.
+        """
+        for name in ("coverage_penalty", "replace_unk"):
+            if getattr(search, name) and not self.model.use_attention:
+                raise ChatbotError(f"--{name} needs attention, which this model has not")
+        has_unknown = self.corpus.subwords == "none"
+        return search if has_unknown else dataclasses.replace(search, replace_unk=False)
+
     def replace(self, changes: Mapping[str, Any]) -> Config:
         """Returns a copy with some settings changed; `ChatbotError` where a value does not fit."""
         sections: dict[str, Any] = {}
         for name, kind in SECTIONS.items():
             own = {item.name: changes[item.name] for item in fields(kind) if item.name in changes}
-            sections[name] = dataclasses.replace(getattr(self, name), **own)
+            sections[name] = getattr(self, name).change(own)
         return Config(**sections)
 
     def diff(self, other: Config) -> dict[str, tuple[Any, Any]]:

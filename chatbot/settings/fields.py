@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from chatbot.errors import ChatbotError
 from chatbot.system.paths import local_path
+
+Own = TypeVar("Own", bound="Settings")
 
 
 def setting(
@@ -49,6 +51,10 @@ class Settings:
             if item.metadata.get("is_path"):
                 value = _write_out(item.name, value)
             object.__setattr__(self, item.name, value)
+
+    def change(self: Own, changes: Mapping[str, Any]) -> Own:
+        """Returns a copy with some settings changed; `ChatbotError` where a value does not fit."""
+        return dataclasses.replace(self, **changes)
 
 
 def _write_out(name: str, path: str) -> str:

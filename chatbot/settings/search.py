@@ -28,7 +28,14 @@ class SearchConfig(Settings):
     no_repeat_ngram: int = setting(
         0, "Never repeat a run of this many tokens in a reply; 0 lifts the rule.", 0, 10_000
     )
-    ban_unk: bool = setting(True, "Never say the unknown token or other placeholders.")
+    ban_unk: bool = setting(
+        True, "Never say the unknown token or other placeholders; gives way to --replace_unk."
+    )
+    replace_unk: bool = setting(
+        False,
+        "Say the word of the query that the attention weighs most in place of an unknown token, "
+        "which --ban_unk then does not forbid.",
+    )
     length_penalty: float = setting(
         1.0,
         "Exponent a of the score, log_prob / ((5 + tokens) / 6) ** a, that ranks the beam's "
@@ -81,6 +88,27 @@ class SearchConfig(Settings):
         1, "Seed of the sampling; predict also takes it as --seed.", 0, 2**31 - 1
     )
 
+    @property
+    def bans_unk(self) -> bool:
+        """Whether the unknown token and other placeholders are forbidden."""
+        return self.ban_unk and not self.replace_unk
+
+    def change(self, changes: Mapping[str, Any]) -> SearchConfig:
+        """Applies changes; a `ban_unk` among them switches off a `replace_unk` of before.
+
+        Raises:
+            ChatbotError: A value is out of range, or they ask for both of the two.
+            TypeError: There is no such setting.
+        """
+        given = dict(changes)
+        if given.get("ban_unk"):
+            if given.get("replace_unk"):
+                raise ChatbotError(
+                    "--ban_unk forbids the unknown tokens that --replace_unk replaces; give one"
+                )
+            given["replace_unk"] = False
+        return dataclasses.replace(self, **given)
+
     def resolve(self, changes: Mapping[str, Any]) -> SearchConfig:
         """Applies changes to the settings, and what follows from them.
 
@@ -97,7 +125,7 @@ class SearchConfig(Settings):
             given.setdefault("beam_size", 1)
         if given.get("beam_size") == 1:
             given.setdefault("diverse_groups", 1)
-        search = dataclasses.replace(self, **given)
+        search = self.change(given)
         search.check_together()
         return search
 

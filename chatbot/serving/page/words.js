@@ -58,6 +58,7 @@ const LABELS = {
   min_reply_length: ["Shortest reply", "最短回复"],
   no_repeat_ngram: ["No repeated n-gram of", "不重复的 n 元组"],
   ban_unk: ["Ban unknown words", "禁用未知词"],
+  replace_unk: ["Copy unknown words", "复制未知词"],
   length_penalty: ["Length penalty", "长度惩罚"],
   coverage_penalty: ["Coverage penalty", "覆盖惩罚"],
   mmi_weight: ["MMI weight", "MMI 权重"],

@@ -21,14 +21,12 @@ Force = Callable[[Array, Array, Array, Array], Forced]
 """Walks through given replies, as `Searches.force` does."""
 
 
-def find_copies(
-    ids: Sequence[int], weights: Sequence[Array], words: Sequence[str]
-) -> dict[int, str]:
+def find_copies(ids: Sequence[int], weights: Array, words: Sequence[str]) -> dict[int, str]:
     """Finds the query's word that each unknown token of a reply attends to most.
 
     Args:
         ids: The reply's tokens.
-        weights: For each of them at least, the attention's weights `float32 [S]`.
+        weights: The attention's for each of them, `float32 [T, S]`, and for anything behind them.
         words: The query's tokens, as the text has them. What no text gives, such as a separator, is
             not copied.
 

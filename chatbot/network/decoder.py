@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from chatbot.network.dropout import DECODER_STREAM, DECODER_WEIGHT_STREAM, draw_step_masks
 from chatbot.network.encoder import Encoded
-from chatbot.network.fast_decoder import AttentionWeights, DecoderWeights
+from chatbot.network.fast_decoder import AttentionWeights, DecoderWeights, run_attending
 from chatbot.network.scores import Score, make_score
 from chatbot.network.variables import LAYERS, LayerVariables, LayerWeights, Matrix, weigh
 from chatbot.settings.config import ModelConfig
@@ -65,6 +65,7 @@ class Decoder(tf.Module):
         lengths: tf.Tensor,
         engine: Any,
         dropout_seed: tf.Tensor | None = None,
+        looks: list[tf.Tensor] | None = None,
     ) -> tf.Tensor:
         """Runs the decoder over given replies.
 
@@ -75,6 +76,8 @@ class Decoder(tf.Module):
             lengths: `int32 [B]`, the replies' tokens.
             engine: Runs the loop; see `chatbot.network.engine`.
             dropout_seed: `int32 [2]` in training; None for no dropout.
+            looks: If it is a list, the attention's weights, `float32 [B, T, S]`, are appended to
+                it, through which gradients go; our own loop runs, whatever the engine.
 
         Returns:
             `float [B, T, U]`, what the projection to the vocabulary is applied to; undefined on
@@ -84,7 +87,11 @@ class Decoder(tf.Module):
         if dropout_seed is not None and self._config.dropout > 0:
             masks = self._draw_masks(inputs, dropout_seed)
         layers = self.weigh_layers(dropout_seed)
-        return engine.run_decoder(self, layers, encoded, inputs, lengths, masks)
+        if looks is None:
+            return engine.run_decoder(self, layers, encoded, inputs, lengths, masks)
+        outputs, weights = run_attending(self.weights(layers), encoded, inputs, masks)
+        looks.append(weights)
+        return outputs
 
     def weigh_layers(self, dropout_seed: tf.Tensor | None = None) -> list[LayerWeights]:
         """Lays out each layer's variables, the lowest first; see `variables.weigh`."""

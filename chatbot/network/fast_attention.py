@@ -10,11 +10,15 @@ to the weights: the softmax of such a score, whose backward pass is written by h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from chatbot.network.steps import Shapes, Tensors, multiply, weights_gradient
+
+WEIGHTS_RECORD = 1
+"""Where the weights are in what `FastAttention.forward` records."""
 
 
 def make_padding(lengths: tf.Tensor, steps: Any) -> tf.Tensor:
@@ -201,9 +205,16 @@ class FastAttention:
         return attention, carried, [joined, weights, attention, *record]
 
     def backward(
-        self, record: Tensors, d_attention: tf.Tensor, d_carried: Tensors, sums: Tensors
+        self,
+        record: Tensors,
+        d_attention: tf.Tensor,
+        d_carried: Tensors,
+        sums: Tensors,
+        d_shown: Sequence[tf.Tensor] = (),
     ) -> tuple[tf.Tensor, Tensors, Tensors, Tensors]:
         """Takes the backward pass of `forward`; `d_attention` is `float [B, U]`.
+
+        `d_shown` has the weights' own gradient, where something outside of the loop uses them.
 
         Returns:
             The gradients with respect to the query `float [B, U]` and to what was carried into the
@@ -216,6 +227,8 @@ class FastAttention:
         d_query, d_context = tf.split(tf.matmul(d_attention, self._transposed), 2, axis=-1)
         d_weights = tf.matmul(self._spread(d_context), self._memory, transpose_b=True)
         d_weights = tf.cast(d_weights[..., 0, :], tf.float32)
+        for own in d_shown:
+            d_weights += own
         query = joined[:, : self._kernel.shape[1]]
         d_scored, d_carried, gradients, sums = self._weights.backward(
             query, record, weights, d_weights, d_carried, sums

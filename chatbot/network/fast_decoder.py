@@ -7,13 +7,18 @@ same weights. Everything large is outside both loops (see `steps`), and each mat
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from chatbot.network.encoder import Encoded
-from chatbot.network.fast_attention import FastAttention, SoftmaxWeights, make_padding
+from chatbot.network.fast_attention import (
+    WEIGHTS_RECORD,
+    FastAttention,
+    SoftmaxWeights,
+    make_padding,
+)
 from chatbot.network.fast_cell import FastCell, list_vectors
 from chatbot.network.scores import Attended, Score
 from chatbot.network.steps import Shapes, Tensors, multiply, run_steps, weights_gradient
@@ -65,6 +70,29 @@ def run_decoder(
     Returns:
         `float [B, T, U]`: the attention, or the top layer's output where there is none.
     """
+    return _run(weights, encoded, words, masks, shows=False)[0]
+
+
+def run_attending(
+    weights: DecoderWeights, encoded: Encoded, words: tf.Tensor, masks: tf.Tensor | None
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Runs a decoder with attention as `run_decoder` does; gradients go through both results.
+
+    Returns:
+        The attention `float [B, T, U]`, and its weights `float32 [B, T, (H), S]`.
+    """
+    outputs, looks = _run(weights, encoded, words, masks, shows=True)
+    return outputs, looks
+
+
+def _run(
+    weights: DecoderWeights,
+    encoded: Encoded,
+    words: tf.Tensor,
+    masks: tf.Tensor | None,
+    shows: bool,
+) -> Tensors:
+    """Returns the outputs and, if it `shows` them, the attention's weights, both `[B, T, ...]`."""
     dtype = encoded.memory.dtype
     kernels = [tf.cast(join_kernels(layer), dtype) for layer in weights.layers]
     vectors = [list_vectors(layer, dtype) for layer in weights.layers]
@@ -72,10 +100,10 @@ def run_decoder(
     start = [tf.cast(x, kind) for layer in encoded.state for x, kind in zip(layer, kinds)]
     attended, make = _lay_out_attention(weights.attention, encoded)
     masks = None if masks is None else tf.transpose(masks, [1, 0, 2])
-    loop = _Loop(weights.layers[0].cell, weights.residual, make, masks)
+    loop = _Loop(weights.layers[0].cell, weights.residual, make, masks, shows)
     run = tf.custom_gradient(loop.run)
-    outputs = run(tf.transpose(words, [1, 0, 2]), start, kernels, vectors, attended)
-    return tf.transpose(outputs, [1, 0, 2])
+    results = run(tf.transpose(words, [1, 0, 2]), start, kernels, vectors, attended)
+    return [tf.transpose(x, [1, 0, *range(2, x.shape.rank)]) for x in results]
 
 
 def join_kernels(layer: LayerWeights) -> tf.Tensor:
@@ -130,9 +158,14 @@ class _Loop:
     """
 
     def __init__(
-        self, cell: str, residual: bool, make_attention: MakeAttention, masks: tf.Tensor | None
+        self,
+        cell: str,
+        residual: bool,
+        make_attention: MakeAttention,
+        masks: tf.Tensor | None,
+        shows: bool,
     ) -> None:
-        self._cell, self._residual = cell, residual
+        self._cell, self._residual, self._shows = cell, residual, shows
         self._make_attention = make_attention
         self._masks = [] if masks is None else [masks]
 
@@ -143,13 +176,14 @@ class _Loop:
         kernels: Tensors,
         vectors: list[Tensors],
         attended: Tensors,
-    ) -> tuple[tf.Tensor, Any]:
+    ) -> tuple[Tensors, Any]:
         """Runs all steps over `words` `float [T, B, E]`.
 
         `start` has every layer's hidden state and carry, `attended` is from `_lay_out_attention`.
 
         Returns:
-            `float [T, B, U]`, and the function of its gradient.
+            `float [T, B, U]` and, if it shows them, the attention's weights, `float32 [T, B, (H),
+            S]`; and the function of their gradient.
         """
         self._dtype, self._units, self._layers = words.dtype, start[1].shape[1], len(kernels)
         self._kernels = kernels
@@ -161,10 +195,14 @@ class _Loop:
         shapes = [(self._dtype, [None, self._units]), *self._list_record_shapes()]
         (outputs, *records), _ = run_steps(self._step, [words, *self._masks], state, shapes)
 
-        def gradient(d_outputs: tf.Tensor) -> tuple[Any, ...]:
-            return self._reverse(d_outputs, state, words.shape[-1], records)
+        results = [outputs.stack()]
+        if self._shows:
+            results.append(records[sum(self._counts) + WEIGHTS_RECORD].stack())
 
-        return outputs.stack(), gradient
+        def gradient(*d_results: tf.Tensor) -> tuple[Any, ...]:
+            return self._reverse(d_results, state, words.shape[-1], records)
+
+        return results, gradient
 
     def _list_record_shapes(self) -> Shapes:
         shapes: Shapes = []
@@ -196,7 +234,7 @@ class _Loop:
         return [attention, *records, *record], [*following, attention, *carried]
 
     def _reverse(
-        self, d_outputs: tf.Tensor, state: Tensors, size: int, records: list[Any]
+        self, d_results: Sequence[tf.Tensor], state: Tensors, size: int, records: list[Any]
     ) -> tuple[Any, ...]:
         """Runs all steps backwards; returns the gradients with respect to what `run` takes."""
         # The word vectors' part needs no loop.
@@ -207,7 +245,7 @@ class _Loop:
         if self._attention:
             shapes += self._attention.gradient_shapes
             zeros += self._attention.start()
-        inputs = [d_outputs, *self._masks, *records]
+        inputs = [*d_results, *self._masks, *records]
         found, last = run_steps(self._step_backwards, inputs, zeros, shapes, backwards=True)
         left, found = self._split(found, [len(cell.gradient_shapes) for cell in self._cells])
         left = [[array.stack() for array in arrays] for arrays in left]
@@ -233,16 +271,17 @@ class _Loop:
         return parts, values[ends[-1] :]
 
     def _step_backwards(self, inputs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
-        masks, records = inputs[1 : 1 + len(self._masks)], inputs[1 + len(self._masks) :]
+        d_results, inputs = inputs[: 1 + self._shows], inputs[1 + self._shows :]
+        masks, records = inputs[: len(self._masks)], inputs[len(self._masks) :]
         kept, records = self._split(records, self._counts)
-        d_below = inputs[:1]
+        d_below = d_results[:1]
         left: Tensors = []
         rest: Tensors = []
         if self._attention:
             d_fed, *rest = state[2 * self._layers :]
             count = len(self._attention.carried)
             d_query, d_carried, left, sums = self._attention.backward(
-                records, inputs[0] + d_fed, rest[:count], rest[count:]
+                records, d_results[0] + d_fed, rest[:count], rest[count:], d_results[1:]
             )
             d_below, rest = [d_query], [*d_carried, *sums]
         before: Tensors = []

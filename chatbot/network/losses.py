@@ -31,6 +31,22 @@ def gather_real(values: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
     return tf.boolean_mask(values, tf.sequence_mask(lengths, tf.shape(values)[1]))
 
 
+def coverage_losses(weights: tf.Tensor) -> tf.Tensor:
+    """Measures how much each step looks at what the steps before have looked at.
+
+    See et al. 2017, "Get To The Point", equation 12: the sum of min(a, C) over the query's tokens,
+    a being the step's weights and C the sum of those before.
+
+    Args:
+        weights: `float32 [B, T, S]`.
+
+    Returns:
+        `float32 [B, T]`.
+    """
+    before = tf.cumsum(weights, axis=1, exclusive=True)
+    return tf.reduce_sum(tf.minimum(weights, before), axis=2)
+
+
 def token_losses(logits: tf.Tensor, targets: tf.Tensor, label_smoothing: float = 0.0) -> tf.Tensor:
     """Computes each token's cross entropy, in float32 whatever the logits' type.
 

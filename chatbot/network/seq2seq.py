@@ -18,7 +18,7 @@ from chatbot.network.dropout import (
 )
 from chatbot.network.encoder import Encoded, Encoder
 from chatbot.network.engine import Engine, OwnEngine
-from chatbot.network.losses import gather_real, project_losses, token_losses
+from chatbot.network.losses import coverage_losses, gather_real, project_losses, token_losses
 from chatbot.network.projection import Projection, TiedProjection
 from chatbot.network.scheduled_sampling import mix_guesses
 from chatbot.network.variables import draw_uniform, stop_gradients
@@ -136,6 +136,7 @@ class Seq2Seq(tf.Module):
         dropout_seed: tf.Tensor | None = None,
         label_smoothing: float = 0.0,
         sampling: tf.Tensor | None = None,
+        coverage_loss: float = 0.0,
     ) -> tf.Tensor:
         """Computes the cross entropy of every real reply token under teacher forcing.
 
@@ -151,6 +152,7 @@ class Seq2Seq(tf.Module):
             label_smoothing: What the gradient alone is smoothed by; see `losses`.
             sampling: `float32 []`, in training how likely the decoder reads its own guess in a
                 word's place; see `scheduled_sampling`. None for never.
+            coverage_loss: Weight of `coverage_losses`, which the gradient alone sees.
 
         Returns:
             `float32 [N]` in nats, row after row.
@@ -167,8 +169,14 @@ class Seq2Seq(tf.Module):
 
         if sampling is not None and dropout_seed is not None:
             input_ids = mix_guesses(input_ids, guess, sampling, dropout_seed)
-        outputs = gather_real(decode(input_ids), reply_lengths)
-        return self.project_losses(outputs, gather_real(reply_ids, reply_lengths), label_smoothing)
+        looks: list[tf.Tensor] | None = [] if coverage_loss else None
+        outputs = self._decode(encoded, input_ids, reply_lengths, dropout_seed, looks)
+        outputs, targets = (gather_real(x, reply_lengths) for x in (outputs, reply_ids))
+        losses = self.project_losses(outputs, targets, label_smoothing)
+        if not looks:
+            return losses
+        repeated = coverage_loss * gather_real(coverage_losses(looks[0]), reply_lengths)
+        return losses + (repeated - tf.stop_gradient(repeated))
 
     def _decode(
         self,
@@ -176,12 +184,16 @@ class Seq2Seq(tf.Module):
         input_ids: tf.Tensor,
         lengths: tf.Tensor,
         dropout_seed: tf.Tensor | None,
+        looks: list[tf.Tensor] | None = None,
     ) -> tf.Tensor:
-        """Runs the decoder over words; returns what is projected, `float [B, T, U]`."""
+        """Runs the decoder over words; returns what is projected, `float [B, T, U]`.
+
+        With `looks`, the attention's weights are appended to it; see `Decoder.teacher_forced`.
+        """
         inputs = self.embed(input_ids)
         inputs = drop(inputs, dropout_seed, REPLY_STREAM, self.config.embedding_dropout)
-        given = encoded, inputs, lengths, self.engine
-        outputs = self.decoder.teacher_forced(*given, dropout_seed)
+        given = encoded, inputs, lengths, self.engine, dropout_seed
+        outputs = self.decoder.teacher_forced(*given, looks)
         rate, same = self.config.output_dropout, self.config.variational_dropout
         return drop(outputs, dropout_seed, OUTPUT_STREAM, rate, same)
 

@@ -101,6 +101,9 @@ class Config:
                 "--subword_sampling cuts words into pieces, but they are whole; give "
                 "--subwords=bpe or unigram"
             )
+        has_coverage = self.model.use_attention and self.model.attention == "coverage"
+        if self.training.coverage_loss and not has_coverage:
+            raise ChatbotError("--coverage_loss needs --attention=coverage; give both or neither")
         if self.model.freeze_embeddings and not self.training.embeddings:
             raise ChatbotError("--freeze_embeddings keeps the vectors of --embeddings; name a file")
         if not re.fullmatch(r"[\w-][\w.-]*", self.training.model_name):

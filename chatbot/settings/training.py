@@ -61,6 +61,13 @@ class TrainingConfig(Settings):
     label_smoothing: float = setting(
         0.0, "Share of a target's probability that training spreads over all words.", 0.0, 0.99
     )
+    coverage_loss: float = setting(
+        0.0,
+        "Weight of a loss for looking twice at one token of the query, which the gradient alone "
+        "sees; needs --attention=coverage. See et al. 2017 take 1.",
+        0.0,
+        100.0,
+    )
     frequency_loss: float = setting(
         0.0,
         "How much less the commonest word of the replies counts in the loss than a rare one, "

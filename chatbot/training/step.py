@@ -48,8 +48,8 @@ def make_train_step(
     Args:
         model: The network, made in the distribution's scope.
         optimizer: Adam over the network's variables, made there too.
-        config: The norm, the decay, the label smoothing, the scheduled sampling, and the seed of
-            the dropout.
+        config: The norm, the decay, the label smoothing, the scheduled sampling, the loss of
+            looking twice, and the seed of the dropout.
         distribution: The replicas.
         averages: What follows the weights, made there too, or None.
         weights: `float32 [V]`, of each word in the loss; None for equal ones. The loss that is
@@ -115,8 +115,9 @@ class _TrainStep:
         number, share, scale = _pick_own(self._distribution, shares, scales)
         seed = make_dropout_seed(self._config.seed, step, number)
         smoothing, sampling = self._config.label_smoothing, self._schedule_sampling(step)
+        given = smoothing, sampling, self._config.coverage_loss
         with tf.GradientTape() as tape:
-            losses = self._model.token_log_losses(*share, seed, smoothing, sampling)
+            losses = self._model.token_log_losses(*share, seed, *given)
             loss = tf.reduce_sum(losses) * scale
             scaled = self._optimizer.scale(self._weigh(losses, loss, share, scale))
         # Rows of the embedding that occur twice must be added before the norm is taken.

@@ -128,7 +128,7 @@ def test_a_named_search_is_the_same_whatever_search_is_the_models_own() -> None:
 def test_coverage_needs_a_model_that_attends() -> None:
     named = parse_searches(["seen:coverage_penalty=0.2"])
     assert list_searches(Config(), named)[-1].name == "seen"
-    with pytest.raises(ChatbotError, match="--search=seen: coverage_penalty needs attention"):
+    with pytest.raises(ChatbotError, match="--search=seen: --coverage_penalty needs attention"):
         list_searches(Config(model=ModelConfig(use_attention=False)), named)
 
 

@@ -178,3 +178,37 @@ def test_a_saved_and_restored_model_has_the_same_losses(
     np.testing.assert_array_equal(
         restored.token_log_losses(*pairs), scored.token_log_losses(*pairs)
     )
+
+
+def test_the_loss_for_looking_twice_is_in_the_gradient_alone(pairs: Pairs) -> None:
+    scored, weight = find_scored("coverage"), 0.7
+    variables = list_variables(scored)
+    found, gradients = [], []
+    for given in (0.0, weight):
+        with tf.GradientTape() as tape:
+            found.append(scored.token_log_losses(*pairs, coverage_loss=given))
+        gradients.append([tf.convert_to_tensor(x) for x in tape.gradient(found[-1], variables)])
+    np.testing.assert_allclose(found[1], found[0], atol=1e-5)
+
+    def measure() -> float:
+        """See et al.'s equation 12 in loops over the formula's weights."""
+        network, total = Network(scored), 0.0
+        for query, reply in zip(QUERIES, REPLIES):
+            seen = np.zeros(len(query))
+            for look in network.look(query, reply):
+                total += weight * np.minimum(look, seen).sum()
+                seen = seen + look
+        return float(total)
+
+    generator = np.random.default_rng(4)
+    for variable, plain, gradient in zip(variables, *gradients):
+        before = variable.numpy()
+        step = 1e-4 * generator.normal(size=before.shape)  # a larger one crosses the minimum's bend
+        sides, totals = [], []
+        for sign in (1, -1):
+            variable.assign(before + sign * step)
+            sides.append(variable.numpy().astype(np.float64))
+            totals.append(measure())
+        variable.assign(before)
+        own = np.sum((gradient - plain).numpy() * (sides[0] - sides[1]))
+        assert own == pytest.approx(totals[0] - totals[1], rel=2e-3, abs=1e-9), variable.name

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from chatbot.errors import ChatbotError
 from chatbot.network.seq2seq import Seq2Seq
-from chatbot.settings.config import TrainingConfig
+from chatbot.settings.config import Config, TrainingConfig
 from chatbot.text import EOS
 from chatbot.training.adam import Adam
 from chatbot.training.distribution import Distribution
 from chatbot.training.step import make_train_step
-from tests.conftest import QUERIES, Pairs, make_model, make_pairs
+from tests.conftest import QUERIES, Pairs, V, make_config, make_model, make_pairs, randomise
 from tests.oracles import list_variables
 from tests.trainings import Descent, take_step
 
@@ -32,13 +33,13 @@ def repeating() -> Pairs:
 
 
 def descend(
-    model: Seq2Seq, pairs: Pairs, max_gradient_norm: float, scaled: bool = False
+    model: Seq2Seq, pairs: Pairs, max_gradient_norm: float, scaled: bool = False, **settings: Any
 ) -> tuple[list[Any], float, float]:
     """Returns the gradients that plain descent at rate 1 applied, the loss and the norm."""
     variables = list_variables(model)
     before = [variable.numpy() for variable in variables]
     optimizer = Descent(model.trainable_variables, scale_losses=scaled)
-    config = TrainingConfig(max_gradient_norm=max_gradient_norm, seed=4)
+    config = TrainingConfig(max_gradient_norm=max_gradient_norm, seed=4, **settings)
     step = make_train_step(model, optimizer, config, Distribution())
     loss, norm = take_step(step, pairs, 6, 1.0)
     applied = [old - variable.numpy() for old, variable in zip(before, variables)]
@@ -112,3 +113,25 @@ def test_first_step_of_adam_by_hand() -> None:
     second = (0.999 * 0.001 * 0.01 + 0.001 * 0.01) / (1 - 0.999**2)
     moved = 2.25 - 0.25 * first / np.sqrt(second)
     np.testing.assert_allclose(variable, [0.5, moved, 3.0], rtol=1e-5)
+
+
+def test_a_step_learns_from_looking_twice_and_reports_the_plain_loss(repeating: Pairs) -> None:
+    model = Seq2Seq(make_config("coverage"), V)
+    randomise(list_variables(model), 5)
+    plain, loss, _ = descend(model, repeating, UNCLIPPED)
+    applied, same, _ = descend(model, repeating, UNCLIPPED, coverage_loss=2.0)
+    assert same == pytest.approx(loss, rel=1e-6)
+    with tf.GradientTape() as tape:
+        losses = model.token_log_losses(*repeating, tf.constant([4, 6]), coverage_loss=2.0)
+        mean = tf.reduce_mean(losses)
+    for mine, expected in zip(applied, tape.gradient(mean, list_variables(model))):
+        np.testing.assert_allclose(mine, tf.convert_to_tensor(expected), rtol=1e-3, atol=1e-6)
+    assert max(np.abs(mine - other).max() for mine, other in zip(applied, plain)) > 1e-3
+
+
+def test_the_loss_for_looking_twice_needs_what_remembers() -> None:
+    said = "^--coverage_loss needs --attention=coverage; give both or neither$"
+    for changes in ({}, {"attention": "coverage", "use_attention": False}):
+        with pytest.raises(ChatbotError, match=said):
+            Config().replace({"coverage_loss": 1.0, **changes}).check_together()
+    Config().replace({"coverage_loss": 1.0, "attention": "coverage"}).check_together()

@@ -16,8 +16,8 @@ from chatbot.network.variables import draw_glorot
 class Coverage(Bahdanau):
     """v . tanh(W q + M m_j + w C_j + b), C the sum of the weights of all steps before.
 
-    See et al. 2017, "Get To The Point", equation 11, without their loss for looking twice. Carries
-    C.
+    See et al. 2017, "Get To The Point", equation 11; `losses.coverage_losses` is their loss for
+    looking twice. Carries C.
 
     Attributes:
         attention_b: b, `float32 [U]`.

@@ -27,7 +27,7 @@ def run(*command: str) -> None:
 
 @pytest.fixture(scope="module", name="model")
 def train_model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The corpus' own training: about three minutes on two quiet cores."""
+    """The corpus' own training: about five minutes on two quiet cores."""
     model = f"--model_dir={tmp_path_factory.mktemp('smalltalk') / 'model'}"
     run("train.py", "--flagfile=data/smalltalk.flags", model)
     return model
@@ -44,7 +44,7 @@ def test_most_queries_of_the_corpus_get_a_reply_that_it_has_for_them(
 ) -> None:
     found = evaluate(model, tmp_path / "figures.json", "--hits_candidates=0")
     for search in ("greedy", "beam 5"):
-        assert found["searches"][search]["recall"] > 0.8
+        assert found["searches"][search]["recall"] > 0.6
 
 
 def test_held_out_queries_get_acceptable_replies_in_their_own_language(
@@ -55,6 +55,6 @@ def test_held_out_queries_get_acceptable_replies_in_their_own_language(
     for search in ("greedy", "beam 5"):
         row = found[search]["all"]
         assert row["queries"] == 450
-        assert row["acceptable"] > 1 / 3
+        assert row["acceptable"] > 0.5
         assert row["other_language"] < 0.02 * 450
     assert found["hits"]["all"]["acceptable"] > 0.4

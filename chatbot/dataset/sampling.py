@@ -48,7 +48,12 @@ class Sampler:
     """
 
     def __init__(
-        self, corpus: EncodedCorpus, vocabulary: Vocabulary, amount: float, seed: int
+        self,
+        corpus: EncodedCorpus,
+        vocabulary: Vocabulary,
+        amount: float,
+        seed: int,
+        side: str = "both",
     ) -> None:
         """Takes a corpus.
 
@@ -57,8 +62,10 @@ class Sampler:
             vocabulary: Its tokens.
             amount: As `Segmenter.draw` takes it; 0 leaves the corpus as it is.
             seed: Seed of the training.
+            side: "query", "reply" or "both": whose words are cut anew.
         """
         self._corpus = corpus
+        self._side = side
         self._vocabulary = vocabulary
         self._amount = amount
         self._seed = seed
@@ -78,8 +85,12 @@ class Sampler:
         name = f"{self._seed}:{epoch}"
         return _Drawn(self, self._corpus, read, self._vocabulary.begins, name)
 
-    def draw_row(self, ids: list[int], starts: list[int], generator: random.Random) -> Ids:
-        """Cuts the words of a row another way; `starts` says where each begins."""
+    def draw_row(
+        self, side: str, ids: list[int], starts: list[int], generator: random.Random
+    ) -> Ids:
+        """Cuts the words of a query or a reply another way; `starts` says where each begins."""
+        if self._side not in (side, "both"):
+            return tuple(ids)
         words = (tuple(ids[start:end]) for start, end in zip(starts, [*starts[1:], len(ids)]))
         drawn = (self._draw(word, generator.randrange(SEGMENTATIONS)) for word in words)
         return tuple(itertools.chain.from_iterable(drawn))
@@ -129,7 +140,8 @@ class _Drawn:
         for place, pair in enumerate(pairs):
             generator = random.Random(f"{self._name}:{pair}")
             query, reply = queries[place][: query_lengths[place]], replies[place]
-            for drawn, ids in zip(rows, (query, reply[: reply_lengths[place]])):
+            sides = ("query", query), ("reply", reply[: reply_lengths[place]])
+            for drawn, (side, ids) in zip(rows, sides):
                 starts = np.flatnonzero(self._begins[ids]).tolist()
-                drawn.append(self._sampler.draw_row(ids.tolist(), starts, generator))
+                drawn.append(self._sampler.draw_row(side, ids.tolist(), starts, generator))
         return rows

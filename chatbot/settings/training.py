@@ -97,6 +97,12 @@ class TrainingConfig(Settings):
         0.0,
         1.0,
     )
+    subword_sampling_side: str = setting(
+        "both",
+        "Whose words --subword_sampling cuts. With query the model writes each word of a reply in "
+        "one way, and the beam's replies differ in more than their pieces.",
+        choices=("both", "query", "reply"),
+    )
     sampling_probability: float = setting(
         0.0,
         "Share of a reply's words that are replaced by the model's own guesses before the decoder "

@@ -30,7 +30,8 @@ class Batches:
         self._plan = BatchPlan(*lengths, self._config.batch_size, seed)
         share, turns = self._config.random_context, config.corpus.context_turns
         self._contexts = RandomContexts(train, share, turns, seed)
-        self._sampler = Sampler(train, corpora.vocabulary, self._config.subword_sampling, seed)
+        amount, side = self._config.subword_sampling, self._config.subword_sampling_side
+        self._sampler = Sampler(train, corpora.vocabulary, amount, seed, side)
         self.steps_per_epoch = self._plan.steps_per_epoch
 
     def open(self, step: int) -> tuple[Source, npt.NDArray[np.int64]]:

@@ -116,6 +116,19 @@ def test_an_epoch_has_the_same_words_in_other_pieces(
             assert [join(decode(row)) for row in drawn] == [join(decode(row)) for row in rows]
 
 
+@pytest.mark.parametrize(("side", "cut", "kept"), [("query", 0, 2), ("reply", 2, 0)])
+def test_one_side_alone_may_be_cut(
+    encoded: tuple[EncodedCorpus, EncodedCorpus, Vocabulary], side: str, cut: int, kept: int
+) -> None:
+    train, _, vocabulary = encoded
+    chosen = np.arange(len(train) - 400, len(train), 10)
+    epoch = Sampler(train, vocabulary, 0.4, 5, side).open_epoch(1)
+    plain, drawn = train.batch(chosen), epoch.batch(chosen)
+    np.testing.assert_array_equal(drawn[kept], plain[kept])
+    assert drawn[cut + 1].sum() > plain[cut + 1].sum()
+    assert epoch.count_tokens(chosen) == drawn.reply_lengths.sum()
+
+
 def test_a_pair_is_cut_by_seed_epoch_and_number_alone(
     encoded: tuple[EncodedCorpus, EncodedCorpus, Vocabulary],
 ) -> None:

@@ -34,15 +34,18 @@ def train_model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def evaluate(model: str, target: Path, *flags: str) -> dict[str, Any]:
-    run("evaluate.py", model, "--corpus=data/smalltalk", f"--json_file={target}", *flags)
+    run("evaluate.py", model, f"--json_file={target}", *flags)
     found: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
     return found
 
 
+@pytest.mark.parametrize("language", ["english", "chinese"])
 def test_most_queries_of_the_corpus_get_a_reply_that_it_has_for_them(
-    model: str, tmp_path: Path
+    model: str, tmp_path: Path, language: str
 ) -> None:
-    found = evaluate(model, tmp_path / "figures.json", "--hits_candidates=0")
+    corpus = f"--corpus=data/smalltalk/{language}"
+    few = ("--limit=1500", "--hits_candidates=0")
+    found = evaluate(model, tmp_path / "figures.json", corpus, *few)
     for search in ("greedy", "beam 5"):
         assert found["searches"][search]["recall"] > 0.6
 
@@ -50,8 +53,8 @@ def test_most_queries_of_the_corpus_get_a_reply_that_it_has_for_them(
 def test_held_out_queries_get_acceptable_replies_in_their_own_language(
     model: str, tmp_path: Path
 ) -> None:
-    held_out = "--held_out=data/smalltalk/held_out"
-    found = evaluate(model, tmp_path / "figures.json", held_out)
+    data = ("--corpus=data/smalltalk", "--held_out=data/smalltalk/held_out")
+    found = evaluate(model, tmp_path / "figures.json", *data)
     for search in ("greedy", "beam 5"):
         row = found[search]["all"]
         assert row["queries"] == 450

@@ -76,23 +76,23 @@ def test_train_py_names_the_model_after_its_corpus_and_trains_small_talk_alone(
 ) -> None:
     cells = (
         "run('train.py')",
-        "run('train.py', '--rnn_size=9')",
+        "run('train.py', '--rnn_size=10')",
         "run('train.py', '--corpus=~/mine.tsv')",
         "run('train.py', '--corpus=mine.tsv', '--model_dir=here')",
         "run('train.py', '--corpus=')",
     )
     assert run_notebook(ROOT, *cells[:2]).split("\n")[:4] == [
-        "model/smalltalk data/smalltalk 256",
+        "model/smalltalk data/smalltalk 128",
         "0",
-        "model/smalltalk data/smalltalk 9",
+        "model/smalltalk data/smalltalk 10",
         "0",
     ]
     home = f"os.environ['HOME'] = {str(tmp_path)!r}"
     said = run_notebook(tmp_path, home, *cells)
     assert said.splitlines() == [
-        f"{ROOT}/model/smalltalk {ROOT}/data/smalltalk 256",
+        f"{ROOT}/model/smalltalk {ROOT}/data/smalltalk 128",
         "0",
-        f"{ROOT}/model/smalltalk {ROOT}/data/smalltalk 9",
+        f"{ROOT}/model/smalltalk {ROOT}/data/smalltalk 10",
         "0",
         f"{ROOT}/model/mine {tmp_path}/mine.tsv -",
         "0",

@@ -105,7 +105,7 @@ def test_bfloat16_learns_as_float32_does(tmp_path: Path) -> None:
             validation_share=0.2,
             learning_rate=0.001,
             num_epochs=1,
-            max_steps=150,
+            max_steps=200,
             steps_per_checkpoint=1_000,
         )
         assert train(tmp_path / precision, **settings) == 0

@@ -1,24 +1,19 @@
 """Speed of the training step with each attention: python -m benchmarks.attentions [--steps=20].
 
-Every attention takes a step with each batch, in turns. The ratio of an attention's times to those
-of `--attention` is taken batch by batch and is the median; below 1 is faster.
+The attentions take steps with one batch, in turns. Each median is also given over that of
+`--attention`: below 1 is faster.
 """
 
 from __future__ import annotations
 
-import itertools
-import statistics
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from operator import truediv
-from typing import Any
 
 import tensorflow as tf
 from absl import flags
 
-from benchmarks.machine import describe_products, measure_products, report
+from benchmarks.machine import describe_products, measure_products, report, time_in_turns
 from benchmarks.sizes import define_sizes, make_config
 from benchmarks.training import define_steps, draw_batches, make_step, take_step
 from chatbot.dataset import Batch
@@ -39,34 +34,17 @@ def define_flags() -> None:
     show("What to measure", "compared")
 
 
-def make_steps(precision: str) -> dict[str, Callable[[Batch], Any]]:
+def make_steps(batch: Batch, precision: str) -> dict[str, Callable[[], float]]:
     """Makes a training step for each attention: {its name, or "none": a call that takes a step}."""
     engine, sizes = choose_engine("own"), make_config(FLAGS.dropout)
-    steps: dict[str, Callable[[Batch], Any]] = {}
+    steps: dict[str, Callable[[], float]] = {}
     for name in dict.fromkeys([FLAGS.attention, *FLAGS.compared]):
         config = replace(sizes, use_attention=name != "none")
         if name != "none":
             config = replace(config, attention=name)
         step = make_step(config, FLAGS.vocab_size, precision, engine)[-1]
-        steps[name] = partial(take_step, step, number=0)
+        steps[name] = partial(take_step, step, batch, 0)
     return steps
-
-
-def time_steps(
-    steps: dict[str, Callable[[Batch], Any]], batches: Iterable[Batch]
-) -> dict[str, list[float]]:
-    """Takes every step with each batch, in turns.
-
-    Returns:
-        {attention: seconds of a step, batch by batch}.
-    """
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for batch in batches:
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step(batch)
-            seconds[name].append(time.perf_counter() - start)
-    return seconds
 
 
 def main(_: Sequence[str]) -> int:
@@ -77,15 +55,13 @@ def main(_: Sequence[str]) -> int:
     """
     device, precision = prepare_device(), resolve_precision(FLAGS.precision)
     tf.get_logger().setLevel("ERROR")
-    batches = draw_batches(FLAGS.batch_size, FLAGS.vocab_size, FLAGS.max_length)
-    steps = make_steps(precision)
-    time_steps(steps, itertools.islice(batches, 2))  # traced, and their memory found
-    seconds = time_steps(steps, itertools.islice(batches, FLAGS.steps))
+    batches = list(draw_batches(FLAGS.batch_size, FLAGS.vocab_size, FLAGS.max_length))
+    steps = make_steps(batches[len(batches) // 2], precision)
+    seconds = time_in_turns(steps, FLAGS.steps)
     figures = {"precision": precision, **describe_products(measure_products(precision))}
     for name, taken in seconds.items():
-        figures[f"{name}_milliseconds"] = 1000 * statistics.median(taken)
-        ratios = map(truediv, taken, seconds[FLAGS.attention])
-        figures[f"{name}_over_{FLAGS.attention}"] = statistics.median(ratios)
+        figures[f"{name}_milliseconds"] = 1000 * taken
+        figures[f"{name}_over_{FLAGS.attention}"] = taken / seconds[FLAGS.attention]
     report(f"training step with each attention on {device}", figures, FLAGS.json)
     return 0
 

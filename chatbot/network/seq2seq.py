@@ -20,6 +20,7 @@ from chatbot.network.encoder import Encoded, Encoder
 from chatbot.network.engine import Engine, OwnEngine
 from chatbot.network.losses import coverage_losses, gather_real, project_losses, token_losses
 from chatbot.network.projection import Projection, TiedProjection
+from chatbot.network.reply_words import ReplyWords
 from chatbot.network.scheduled_sampling import mix_guesses
 from chatbot.network.variables import draw_uniform, stop_gradients
 from chatbot.settings.config import ModelConfig
@@ -46,6 +47,7 @@ class Seq2Seq(tf.Module):
     Attributes:
         engine: Runs the loops of encoder and decoder; our own unless another is set.
         frozen: `bool [V, 1]`, which word vectors are not trained; None where all are.
+        reply_words: The words that training projects onto; None for all.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Seq2Seq(tf.Module):
         shape = [vocab_size, config.embedding_size]
         self.embedding = tf.Variable(draw_uniform(shape, 0.1, seeds), name="embedding")
         self.frozen: Any = None
+        self.reply_words: ReplyWords | None = None
         if config.freeze_embeddings:
             self.frozen = tf.Variable(tf.fill([vocab_size, 1], False), trainable=False)
         self.encoder = Encoder(config, seeds)
@@ -172,7 +175,8 @@ class Seq2Seq(tf.Module):
         looks: list[tf.Tensor] | None = [] if coverage_loss else None
         outputs = self._decode(encoded, input_ids, reply_lengths, dropout_seed, looks)
         outputs, targets = (gather_real(x, reply_lengths) for x in (outputs, reply_ids))
-        losses = self.project_losses(outputs, targets, label_smoothing)
+        words = self.reply_words if dropout_seed is not None else None
+        losses = self.project_losses(outputs, targets, label_smoothing, words)
         if not looks:
             return losses
         repeated = coverage_loss * gather_real(coverage_losses(looks[0]), reply_lengths)
@@ -206,17 +210,26 @@ class Seq2Seq(tf.Module):
         return tf.scatter_nd(tf.cast(places, tf.int32), likeliest, shape)
 
     def project_losses(
-        self, outputs: tf.Tensor, targets: tf.Tensor, label_smoothing: float = 0.0
+        self,
+        outputs: tf.Tensor,
+        targets: tf.Tensor,
+        label_smoothing: float = 0.0,
+        words: ReplyWords | None = None,
     ) -> tf.Tensor:
         """Projects outputs `float [N, U]` and takes the cross entropy with ids `int32 [N]`.
 
-        The cross entropy is `float32 [N]` in nats; `label_smoothing` is that of `token_log_losses`.
+        The cross entropy is `float32 [N]` in nats, over all words or over `words`;
+        `label_smoothing` is that of `token_log_losses`.
         """
-        if not self.engine.fuses_losses or outputs.dtype == tf.float16:  # gradients need scaling
-            return token_losses(self.projection(outputs), targets, label_smoothing)
-        kernel, bias = self.projection.lay_out(outputs.dtype), self.projection.bias
+        kernel, bias = self.projection.lay_out(outputs.dtype), tf.identity(self.projection.bias)
         reduced = self.projection.reduce(outputs)
-        return project_losses(reduced, kernel, tf.identity(bias), targets, label_smoothing)
+        if words is not None:
+            kernel, bias, targets = words.pick(kernel, bias, targets)
+        if self.engine.fuses_losses and outputs.dtype != tf.float16:
+            return project_losses(reduced, kernel, bias, targets, label_smoothing)
+        # Gradients of float16 need scaling.
+        logits = tf.nn.bias_add(tf.matmul(reduced, kernel), tf.cast(bias, reduced.dtype))
+        return token_losses(logits, targets, label_smoothing)
 
     def loss(
         self,

@@ -101,6 +101,7 @@ class Config:
                 "--subword_sampling cuts words into pieces, but they are whole; give "
                 "--subwords=bpe or unigram"
             )
+        self._check_reply_vocabulary()
         has_coverage = self.model.use_attention and self.model.attention == "coverage"
         if self.training.coverage_loss and not has_coverage:
             raise ChatbotError("--coverage_loss needs --attention=coverage; give both or neither")
@@ -110,6 +111,21 @@ class Config:
             raise ChatbotError(
                 f"--model_name={self.training.model_name} cannot begin a file's name; "
                 "use letters, digits, - and _"
+            )
+
+    def _check_reply_vocabulary(self) -> None:
+        """Raises `ChatbotError` where `reply_vocabulary` cannot say which words there are."""
+        if not self.training.reply_vocabulary:
+            return
+        if self.model.tie_embeddings:
+            raise ChatbotError(
+                "--reply_vocabulary gives up words to write, but --tie_embeddings writes with the "
+                "vectors of all words read; give one of them"
+            )
+        if self.training.subword_sampling and self.training.subword_sampling_side != "query":
+            raise ChatbotError(
+                "--reply_vocabulary needs the same pieces of a reply in every epoch; give "
+                "--subword_sampling_side=query, or --subword_sampling=0"
             )
 
     def fit_search(self, search: SearchConfig) -> SearchConfig:

@@ -103,6 +103,12 @@ class TrainingConfig(Settings):
         "one way, and the beam's replies differ in more than their pieces.",
         choices=("both", "query", "reply"),
     )
+    reply_vocabulary: bool = setting(
+        False,
+        "Learn to write those words alone that the replies of the training corpus have. It is "
+        "faster the fewer they are beside the words of the queries; other words get next to no "
+        "probability, which the perplexity of new replies shows.",
+    )
     sampling_probability: float = setting(
         0.0,
         "Share of a reply's words that are replaced by the model's own guesses before the decoder "

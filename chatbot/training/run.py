@@ -16,6 +16,7 @@ from chatbot.engines.graphs import make_graphs
 from chatbot.errors import ChatbotError
 from chatbot.lite.forms import find_missing_form
 from chatbot.network.device import prepare_device, resolve_precision
+from chatbot.network.reply_words import ReplyWords
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import TrainingConfig
 from chatbot.storage.model_directory import ModelDirectory
@@ -123,8 +124,17 @@ def _make_trainer(job: Job, corpora: Corpora, precision: str) -> Trainer:
             said = load_embeddings(model, embeddings, corpora.vocabulary)
             if job.distribution.is_chief:
                 job.audience.say(said)
+        if job.config.training.reply_vocabulary:
+            _keep_reply_words(model, corpora, is_new=job.directory.newest() is None)
         averages = make_averages(model, job.config.training.average_decay)
     return Trainer(job, corpora, model, averages, precision)
+
+
+def _keep_reply_words(model: Seq2Seq, corpora: Corpora, is_new: bool) -> None:
+    """Lets a model learn the words of the replies alone."""
+    model.reply_words = ReplyWords(corpora.train.count_reply_words(model.vocab_size))
+    if is_new:
+        model.reply_words.silence_others(model.projection)
 
 
 def _note_beginning(job: Job, corpora: Corpora, trainer: Trainer) -> None:

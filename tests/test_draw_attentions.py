@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+
+from chatbot.bot import Chatbot
+from tests.helpers_chat import ROOT
+from tests.test_stored_model import STORED
+from tools.draw_attentions import look
+
+QUERY = "how are you ?"
+
+
+def test_a_given_reply_is_looked_at_as_the_models_own_is() -> None:
+    bot = Chatbot.load(STORED)
+    reply = bot.greedy(QUERY)
+    given, own = look(bot, QUERY, reply.text), bot.attend(QUERY, reply)
+    assert given.reply_tokens == own.reply_tokens
+    np.testing.assert_array_equal(given.weights, own.weights)
+    other = look(bot, QUERY, "you you are")
+    assert [*other.reply_tokens[:3]] == ["you", "you", "are"]
+    assert other.weights.shape == (4, len(given.query_tokens))
+
+
+def test_the_picture_has_a_map_for_each_model_with_its_words(tmp_path: Path) -> None:
+    path = tmp_path / "maps.svg"
+    flags = [f"--model_dir={STORED}"] * 5 + [f"--query={QUERY}", "--reply=fine", f"--path={path}"]
+    command = [sys.executable, "-m", "tools.draw_attentions"]
+    done = subprocess.run([*command, *flags], cwd=ROOT, capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+    texts = [
+        "".join(x.itertext()).strip() for x in ElementTree.parse(path).iter() if "text" in x.tag
+    ]
+    for written in ("stored_model", "how", "are", "<eos>"):
+        assert texts.count(written) == 5
+    done = subprocess.run([*command, *flags[:1]], cwd=ROOT, capture_output=True, check=False)
+    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+    assert b"--query" in done.stderr

@@ -43,9 +43,9 @@ SIZES = {"attention_heads": 2, "dropout": 0.0, "pointer_generator": True}
 
 
 @functools.cache
-def find_pointing(kind: str, **settings: Any) -> Seq2Seq:
+def find_pointing(kind: str, **settings: Any) -> Any:
     """A model with random weights for each kind; leave them alone."""
-    model = Seq2Seq(make_config(kind, **{**SIZES, **settings}), V)
+    model: Any = Seq2Seq(make_config(kind, **{**SIZES, **settings}), V)
     randomise([*list_variables(model), *model.pointer.listed()], 30, scale=0.8)
     return model
 
@@ -55,37 +55,38 @@ def pairs() -> Pairs:
     return make_pairs(QUERIES, REPLIES)
 
 
-def forget(ids: Sequence[int]) -> list[int]:
-    return [UNK if id_ >= V else id_ for id_ in ids]
-
-
 class Oracle(Network):
     """The formulas, over the vocabulary and the query's own words."""
 
-    def __init__(self, model: Seq2Seq) -> None:
+    def __init__(self, model: Any) -> None:
         super().__init__(model)
         self.gate, self.offset = (x.numpy().astype(np.float64) for x in model.pointer.listed())
+        self.words = len(self.embedding)
+        self.own_attention: Any = self.attention
+
+    def forget(self, ids: Sequence[int]) -> list[int]:
+        return [UNK if id_ >= self.words else id_ for id_ in ids]
 
     def compute(self, query: Sequence[int], token: int, output: Any, state: Any) -> Any:
         """P of one step, `[V + OWN]`."""
         joined, weights = state.joined[0], state.weights[0]
         if weights.ndim == 2:
             # The gate sees the heads' contexts side by side, the oracle's is their mixture.
-            context = joined[U:] @ np.linalg.inv(self.attention.output_layer)
-            joined, weights = np.concatenate([joined[:U], context]), weights.mean(axis=0)
-        word = self.embedding[forget([token])[0]]
+            context = joined[self.size :] @ np.linalg.inv(self.own_attention.output_layer)
+            joined, weights = np.concatenate([joined[: self.size], context]), weights.mean(axis=0)
+        word = self.embedding[self.forget([token])[0]]
         p = sigmoid(np.concatenate([joined, word]) @ self.gate + self.offset)[0]
-        found = np.zeros(V + OWN)
-        found[:V] = p * np.exp(log_softmax(output @ self.kernel + self.bias))
+        found = np.zeros(self.words + OWN)
+        found[: self.words] = p * np.exp(log_softmax(output @ self.kernel + self.bias))
         for place, share in zip(query, weights / weights.sum()):
             found[place] += (1 - p) * share
         return found
 
     def stepper(self, query: Sequence[int]) -> Stepper:
-        memory, start = self.encode(forget(query))
+        memory, start = self.encode(self.forget(query))
 
         def advance(state: Any, token: int) -> tuple[Any, Any]:
-            row = self.embedding[forget([token])]
+            row = self.embedding[self.forget([token])]
             output, after = self.step(memory, state or start, row)
             with np.errstate(divide="ignore"):
                 return after, np.log(self.compute(query, token, output[0], after))
@@ -145,7 +146,7 @@ def test_the_outputs_are_their_own_log_softmax() -> None:
 
 @EACH_KIND
 def test_gradients_equal_finite_differences_of_the_formulas(kind: str, pairs: Pairs) -> None:
-    model = Seq2Seq(find_pointing(kind).config, V)
+    model: Any = Seq2Seq(find_pointing(kind).config, V)
     variables = [*model.pointer.listed(), *list_variables(model)]
     for variable, other in zip(variables[2:], list_variables(find_pointing(kind))):
         variable.assign(other)
@@ -176,13 +177,12 @@ def test_label_smoothing_smooths_what_the_vocabulary_generates(pairs: Pairs) -> 
     found = tape.gradient(losses, bias).numpy()
     oracle, expected = Oracle(model), np.zeros(V)
     for query, reply in zip(QUERIES, REPLIES):
-        memory, state = oracle.encode(forget(query))
+        memory, state = oracle.encode(oracle.forget(query))
         for last, token in zip([GO, *reply[:-1]], reply):
-            output, state = oracle.step(memory, state, oracle.embedding[forget([last])])
+            output, state = oracle.step(memory, state, oracle.embedding[oracle.forget([last])])
             q = np.exp(log_softmax(output[0] @ oracle.kernel + oracle.bias))
             if token < V:
-                word = oracle.embedding[forget([last])[0]]
-                p = sigmoid(np.concatenate([state.joined[0], word]) @ oracle.gate + oracle.offset)
+                p = sigmoid(oracle.decide(state, last))
                 generated = p[0] * q[token]
                 total = oracle.compute(query, last, output[0], state)[token]
                 wanted = (1 - smoothing) * np.eye(V)[token] + smoothing / V
@@ -299,7 +299,7 @@ def test_by_mmi_a_copied_word_counts_as_unknown() -> None:
         for x in (found, rescored)
     )
     for words, score in scored.items():
-        common = score_reply(oracle.stepper([UNK]), forget(words))
+        common = score_reply(oracle.stepper([UNK]), oracle.forget(words))
         assert float(score) == pytest.approx(float(plain[words]) - 0.5 * common, abs=2e-4)
 
 

@@ -62,20 +62,24 @@ class Oracle(Network):
         super().__init__(model)
         self.gate, self.offset = (x.numpy().astype(np.float64) for x in model.pointer.listed())
         self.words = len(self.embedding)
-        self.own_attention: Any = self.attention
 
     def forget(self, ids: Sequence[int]) -> list[int]:
         return [UNK if id_ >= self.words else id_ for id_ in ids]
 
+    def decide(self, token: int, state: Any) -> float:
+        """The probability that one step generates."""
+        (joined,), attention = state.joined, self.attention
+        if attention is not None and state.weights[0].ndim == 2:
+            # The gate sees the heads' contexts side by side, the oracle's is their mixture.
+            context = joined[self.size :] @ np.linalg.inv(attention.output_layer)
+            joined = np.concatenate([joined[: self.size], context])
+        word = self.embedding[self.forget([token])[0]]
+        return float(sigmoid(np.concatenate([joined, word]) @ self.gate + self.offset)[0])
+
     def compute(self, query: Sequence[int], token: int, output: Any, state: Any) -> Any:
         """P of one step, `[V + OWN]`."""
-        joined, weights = state.joined[0], state.weights[0]
-        if weights.ndim == 2:
-            # The gate sees the heads' contexts side by side, the oracle's is their mixture.
-            context = joined[self.size :] @ np.linalg.inv(self.own_attention.output_layer)
-            joined, weights = np.concatenate([joined[: self.size], context]), weights.mean(axis=0)
-        word = self.embedding[self.forget([token])[0]]
-        p = sigmoid(np.concatenate([joined, word]) @ self.gate + self.offset)[0]
+        p, weights = self.decide(token, state), state.weights[0]
+        weights = weights.mean(axis=0) if weights.ndim == 2 else weights
         found = np.zeros(self.words + OWN)
         found[: self.words] = p * np.exp(log_softmax(output @ self.kernel + self.bias))
         for place, share in zip(query, weights / weights.sum()):
@@ -182,8 +186,7 @@ def test_label_smoothing_smooths_what_the_vocabulary_generates(pairs: Pairs) -> 
             output, state = oracle.step(memory, state, oracle.embedding[oracle.forget([last])])
             q = np.exp(log_softmax(output[0] @ oracle.kernel + oracle.bias))
             if token < V:
-                p = sigmoid(oracle.decide(state, last))
-                generated = p[0] * q[token]
+                generated = oracle.decide(last, state) * q[token]
                 total = oracle.compute(query, last, output[0], state)[token]
                 wanted = (1 - smoothing) * np.eye(V)[token] + smoothing / V
                 expected += generated / total * (q - wanted)

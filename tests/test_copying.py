@@ -207,6 +207,7 @@ def test_unknown_tokens_that_are_left_are_replaced_if_asked() -> None:
     [
         {
             "frequency_loss": 0.9,
+            "reply_vocabulary": True,
             "label_smoothing": 0.1,
             "sampling_probability": 0.5,
             "attention": "coverage",

@@ -49,6 +49,7 @@ class Seq2Seq(tf.Module):
         engine: Runs the loops of encoder and decoder; our own unless another is set.
         frozen: `bool [V, 1]`, which word vectors are not trained; None where all are.
         reply_words: The words that training projects onto; None for all.
+        pointer: What decides between generating and copying; None where nothing is copied.
     """
 
     def __init__(

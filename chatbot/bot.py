@@ -33,7 +33,7 @@ import numpy as np
 from chatbot.engines.opening import open_searcher
 from chatbot.engines.searcher import Searcher
 from chatbot.errors import ChatbotError
-from chatbot.lite.copying import copy_words
+from chatbot.lite.copying import Copies, copy_words
 from chatbot.lite.forced import average_heads
 from chatbot.lite.recording import make_tree
 from chatbot.lite.replies import write_replies
@@ -43,7 +43,9 @@ from chatbot.settings.config import Config, SearchConfig
 from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import (
     EOS,
+    SLOTS,
     SPECIAL_TOKENS,
+    ExtendedVocabulary,
     Query,
     Vocabulary,
     check_query,
@@ -197,7 +199,16 @@ class Chatbot:
         last = query if isinstance(query, str) or not query else query[-1]
         words = join_turns(turns, cut.max_length)
         is_cut = len(turns[-1]) > cut.max_length or len(last) > MAX_CHARACTERS
-        return ReadQuery(self.vocabulary.encode(words), is_cut, words)
+        return ReadQuery(self.extend(words).encode(words), is_cut, words)
+
+    def extend(self, words: Sequence[str]) -> Vocabulary | ExtendedVocabulary:
+        """Returns what numbers a query's tokens and those of the replies to it.
+
+        Args:
+            words: The query's tokens, as `read` has them; a pointer-generator can say them all.
+        """
+        copies = self.config.model.pointer_generator
+        return ExtendedVocabulary(self.vocabulary, words) if copies else self.vocabulary
 
     def attend(self, query: Query, reply: Reply, head: int = 0) -> Attention:
         """Shows what the decoder attended to at each token of a reply, the end token among them.
@@ -215,17 +226,18 @@ class Chatbot:
             raise ChatbotError("this model has no attention; train one with --use_attention")
         if not isinstance(reply, Reply):
             raise TypeError(f"a reply is what `reply` returns, not {type(reply).__name__}")
-        read = self.read(query).ids
-        ids = [self.vocabulary.encode(reply.tokens)]
+        read = self.read(query)
+        extended = self.extend(read.words)
+        ids = [extended.encode(reply.tokens)]
         lengths = np.array([[len(ids[0])]], np.int32)
-        forced = self.searcher.force(*pad_rows([read]), np.array([ids], np.int32), lengths)
+        forced = self.searcher.force(*pad_rows([read.ids]), np.array([ids], np.int32), lengths)
         said = [*reply.words, SPECIAL_TOKENS[EOS]]
         weights = forced.alignments[0, 0]
         heads = weights.shape[1] if weights.ndim == 3 else 1
         if not 0 <= head <= heads:
             raise ChatbotError(f"there is no head {head}; this model has {heads}, from 1")
         chosen = weights[:, head - 1] if head and heads > 1 else average_heads(weights, 2)
-        return Attention(self.vocabulary.decode(read), said, chosen)
+        return Attention(extended.decode(read.ids), said, chosen)
 
     def trace_beam(self, query: Query, **settings: Any) -> BeamTree:
         """Shows what the plain beam search keeps and drops at every step.
@@ -238,8 +250,9 @@ class Chatbot:
             The tree, with log probabilities among what the search's rules allow.
         """
         search = self._settle(settings)
-        steps = self.searcher.record(*pad_rows([self.read(query).ids]), search)
-        return BeamTree(make_tree(steps, self.vocabulary.decode))
+        read = self.read(query)
+        steps = self.searcher.record(*pad_rows([read.ids]), search)
+        return BeamTree(make_tree(steps, self.extend(read.words).decode))
 
     def warm_up(self, **settings: Any) -> None:
         """Searches once, so that TensorFlow makes its graph now and not at the first query."""
@@ -287,15 +300,17 @@ class Chatbot:
         return self.config.fit_search(search)
 
     def _limit_batch(self, search: SearchConfig) -> int:
-        each = max(len(self.vocabulary), search.max_reply_length)
+        slots = SLOTS if self.config.model.pointer_generator else 0
+        each = max(len(self.vocabulary) + slots, search.max_reply_length)
         return max(1, min(MAX_BATCH, MAX_LOGITS // (search.beam_size * each)))
 
     def _search(self, read: Sequence[ReadQuery], settings: SearchConfig) -> list[list[Reply]]:
         """Searches one batch."""
         queries = pad_rows([query.ids for query in read])
         found = self.searcher.search(*queries, settings)
-        if not settings.replace_unk:
-            return write_replies(found, self.vocabulary)
         words = [query.words for query in read]
-        copies = copy_words(found, *queries, words, self.searcher.force)
-        return write_replies(found, self.vocabulary, copies)
+        copies: Copies = {}
+        if settings.replace_unk:
+            copies = copy_words(found, *queries, words, self.searcher.force)
+        decode = [self.extend(own).decode for own in words]
+        return write_replies(found, self.vocabulary, copies, decode)

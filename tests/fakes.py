@@ -71,6 +71,7 @@ class TableNetwork:
     """Has of `InferenceNetwork` what a search uses, over the same table."""
 
     is_exact = True
+    slots = 0
 
     def __init__(self, model: TableModel) -> None:
         self._model = model

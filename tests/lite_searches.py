@@ -32,7 +32,9 @@ class EagerNetwork:
         return attended, np.array(state)
 
     def select(self, attended: Any, queries: Any) -> Any:
-        return attended and type(attended)(*(tf.gather(x, queries) for x in attended))
+        if attended is None:
+            return None
+        return type(attended)(*(x if x is None else tf.gather(x, queries) for x in attended))
 
     def advance(self, last_ids: Any, attended: Any, state: Any) -> Step:
         assert last_ids.dtype == np.int32

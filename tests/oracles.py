@@ -88,6 +88,7 @@ class StackState(NamedTuple):
     attention: Array | None
     carried: Sequence[Any] = ()  # of each row, by the attention
     weights: Sequence[Array] = ()  # of each row, of the last step
+    joined: Array | None = None  # [R, 2 * U], query and context of the last step
 
 
 class Masks(NamedTuple):
@@ -181,10 +182,11 @@ class Network:
             return x, StackState(layers, None)
         looks = [self.attention.look(row, memory, c) for row, c in zip(x, state.carried)]
         context = np.array([look.context for look in looks])
-        attention = np.concatenate([x, context], axis=-1) @ self.mixing
+        joined = np.concatenate([x, context], axis=-1)
+        attention = joined @ self.mixing
         attention = np.tanh(attention) if self.squashes else attention
         rest = [look.carried for look in looks], [look.weights for look in looks]
-        return attention, StackState(layers, attention, *rest)
+        return attention, StackState(layers, attention, *rest, joined)
 
     def decode(
         self, query: Sequence[int], reply: Sequence[int], masks: Masks = UNMASKED

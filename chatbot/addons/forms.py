@@ -17,4 +17,6 @@ def find_missing_form(config: ModelConfig) -> str | None:
         return f"--attention={config.attention}"
     if config.cell != "lstm":
         return f"--cell={config.cell}"
+    if config.pointer_generator:
+        return "--pointer_generator"
     return "--layer_norm" if config.layer_norm else None

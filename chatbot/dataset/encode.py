@@ -56,6 +56,7 @@ class EncodingConfig:
         encoding: As `ReadOptions` has it.
         columns: As `ReadOptions` has it.
         subwords: "none", or what cuts words into pieces: "bpe" or "unigram".
+        copies: Whether unknown words of a query have ids of their own; see `text.extended`.
     """
 
     max_length: int = 40
@@ -67,6 +68,7 @@ class EncodingConfig:
     encoding: str = AUTO
     columns: str = ""
     subwords: str = NO_SUBWORDS
+    copies: bool = False
 
     def __post_init__(self) -> None:
         counts = self.min_count, self.context_turns
@@ -122,7 +124,7 @@ def write_encoded(
     if vocabulary is None and settings.subwords != NO_SUBWORDS:
         counts = _count_words(read(ReadReport(check=check), "counting words"), settings)
         vocabulary = _learn_vocabulary(counts, settings)
-    words = WordTable() if vocabulary is None else KnownWords(vocabulary)
+    words = WordTable() if vocabulary is None else KnownWords(vocabulary, settings.copies)
     segmenter = None if vocabulary is None else vocabulary.segmenter
     names = (TRAIN, VALIDATION) if settings.validation_share else (TRAIN,)
     parts = [PartWriter(directory, name, words, settings.max_length, segmenter) for name in names]
@@ -131,12 +133,13 @@ def write_encoded(
     if vocabulary is None:
         found = dict(words.count(parts[0].counts))
         vocabulary = Vocabulary.build(found, settings.vocab_size, settings.min_count)
-    final_ids = words.final_ids(vocabulary)
+    final_ids = words.final_ids(vocabulary, settings.copies)
+    copied_from = len(vocabulary) if settings.copies else 0
     vocabulary.save(directory / VOCABULARY_FILE)
     meta = {
         "settings": asdict(settings),
         "id_type": final_ids.dtype.str,
-        "parts": {part.name: part.finish(final_ids) for part in parts},
+        "parts": {part.name: part.finish(final_ids, copied_from) for part in parts},
         "dropped": report.dropped,
         "first_dropped": report.first,
         "first_pairs": report.looked_at[:_FIRST_PAIRS],

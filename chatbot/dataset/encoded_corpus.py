@@ -27,7 +27,7 @@ from chatbot.dataset.pair_hashes import HASH_TYPE, find_known
 from chatbot.dataset.side import Side, map_file
 from chatbot.errors import ChatbotError
 from chatbot.system.paths import local_path
-from chatbot.text import EOS, Vocabulary
+from chatbot.text import EOS, Vocabulary, drop_slots
 from chatbot.text.vocabulary import NO_SUBWORDS
 
 _QUOTED = 3  # pairs
@@ -131,10 +131,14 @@ class EncodedCorpus:
         return self._query.hash_last_turns(), self._reply.hash_last_turns()
 
     def count_reply_words(self, vocabulary_size: int) -> npt.NDArray[np.int64]:
-        """Counts how often each word is in the replies, `int64 [V]`, end tokens counted."""
+        """Counts how often each word is in the replies, `int64 [V]`, end tokens counted.
+
+        A word that is copied counts as unknown.
+        """
         counts = np.zeros(vocabulary_size, np.int64)
         for rows in self._reply.read_rows():
-            counts += np.bincount(np.concatenate(rows), minlength=vocabulary_size)
+            ids = drop_slots(np.concatenate(rows), vocabulary_size)
+            counts += np.bincount(ids, minlength=vocabulary_size)
         return counts
 
     def count_tokens(self, indices: npt.NDArray[np.integer[Any]]) -> int:
@@ -206,7 +210,8 @@ class Corpora(NamedTuple):
         return ", ".join(pairs) + (f" and {more} more" if more > 0 else "")
 
     def _write(self, ids: npt.NDArray[np.int32]) -> str:
-        text = self.vocabulary.write(self.vocabulary.decode(ids[ids != EOS]))
+        known = drop_slots(ids[ids != EOS], len(self.vocabulary))
+        text = self.vocabulary.write(self.vocabulary.decode(known))
         return f'"{text}"' if len(text) <= _QUOTED_LENGTH else f'"{text[:_QUOTED_LENGTH]}..."'
 
 
@@ -282,6 +287,8 @@ def _make_key(source: list[str], settings: EncodingConfig, digest: str | None) -
     # What cannot change the result must not make a second copy of it.
     if settings.subwords == NO_SUBWORDS:
         del values["subwords"]
+    if not settings.copies:
+        del values["copies"]
     if not settings.validation_share:
         del values["seed"]
     if digest is not None:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from chatbot.dataset.encoded_corpus import EncodedCorpus
 from chatbot.errors import ChatbotError
-from chatbot.text import EOS, Vocabulary
+from chatbot.text import EOS, Vocabulary, drop_slots
 
 SIDES = {"reply": "reply", "query": "query", "both": "query or reply"}
 Hashes = npt.NDArray[np.uint64]
@@ -74,7 +74,8 @@ def leave_out(
     highest = int(worst.argmax())
     batch = corpus.batch(np.array([highest]))
     query, reply = (
-        vocabulary.write(vocabulary.decode(ids[ids != EOS])) for ids in (batch[0][0], batch[2][0])
+        vocabulary.write(vocabulary.decode(drop_slots(ids[ids != EOS], len(vocabulary))))
+        for ids in (batch[0][0], batch[2][0])
     )
     count = len(corpus) - len(kept)
     said = (

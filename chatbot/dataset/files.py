@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from chatbot.dataset.copies import SideFiles, write_copies
 from chatbot.dataset.pair_hashes import hash_pair
 from chatbot.system.files import flush_to_disk, write_json
-from chatbot.text import SPECIAL_TOKENS, UNK, Segmenter, Vocabulary, end_reply, join_turns
+from chatbot.text import SLOTS, SPECIAL_TOKENS, UNK, Segmenter, Vocabulary, end_reply, join_turns
 from chatbot.text.subwords import MODEL_FILE
 from chatbot.text.vocabulary import hash_files
 
@@ -64,26 +65,31 @@ class WordTable(dict[str, int]):
             if number >= len(SPECIAL_TOKENS) and count:
                 yield word, count
 
-    def final_ids(self, vocabulary: Vocabulary) -> npt.NDArray[Any]:
+    def final_ids(self, vocabulary: Vocabulary, copies: bool = False) -> npt.NDArray[Any]:
         """Looks up the vocabulary's id of each number.
+
+        Args:
+            vocabulary: The vocabulary.
+            copies: Whether there will be ids of copied words behind its own.
 
         Returns:
             `[numbers]` of the type in which ids are stored: `uint16` where it suffices.
         """
-        id_type = "<u2" if len(vocabulary) <= 1 << 16 else "<i4"
+        id_type = "<u2" if len(vocabulary) + SLOTS * copies <= 1 << 16 else "<i4"
         ids = np.fromiter(vocabulary.encode(self), dtype=id_type, count=len(self))
         ids[: len(SPECIAL_TOKENS)] = np.arange(len(SPECIAL_TOKENS))
         return ids
 
 
 class KnownWords(WordTable):
-    """Numbers words as a vocabulary does and learns no others."""
+    """Numbers words as a vocabulary does; others are unknown or, if it `learns`, follow."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: Vocabulary, learns: bool = False) -> None:
         dict.__init__(self, ((word, number) for number, word in enumerate(vocabulary.words)))
+        self._learns = learns
 
     def __missing__(self, word: str) -> int:
-        return UNK
+        return super().__missing__(word) if self._learns else UNK
 
 
 class PartWriter:
@@ -168,14 +174,21 @@ class PartWriter:
         _append(self._pairs_file, b"".join(self._hashes))
         self._hashes.clear()
 
-    def finish(self, final_ids: npt.NDArray[Any]) -> dict[str, int]:
+    def finish(self, final_ids: npt.NDArray[Any], copied_from: int = 0) -> dict[str, int]:
         """Replaces the word table's numbers in the files by the vocabulary's ids, `[numbers]`.
+
+        Args:
+            final_ids: The vocabulary's ids.
+            copied_from: The first id of the words that can be copied, V; 0 means that none can.
 
         Returns:
             What the part holds: pairs, dialogues, tokens and cut turns.
         """
-        self._query.finish(final_ids)
-        self._reply.finish(final_ids)
+        query, reply = (side.finish(final_ids) for side in (self._query, self._reply))
+        if copied_from:
+            write_copies(query, reply, final_ids, copied_from)
+        for side in (query, reply):
+            side.numbers.unlink()
         is_unknown = final_ids[: len(self.counts)] == UNK
         return {
             "pairs": self.pairs,
@@ -235,14 +248,15 @@ class _SideWriter:
         self.context_count += len(ids) - len(counted)
         return counted
 
-    def finish(self, final_ids: npt.NDArray[Any]) -> None:
+    def finish(self, final_ids: npt.NDArray[Any]) -> SideFiles:
+        """Writes the final ids; the numbers stay."""
         with open(self._provisional, "rb") as source, open(self._final, "wb") as target:
             while True:
                 ids = np.fromfile(source, dtype=_PROVISIONAL_TYPE, count=_CHUNK_TOKENS)
                 if not len(ids):
                     break
                 target.write(final_ids[ids].tobytes())
-        self._provisional.unlink()
+        return SideFiles(self._provisional, self._final, self._lengths)
 
 
 def _append(path: Path, content: bytes) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chatbot.dataset.encoded_corpus import Batch, EncodedCorpus
-from chatbot.text import EOS, SEP
+from chatbot.text import EOS, SEP, drop_slots
 from chatbot.text.padding import pad_rows
 
 Ids = npt.NDArray[np.int32]
@@ -60,10 +60,14 @@ class RandomContexts:
         return np.random.default_rng((self._seed, *numbers))
 
     def _list_turns(self, others: Batch, row: int) -> list[Ids]:
-        """Returns the last turns of a dialogue, each with the separator after it."""
+        """Returns the last turns of a dialogue, each with the separator after it.
+
+        Their unknown words cannot be copied: the ids for that are those of the pair's own.
+        """
         query = others.query_ids[row, : others.query_lengths[row]]
         reply = others.reply_ids[row, : others.reply_lengths[row]]
         separators = np.flatnonzero(query == SEP)
         turns = np.split(query[query != SEP], separators - np.arange(len(separators)))
         turns = [*turns, reply[reply != EOS]][-self._turns :]
+        turns = [drop_slots(turn, self._corpus.summary["vocabulary_size"]) for turn in turns]
         return [part for turn in turns for part in (turn, np.array([SEP], np.int32))]

@@ -26,7 +26,8 @@ class PairLosses(NamedTuple):
     Attributes:
         losses: `float64 [N]`, the loss (nats) of the reply and its end token, if it is not cut.
         tokens: `int64 [N]`, the tokens of the reply, the end token counted.
-        unknown: `int64 [N]`, those of them that the vocabulary does not have.
+        unknown: `int64 [N]`, those of them that the model cannot say: which the vocabulary does not
+            have, nor the query of a pointer-generator.
         words: `int64 [N]`, the words of the reply, the end token counted.
         is_cut: `bool [N]`, whether the reply is longer than those the model was trained with.
         dialogues: `int64 [N]`, the number of the pair's dialogue.
@@ -49,8 +50,9 @@ class PairLosses(NamedTuple):
         Only then can perplexities a token be compared: a smaller vocabulary or shorter replies
         alone lower a perplexity.
         """
-        return self.unknown_words == other.unknown_words and np.array_equal(
-            self.tokens, other.tokens
+        return self.unknown_words == other.unknown_words and all(
+            np.array_equal(mine, others)
+            for mine, others in ((self.tokens, other.tokens), (self.unknown, other.unknown))
         )
 
     @property

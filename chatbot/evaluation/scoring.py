@@ -8,7 +8,16 @@ from typing import NamedTuple
 import numpy as np
 
 from chatbot.bot import Chatbot
-from chatbot.text import EOS, UNK, Query, end_reply, join_turns, tokenize, tokenize_turns
+from chatbot.text import (
+    EOS,
+    UNK,
+    Query,
+    drop_slots,
+    end_reply,
+    join_turns,
+    tokenize,
+    tokenize_turns,
+)
 from chatbot.text.padding import pad_rows
 
 BATCH = 64
@@ -21,7 +30,7 @@ class Score(NamedTuple):
     Attributes:
         log_prob: Log probability (nats) of the reply and its end token, which a cut reply lacks.
         tokens: Tokens of the reply, the end token counted.
-        unknown: Those of them that the vocabulary does not have.
+        unknown: Those of them that the model cannot say.
         words: Words of the reply, the end token counted; of a cut word its beginning.
         is_cut: Whether the reply is longer than those the model was trained with.
     """
@@ -39,14 +48,14 @@ class Scorer:
     def __init__(self, bot: Chatbot) -> None:
         """Takes a trained model; of a query the last `context_turns` turns are read."""
         self._searcher = bot.searcher
-        self._vocabulary = bot.vocabulary
+        self._vocabulary, self._extend = bot.vocabulary, bot.extend
         self._max_length = bot.config.corpus.max_length
         self._context_turns = bot.config.corpus.context_turns
 
     def score(self, pairs: Sequence[tuple[Query, str]]) -> list[Score]:
         """Scores (query, reply) pairs, a query being a turn or turns, oldest first."""
-        queries = [self._encode_query(query) for query, _ in pairs]
-        replies = [self._encode_reply(reply) for _, reply in pairs]
+        encoded = [self._encode(query, reply) for query, reply in pairs]
+        queries, replies = ([pair[side] for pair in encoded] for side in (0, 1))
         lengths = [(len(reply), len(query)) for query, reply in zip(queries, replies)]
         order = sorted(range(len(pairs)), key=lengths.__getitem__)
         scores: dict[int, Score] = {}
@@ -58,15 +67,15 @@ class Scorer:
             )
             ends = np.cumsum([len(reply) for reply in batch])[:-1]
             for place, reply, found in zip(chosen, batch, np.split(log_probs, ends)):
-                counts = len(reply), reply.count(UNK), int(self._vocabulary.begins[reply].sum())
+                known = drop_slots(np.array(reply), len(self._vocabulary))
+                counts = len(reply), reply.count(UNK), int(self._vocabulary.begins[known].sum())
                 scores[place] = Score(float(found.sum()), *counts, reply[-1] != EOS)
         return [scores[place] for place in range(len(pairs))]
 
-    def _encode_query(self, query: Query) -> list[int]:
+    def _encode(self, query: Query, reply: str) -> tuple[list[int], list[int]]:
         segmenter = self._vocabulary.segmenter
         turns = tokenize_turns(query, self._context_turns, segmenter=segmenter)
-        return self._vocabulary.encode(join_turns(turns, self._max_length))
-
-    def _encode_reply(self, reply: str) -> list[int]:
-        tokens = self._vocabulary.segmenter.split(tokenize(reply))
-        return self._vocabulary.encode(end_reply(tokens, self._max_length))
+        words = join_turns(turns, self._max_length)
+        said = end_reply(segmenter.split(tokenize(reply)), self._max_length)
+        encode = self._extend(words).encode
+        return encode(words), encode(said)

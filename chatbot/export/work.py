@@ -53,6 +53,11 @@ def export_model(
             f"{model_dir} is an export itself and has no checkpoint; name the directory that "
             "train has written with --model_dir"
         )
+    if config.model.pointer_generator:
+        raise ChatbotError(
+            f"{model_dir} copies words of the query (--pointer_generator), and no format can; it "
+            "replies by --engine=own alone"
+        )
     module = importlib.import_module(f"chatbot.export.{FORMATS[name].module}")
     search = module.settle(config, given or {})
     # What is compared with a model in float32 replies in float32, whatever the processor has.

@@ -20,6 +20,8 @@ def find_missing_form(config: ModelConfig) -> str | None:
         return f"--cell={config.cell}"
     if config.layer_norm:
         return "--layer_norm"
+    if config.pointer_generator:
+        return "--pointer_generator"
     return "--self_attention" if config.self_attention else None
 
 

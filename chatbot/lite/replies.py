@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterable, Sequence
 from types import MappingProxyType
 
 from chatbot.errors import ChatbotError
@@ -15,8 +16,14 @@ LIKELY = -1e30
 """A hypothesis with a log probability below this is an empty place in the beam."""
 
 
+Decode = Callable[[Iterable[int]], list[str]]
+
+
 def write_replies(
-    found: Hypotheses, vocabulary: Vocabulary, copies: Copies = MappingProxyType({})
+    found: Hypotheses,
+    vocabulary: Vocabulary,
+    copies: Copies = MappingProxyType({}),
+    decoders: Sequence[Decode] | None = None,
 ) -> list[list[Reply]]:
     """Turns hypotheses into replies, best first.
 
@@ -24,6 +31,7 @@ def write_replies(
         found: What a search has found, as arrays.
         vocabulary: The model's.
         copies: What to say in place of unknown tokens.
+        decoders: Each query's words of ids; None for the vocabulary's.
 
     Returns:
         At least one reply for each query, no two with the same text.
@@ -34,10 +42,11 @@ def write_replies(
     answers = []
     for query, row in enumerate(zip(*found[:4])):
         ranked: dict[str, Reply] = {}
+        decode = vocabulary.decode if decoders is None else decoders[query]
         for place, (ids, length, log_prob, score) in enumerate(zip(*row)):
             if log_prob > LIKELY:
                 copied = copies.get((query, place), {})
-                tokens = vocabulary.decode(ids[:length])
+                tokens = decode(ids[:length])
                 made = Reply("", float(log_prob), float(score), tuple(tokens), copied)
                 text = vocabulary.write(made.words)
                 ranked.setdefault(text, dataclasses.replace(made, text=text))

@@ -76,8 +76,9 @@ class Decoder(tf.Module):
             lengths: `int32 [B]`, the replies' tokens.
             engine: Runs the loop; see `chatbot.network.engine`.
             dropout_seed: `int32 [2]` in training; None for no dropout.
-            looks: If it is a list, the attention's weights, `float32 [B, T, S]`, are appended to
-                it, through which gradients go; our own loop runs, whatever the engine.
+            looks: If it is a list, the attention's weights, `float32 [B, T, (H), S]`, are appended
+                to it, and for a pointer-generator its query and context, `float [B, T, 2 * U]`.
+                Gradients go through them; our own loop runs, whatever the engine.
 
         Returns:
             `float [B, T, U]`, what the projection to the vocabulary is applied to; undefined on
@@ -89,8 +90,9 @@ class Decoder(tf.Module):
         layers = self.weigh_layers(dropout_seed)
         if looks is None:
             return engine.run_decoder(self, layers, encoded, inputs, lengths, masks)
-        outputs, weights = run_attending(self.weights(layers), encoded, inputs, masks)
-        looks.append(weights)
+        joined = self._config.pointer_generator
+        outputs, *shown = run_attending(self.weights(layers), encoded, inputs, masks, joined)
+        looks += shown
         return outputs
 
     def weigh_layers(self, dropout_seed: tf.Tensor | None = None) -> list[LayerWeights]:

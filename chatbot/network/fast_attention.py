@@ -17,8 +17,8 @@ import tensorflow as tf
 
 from chatbot.network.steps import Shapes, Tensors, multiply, weights_gradient
 
-WEIGHTS_RECORD = 1
-"""Where the weights are in what `FastAttention.forward` records."""
+JOINED_RECORD, WEIGHTS_RECORD = 0, 1
+"""Where query and context, and the weights are in what `FastAttention.forward` records."""
 
 
 def make_padding(lengths: tf.Tensor, steps: Any) -> tf.Tensor:
@@ -214,7 +214,8 @@ class FastAttention:
     ) -> tuple[tf.Tensor, Tensors, Tensors, Tensors]:
         """Takes the backward pass of `forward`; `d_attention` is `float [B, U]`.
 
-        `d_shown` has the weights' own gradient, where something outside of the loop uses them.
+        `d_shown` has the gradients of the weights and of query and context, `float [B, 2 * U]`, of
+        their own, where something outside of the loop uses them.
 
         Returns:
             The gradients with respect to the query `float [B, U]` and to what was carried into the
@@ -224,10 +225,13 @@ class FastAttention:
         if self._squashes:
             attention, *record = record
             d_attention = tf.raw_ops.TanhGrad(y=attention, dy=d_attention)
-        d_query, d_context = tf.split(tf.matmul(d_attention, self._transposed), 2, axis=-1)
+        d_joined = tf.matmul(d_attention, self._transposed)
+        for own in d_shown[1:]:
+            d_joined += own
+        d_query, d_context = tf.split(d_joined, 2, axis=-1)
         d_weights = tf.matmul(self._spread(d_context), self._memory, transpose_b=True)
         d_weights = tf.cast(d_weights[..., 0, :], tf.float32)
-        for own in d_shown:
+        for own in d_shown[:1]:
             d_weights += own
         query = joined[:, : self._kernel.shape[1]]
         d_scored, d_carried, gradients, sums = self._weights.backward(

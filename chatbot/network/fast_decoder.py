@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from chatbot.network.encoder import Encoded
 from chatbot.network.fast_attention import (
+    JOINED_RECORD,
     WEIGHTS_RECORD,
     FastAttention,
     SoftmaxWeights,
@@ -70,19 +71,24 @@ def run_decoder(
     Returns:
         `float [B, T, U]`: the attention, or the top layer's output where there is none.
     """
-    return _run(weights, encoded, words, masks, shows=False)[0]
+    return _run(weights, encoded, words, masks)[0]
 
 
 def run_attending(
-    weights: DecoderWeights, encoded: Encoded, words: tf.Tensor, masks: tf.Tensor | None
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Runs a decoder with attention as `run_decoder` does; gradients go through both results.
+    weights: DecoderWeights,
+    encoded: Encoded,
+    words: tf.Tensor,
+    masks: tf.Tensor | None,
+    joined: bool = False,
+) -> Tensors:
+    """Runs a decoder with attention as `run_decoder` does; gradients go through all results.
 
     Returns:
-        The attention `float [B, T, U]`, and its weights `float32 [B, T, (H), S]`.
+        The attention `float [B, T, U]`, its weights `float32 [B, T, (H), S]` and, if `joined` says
+        so, its query and context side by side, `float [B, T, 2 * U]`.
     """
-    outputs, looks = _run(weights, encoded, words, masks, shows=True)
-    return outputs, looks
+    shown = (WEIGHTS_RECORD, JOINED_RECORD) if joined else (WEIGHTS_RECORD,)
+    return _run(weights, encoded, words, masks, shown)
 
 
 def _run(
@@ -90,9 +96,9 @@ def _run(
     encoded: Encoded,
     words: tf.Tensor,
     masks: tf.Tensor | None,
-    shows: bool,
+    shown: Sequence[int] = (),
 ) -> Tensors:
-    """Returns the outputs and, if it `shows` them, the attention's weights, both `[B, T, ...]`."""
+    """Returns the outputs and the attention's records that are `shown`, all `[B, T, ...]`."""
     dtype = encoded.memory.dtype
     kernels = [tf.cast(join_kernels(layer), dtype) for layer in weights.layers]
     vectors = [list_vectors(layer, dtype) for layer in weights.layers]
@@ -100,7 +106,7 @@ def _run(
     start = [tf.cast(x, kind) for layer in encoded.state for x, kind in zip(layer, kinds)]
     attended, make = _lay_out_attention(weights.attention, encoded)
     masks = None if masks is None else tf.transpose(masks, [1, 0, 2])
-    loop = _Loop(weights.layers[0].cell, weights.residual, make, masks, shows)
+    loop = _Loop(weights.layers[0].cell, weights.residual, make, masks, shown)
     run = tf.custom_gradient(loop.run)
     results = run(tf.transpose(words, [1, 0, 2]), start, kernels, vectors, attended)
     return [tf.transpose(x, [1, 0, *range(2, x.shape.rank)]) for x in results]
@@ -163,9 +169,9 @@ class _Loop:
         residual: bool,
         make_attention: MakeAttention,
         masks: tf.Tensor | None,
-        shows: bool,
+        shown: Sequence[int],
     ) -> None:
-        self._cell, self._residual, self._shows = cell, residual, shows
+        self._cell, self._residual, self._shown = cell, residual, shown
         self._make_attention = make_attention
         self._masks = [] if masks is None else [masks]
 
@@ -182,8 +188,8 @@ class _Loop:
         `start` has every layer's hidden state and carry, `attended` is from `_lay_out_attention`.
 
         Returns:
-            `float [T, B, U]` and, if it shows them, the attention's weights, `float32 [T, B, (H),
-            S]`; and the function of their gradient.
+            `float [T, B, U]` and the records that are shown, `[T, B, ...]`; and the function of
+            their gradient.
         """
         self._dtype, self._units, self._layers = words.dtype, start[1].shape[1], len(kernels)
         self._kernels = kernels
@@ -196,8 +202,7 @@ class _Loop:
         (outputs, *records), _ = run_steps(self._step, [words, *self._masks], state, shapes)
 
         results = [outputs.stack()]
-        if self._shows:
-            results.append(records[sum(self._counts) + WEIGHTS_RECORD].stack())
+        results += [records[sum(self._counts) + place].stack() for place in self._shown]
 
         def gradient(*d_results: tf.Tensor) -> tuple[Any, ...]:
             return self._reverse(d_results, state, words.shape[-1], records)
@@ -271,7 +276,8 @@ class _Loop:
         return parts, values[ends[-1] :]
 
     def _step_backwards(self, inputs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
-        d_results, inputs = inputs[: 1 + self._shows], inputs[1 + self._shows :]
+        count = 1 + len(self._shown)
+        d_results, inputs = inputs[:count], inputs[count:]
         masks, records = inputs[: len(self._masks)], inputs[len(self._masks) :]
         kept, records = self._split(records, self._counts)
         d_below = d_results[:1]

@@ -9,7 +9,7 @@ then what the attention's weights are carried on with.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -23,10 +23,12 @@ from chatbot.network.inference_layer import (
     lay_out_encoder_layer,
 )
 from chatbot.network.layer_norm import LayerNorm
+from chatbot.network.pointer_generator import Pointed, PointerWeights, mix, point
 from chatbot.network.scores import Attended, Score
 from chatbot.network.self_attention import SelfAttention, attend_to_itself
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.network.steps import Shapes, Tensors, run_steps, take_last
+from chatbot.text import SLOTS, UNK
 
 GROUP = 64
 """Logits come in whole groups of this size: impossible tokens fill up the vocabulary."""
@@ -48,10 +50,11 @@ class InferenceNetwork:
     """Encodes queries and takes the decoder's steps.
 
     Attributes:
-        vocab_size: Words in the vocabulary, V.
+        vocab_size: Words in the vocabulary, V; a pointer-generator's has `slots` more.
+        slots: How many of them are words of the query's own.
         filler: An impossible token, the first behind the vocabulary.
         width: Logits of a row, V': the vocabulary's and the impossible ones.
-        is_exact: Whether all products are in float32.
+        is_exact: Whether all logits are in float32.
     """
 
     def __init__(self, model: Seq2Seq, precision: str = "float32") -> None:
@@ -59,12 +62,19 @@ class InferenceNetwork:
 
         Everything but the matrix products is in float32.
         """
-        self.vocab_size = self.filler = model.vocab_size
-        self.width = (model.vocab_size // GROUP + 1) * GROUP
+        self.slots = 0 if model.pointer is None else SLOTS
+        self.vocab_size = self.filler = model.vocab_size + self.slots
+        self.width = (self.vocab_size // GROUP + 1) * GROUP
         self._units = model.config.rnn_size
         self._dtype = tf.dtypes.as_dtype(precision)
-        self.is_exact = self._dtype == tf.float32
+        self._pointer: PointerWeights | None = None
         self._embedding = tf.cast(model.embedding, self._dtype)
+        if model.pointer is not None:
+            self._pointer = model.pointer.weights()
+            unknown = tf.tile(self._embedding[UNK : UNK + 1], [self.slots, 1])
+            self._embedding = tf.concat([self._embedding, unknown], axis=0)
+        # Only plain logits can be computed again word by word.
+        self.is_exact = self._dtype == tf.float32 or self._pointer is not None
         self._encoder = [
             [lay_out_encoder_layer(cell.weights(), self._dtype) for cell in cells]
             for cells in model.encoder.directions
@@ -96,10 +106,11 @@ class InferenceNetwork:
         self._shared = weights.score.shared()
 
     def _lay_out_projection(self, kernel: tf.Tensor, bias: tf.Variable) -> None:
-        missing = self.width - self.vocab_size
+        missing = self.width - kernel.shape[1]
         kernel = tf.pad(kernel, [[0, 0], [0, missing]])
         self._bias = tf.pad(bias, [[0, missing]], constant_values=-math.inf)
-        self._projection = self._lay_out(kernel, self._bias)
+        dtype = tf.float32 if self.is_exact else self._dtype
+        self._projection = Product(kernel, self._bias, dtype)
         # `project_exactly` gathers a word's weights, which must be a row and not a column.
         self._rows = None if self.is_exact else tf.transpose(kernel)
 
@@ -129,6 +140,8 @@ class InferenceNetwork:
         for products, norm in self._self_attention:
             memory = attend_to_itself(memory, query_lengths, products, self._heads, norm)
         attended = self._attend_to(self._score, memory, query_lengths)
+        if self._pointer is not None:
+            attended = attended._replace(query_ids=query_ids)
         state = [tf.zeros_like(hiddens[0]), *hiddens, *carries]
         if self._score.carries:
             state.append(self._score.start(attended.padding))
@@ -180,7 +193,7 @@ class InferenceNetwork:
 
     def advance(
         self, last_ids: tf.Tensor, attended: Attended | None, state: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+    ) -> tuple[Any, tf.Tensor, tf.Tensor | None]:
         """Takes one step of the decoder.
 
         Args:
@@ -189,11 +202,12 @@ class InferenceNetwork:
             state: `float32 [R, X]`.
 
         Returns:
-            What is projected to the vocabulary, `float32 [R, U]`, the next state, and the
-            alignments `float32 [R, S]`, with heads `[R, H, S]`, or None without attention.
+            What `project` takes, the next state, and the alignments `float32 [R, S]`, with heads
+            `[R, H, S]`, or None without attention.
         """
         fed, hiddens, carries, carried = self._split(state)
-        inputs = [tf.gather(self._embedding, last_ids), *(tf.cast(x, self._dtype) for x in fed)]
+        words = tf.gather(self._embedding, last_ids)
+        inputs = [words, *(tf.cast(x, self._dtype) for x in fed)]
         for place, (product, step) in enumerate(self._decoder):
             joined = tf.concat([*inputs, tf.cast(hiddens[place], self._dtype)], axis=1)
             hiddens[place], carries[place] = step.advance(product(joined), carries[place])
@@ -201,11 +215,18 @@ class InferenceNetwork:
             if self._residual and place:
                 output += tf.cast(inputs[0], tf.float32)
             inputs = [tf.cast(output, self._dtype)]
-        alignments = None
-        if attended is not None:
-            output, alignments, carried = self._attend(attended, inputs[0], carried)
-        fed = [] if attended is None else [output]
-        return output, tf.concat([*fed, *hiddens, *carries, *carried], axis=1), alignments
+        if attended is None:
+            return output, tf.concat([*hiddens, *carries], axis=1), None
+        joined, alignments, carried = self._attend(attended, inputs[0], carried)
+        output = self._output_product(joined)
+        output = tf.tanh(output) if self._squashes else output
+        state = tf.concat([output, *hiddens, *carries, *carried], axis=1)
+        if self._pointer is None:
+            return output, state, alignments
+        rows = tf.shape(last_ids)[0] // tf.shape(attended.query_ids)[0]
+        query_ids = tf.repeat(attended.query_ids, rows, axis=0)
+        pointed = point(self._pointer, output, alignments, joined, words, query_ids)
+        return pointed, state, alignments
 
     def _split(self, state: tf.Tensor) -> tuple[Tensors, Tensors, Tensors, Tensors]:
         """Splits a state into what is fed back, hidden states, carries and what is carried."""
@@ -219,8 +240,14 @@ class InferenceNetwork:
         fed = count - 2 * layers
         return parts[:fed], parts[fed : fed + layers], parts[fed + layers :], rest
 
-    def project(self, outputs: tf.Tensor) -> tf.Tensor:
-        """Computes logits `float32 [R, V']` of `float32 [R, U]`, -inf behind the vocabulary."""
+    def project(self, outputs: Any) -> tf.Tensor:
+        """Computes logits `float32 [R, V']`, -inf behind the vocabulary.
+
+        Args:
+            outputs: `float32 [R, U]` or, for a pointer-generator, `Pointed`.
+        """
+        if isinstance(outputs, Pointed):
+            return mix(outputs, self._projection(outputs.outputs))
         return self._projection(outputs)
 
     def project_exactly(self, outputs: tf.Tensor, tokens: tf.Tensor) -> tf.Tensor:
@@ -231,14 +258,14 @@ class InferenceNetwork:
     def _attend(
         self, attended: Attended, query: tf.Tensor, carried: Tensors
     ) -> tuple[tf.Tensor, tf.Tensor, Tensors]:
-        """Returns the attention `float32 [R, U]`, alignments, and what is carried on.
+        """Returns query and context `[R, 2 * U]`, alignments, and what is carried on.
 
         Args:
             attended: What is attended to.
             query: `[R, U]`, of the products' type.
             carried: `float32 [R, C]`, if the score carries anything.
         """
-        memory, keys, padding = attended
+        memory, keys, padding, _ = attended
         queries, units = tf.shape(padding)[0], self._units
         beam = tf.reshape(query, [queries, -1, units])
         projected, before = None, None
@@ -253,8 +280,7 @@ class InferenceNetwork:
         heads = list(memory.shape[1:-2])  # empty without heads
         if heads:
             context, weights = (tf.transpose(x, [0, 2, 1, 3]) for x in (context, weights))
-        joined = tf.concat([query, tf.reshape(context, [-1, units])], axis=1)
-        output = self._output_product(joined)
         carried = [] if after is None else [tf.reshape(after, tf.shape(carried[0]))]
         alignments = tf.reshape(weights, [-1, *heads, tf.shape(padding)[2]])
-        return tf.tanh(output) if self._squashes else output, alignments, carried
+        joined = tf.concat([query, tf.reshape(context, [-1, units])], axis=1)
+        return joined, alignments, carried

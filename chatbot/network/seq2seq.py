@@ -19,6 +19,7 @@ from chatbot.network.dropout import (
 from chatbot.network.encoder import Encoded, Encoder
 from chatbot.network.engine import Engine, OwnEngine
 from chatbot.network.losses import coverage_losses, gather_real, project_losses, token_losses
+from chatbot.network.pointer_generator import Pointer, add_slots, mix, mix_losses, point
 from chatbot.network.projection import Projection, TiedProjection
 from chatbot.network.reply_words import ReplyWords
 from chatbot.network.scheduled_sampling import mix_guesses
@@ -48,6 +49,7 @@ class Seq2Seq(tf.Module):
         engine: Runs the loops of encoder and decoder; our own unless another is set.
         frozen: `bool [V, 1]`, which word vectors are not trained; None where all are.
         reply_words: The words that training projects onto; None for all.
+        pointer: What decides between generating and copying; None where nothing is copied.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Seq2Seq(tf.Module):
             if config.tie_embeddings
             else Projection(config.rnn_size, vocab_size, seeds)
         )
+        self.pointer = Pointer(config, seeds) if config.pointer_generator else None
 
     @property
     def trainable_variables(self) -> tuple[tf.Variable, ...]:
@@ -88,11 +91,17 @@ class Seq2Seq(tf.Module):
 
         The gradients' norm is a sum in this order, on which its last bits depend.
         """
-        parts = self.decoder.listed(), self.encoder.listed(), self.projection.listed()
+        parts = [self.decoder.listed(), self.encoder.listed(), self.projection.listed()]
+        parts += [] if self.pointer is None else [self.pointer.listed()]
         return (self.embedding, *(variable for part in parts for variable in part))
 
     def embed(self, ids: tf.Tensor) -> tf.Tensor:
-        """Looks up the word vectors of `int32 [...]`: `float [..., E]` in the compute type."""
+        """Looks up the word vectors of `int32 [...]`: `float [..., E]` in the compute type.
+
+        A copied word has that of the unknown token.
+        """
+        if self.pointer is not None:
+            ids = tf.where(ids < self.vocab_size, ids, UNK)
         vectors = tf.nn.embedding_lookup(self.embedding, ids)
         if self.frozen is not None:
             vectors = stop_gradients(tf.gather(self.frozen, ids), vectors)
@@ -164,20 +173,29 @@ class Seq2Seq(tf.Module):
         starts = tf.fill([tf.shape(reply_ids)[0], 1], GO)
         input_ids = tf.concat([starts, reply_ids[:, :-1]], axis=1)
 
-        def decode(input_ids: tf.Tensor) -> tf.Tensor:
-            return self._decode(encoded, input_ids, reply_lengths, dropout_seed)
+        def decode(input_ids: tf.Tensor, looks: list[tf.Tensor] | None) -> Any:
+            given = encoded, input_ids, reply_lengths, dropout_seed
+            outputs = gather_real(self._decode(*given, looks), reply_lengths)
+            return self._point(outputs, looks or [], query_ids, reply_lengths)
 
         def guess(input_ids: tf.Tensor) -> tf.Tensor:
-            return self._guess(decode(input_ids), reply_lengths)
+            found = decode(input_ids, None if self.pointer is None else [])
+            return self._guess(found, reply_lengths, tf.shape(input_ids)[1])
 
         if sampling is not None and dropout_seed is not None:
             input_ids = mix_guesses(input_ids, guess, sampling, dropout_seed)
-        looks: list[tf.Tensor] | None = [] if coverage_loss else None
-        outputs = self._decode(encoded, input_ids, reply_lengths, dropout_seed, looks)
-        outputs, targets = (gather_real(x, reply_lengths) for x in (outputs, reply_ids))
+        looks: list[tf.Tensor] | None = [] if coverage_loss or self.pointer else None
+        found, targets = decode(input_ids, looks), gather_real(reply_ids, reply_lengths)
         words = self.reply_words if dropout_seed is not None else None
-        losses = self.project_losses(outputs, targets, label_smoothing, words)
-        if not looks:
+
+        def measure(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+            return self.project_losses(outputs, targets, label_smoothing, words)
+
+        if self.pointer is None:
+            losses = measure(found, targets)
+        else:
+            losses = mix_losses(found, targets, self.vocab_size, measure)
+        if not looks or not coverage_loss:
             return losses
         repeated = coverage_loss * gather_real(coverage_losses(looks[0]), reply_lengths)
         return losses + (repeated - tf.stop_gradient(repeated))
@@ -192,21 +210,37 @@ class Seq2Seq(tf.Module):
     ) -> tf.Tensor:
         """Runs the decoder over words; returns what is projected, `float [B, T, U]`.
 
-        With `looks`, the attention's weights are appended to it; see `Decoder.teacher_forced`.
+        With `looks`, the attention's weights are appended to it, and what else a pointer-generator
+        needs: see `Decoder.teacher_forced`, and the word vectors `float [B, T, E]`.
         """
         inputs = self.embed(input_ids)
         inputs = drop(inputs, dropout_seed, REPLY_STREAM, self.config.embedding_dropout)
         given = encoded, inputs, lengths, self.engine, dropout_seed
         outputs = self.decoder.teacher_forced(*given, looks)
+        if looks is not None:
+            looks.append(inputs)
         rate, same = self.config.output_dropout, self.config.variational_dropout
         return drop(outputs, dropout_seed, OUTPUT_STREAM, rate, same)
 
-    def _guess(self, outputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    def _point(
+        self, outputs: tf.Tensor, looks: list[tf.Tensor], query_ids: tf.Tensor, lengths: tf.Tensor
+    ) -> Any:
+        """Adds to outputs `float [N, U]` what a pointer-generator needs: `Pointed`."""
+        if self.pointer is None:
+            return outputs
+        weights, joined, words = (gather_real(x, lengths) for x in looks)
+        query_ids = tf.repeat(query_ids, lengths, axis=0)
+        return point(self.pointer.weights(), outputs, weights, joined, words, query_ids)
+
+    def _guess(self, found: Any, lengths: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
         """Returns the likeliest word at each place `int32 [B, T]`, 0 on padding."""
-        logits = self.projection(gather_real(outputs, lengths))
+        if self.pointer is None:
+            logits = self.projection(found)
+        else:
+            logits = mix(found, add_slots(self.projection(found.outputs)))
         likeliest = tf.argmax(logits, axis=1, output_type=tf.int32)
-        shape = tf.shape(outputs)[:2]
-        places = tf.where(tf.sequence_mask(lengths, shape[1]))
+        places = tf.where(tf.sequence_mask(lengths, steps))
+        shape = tf.stack([tf.size(lengths), steps])
         return tf.scatter_nd(tf.cast(places, tf.int32), likeliest, shape)
 
     def project_losses(

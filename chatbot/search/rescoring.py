@@ -42,6 +42,7 @@ class Rescoring:
 
     def __init__(self, network: Any) -> None:
         self._forced = ForcedPass(network)
+        self._known = network.vocab_size - network.slots
 
     def __call__(
         self,
@@ -81,6 +82,7 @@ class Rescoring:
         rows = [1, shape[0] * shape[1]]
         # An empty query is the same for all, so all replies are replies to one.
         ids = tf.reshape(found.ids, [*rows, tf.shape(found.ids)[2]])
+        ids = tf.where(ids < self._known, ids, UNK)  # nor has it words that could be copied
         lengths = tf.minimum(tf.reshape(found.lengths, rows), count)  # what follows does not count
         forced = self._forced(tf.constant([[UNK]]), tf.constant([1]), ids, lengths)
         return tf.reshape(tf.reduce_sum(forced.log_probs[:, :, :count], axis=2), shape)

@@ -70,6 +70,12 @@ class ModelConfig(Settings):
     attention_tanh: bool = setting(
         False, "Take the tanh of the attention, as Luong et al. 2015 do (equation 5)."
     )
+    pointer_generator: bool = setting(
+        False,
+        "Let a reply copy words of the query, those that the vocabulary has not among them, with "
+        "the attention's weights as their probabilities (See et al. 2017). With --subwords it "
+        "copies pieces, of which none is unknown. It runs by our own loops alone.",
+    )
     cell: str = setting(
         "lstm",
         "Cell of the encoder's and decoder's layers; gru is the form of cuDNN and of Keras' "
@@ -115,4 +121,8 @@ class ModelConfig(Settings):
         if self.self_attention and not self.use_attention:
             raise ChatbotError(
                 "--self_attention changes what --use_attention attends to; give both or neither"
+            )
+        if self.pointer_generator and not self.use_attention:
+            raise ChatbotError(
+                "--pointer_generator copies what --use_attention looks at; give both or neither"
             )

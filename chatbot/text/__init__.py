@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatbot.text.extended import SLOTS, ExtendedVocabulary, drop_slots
 from chatbot.text.joining import has_ideograph, join
 from chatbot.text.segmenter import Segmenter
 from chatbot.text.specials import EOS, GO, PAD, SEP, SPECIAL_TOKENS, UNK
@@ -15,12 +16,15 @@ __all__ = [
     "PAD",
     "SEP",
     "SEPARATOR",
+    "SLOTS",
     "SPECIAL_TOKENS",
     "UNK",
+    "ExtendedVocabulary",
     "Query",
     "Segmenter",
     "Vocabulary",
     "check_query",
+    "drop_slots",
     "end_reply",
     "has_ideograph",
     "join",

@@ -12,6 +12,7 @@ from chatbot.dataset import BatchPlan, Corpora
 from chatbot.dataset.random_contexts import RandomContexts
 from chatbot.dataset.sampling import Sampler, Source
 from chatbot.settings.config import Config
+from chatbot.text import SLOTS, UNK
 from chatbot.training.frequency import weigh_words
 
 
@@ -41,8 +42,12 @@ class Batches:
         return self._sampler.open_epoch(epoch, read), self._plan.indices(epoch, number)
 
     def weigh_words(self) -> Any:
-        """Returns the weights of the words in the loss, `float32 [V]`, or None for equal ones."""
+        """Returns the weights of the words in the loss, `float32 [V]`, or None for equal ones.
+
+        Copied words, behind the vocabulary, weigh what the unknown token does.
+        """
         if self._config.frequency_loss == 0:
             return None
         counts = self._corpora.train.count_reply_words(len(self._corpora.vocabulary))
-        return weigh_words(counts, self._config.frequency_loss)
+        weights = weigh_words(counts, self._config.frequency_loss)
+        return np.append(weights, np.full(SLOTS, weights[UNK]))

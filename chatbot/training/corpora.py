@@ -86,6 +86,7 @@ def open_corpora(job: Job) -> Corpora:
         encoding=config.corpus.encoding,
         columns=config.corpus.columns,
         subwords=config.corpus.subwords,
+        copies=config.model.pointer_generator,
     )
     encode = functools.partial(
         encode_corpus,

@@ -24,11 +24,13 @@ class Attended(NamedTuple):
         memory: `float [B, S, U]`, what the attention weighs, of the products' type.
         keys: `float [B, S, K]`, what the query is scored against.
         padding: `float32 [B, 1, S]`, added to the scores: 0, and float32's least on padding.
+        query_ids: `int32 [B, S]`, what a pointer-generator copies; None for a network without.
     """
 
     memory: tf.Tensor
     keys: tf.Tensor
     padding: tf.Tensor
+    query_ids: Any = None
 
 
 class Score(tf.Module):

@@ -15,6 +15,10 @@ from tools.draw_attentions import look
 QUERY = "how are you ?"
 
 
+def run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=False, text=True)
+
+
 def test_a_given_reply_is_looked_at_as_the_models_own_is() -> None:
     bot = Chatbot.load(STORED)
     reply = bot.greedy(QUERY)
@@ -30,13 +34,13 @@ def test_the_picture_has_a_map_for_each_model_with_its_words(tmp_path: Path) -> 
     path = tmp_path / "maps.svg"
     flags = [f"--model_dir={STORED}"] * 5 + [f"--query={QUERY}", "--reply=fine", f"--path={path}"]
     command = [sys.executable, "-m", "tools.draw_attentions"]
-    done = subprocess.run([*command, *flags], cwd=ROOT, capture_output=True, check=False, text=True)
+    done = run([*command, *flags])
     assert done.returncode == 0, done.stderr
     texts = [
         "".join(x.itertext()).strip() for x in ElementTree.parse(path).iter() if "text" in x.tag
     ]
     for written in ("stored_model", "how", "are", "<eos>"):
         assert texts.count(written) == 5
-    done = subprocess.run([*command, *flags[:1]], cwd=ROOT, capture_output=True, check=False)
-    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
-    assert b"--query" in done.stderr
+    done = run([*command, *flags[:1]])
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--query" in done.stderr

@@ -98,10 +98,11 @@ def test_small_talk_flag_file_keeps_its_meaning_whatever_the_defaults_become() -
         "min_count": 1,
         "subwords": "bpe",
         "vocab_size": 6000,
-        "subword_sampling": 0.05,
+        "subword_sampling": 0.02,
         "subword_sampling_side": "query",
-        "dropout": 0.05,
-        "embedding_dropout": 0.1,
+        "reply_vocabulary": True,
+        "dropout": 0.0,
+        "embedding_dropout": 0.05,
         "output_dropout": 0.0,
         "word_dropout": 0.0,
         "attention": "bahdanau",
@@ -110,7 +111,7 @@ def test_small_talk_flag_file_keeps_its_meaning_whatever_the_defaults_become() -
         "warmup_steps": 0,
         "average_decay": 0.99,
         "batch_size": 64,
-        "num_epochs": 6,
+        "num_epochs": 4,
         "max_length": 30,
     }
     assert {name: given.get(name) for name in named} == named

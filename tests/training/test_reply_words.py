@@ -66,7 +66,7 @@ def test_losses_are_those_of_a_softmax_over_the_replies_words(model: Any) -> Non
 
 
 def test_gradients_are_those_of_all_words_once_the_others_are_silent() -> None:
-    found = []
+    found: list[Any] = []
     for words in (ReplyWords(COUNTS), None):
         model = make_model("luong", dropout=0.0)
         ReplyWords(COUNTS).silence_others(model.projection)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 
 from chatbot.text import GO
 from tests.score_oracles import Array, Attention, sigmoid, softmax
@@ -113,6 +114,37 @@ def list_variables(model: Any) -> list[Any]:
         own = attention.listed()[::-1]
         variables += [*own[:1], model.decoder.attention_layer.kernel, *own[1:]]
     return [*variables, *model.projection.listed()]
+
+
+def assert_gradients(
+    variables: Sequence[Any],
+    gradients: Sequence[Array],
+    measure: Callable[[], float],
+    generator: np.random.Generator,
+    width: float = 1e-3,
+    **tolerance: float,
+) -> None:
+    """Compares gradients with central differences of a loss, along a random direction each.
+
+    Args:
+        variables: What is moved by about `width`, and put back.
+        gradients: Theirs.
+        measure: Computes the loss from the variables as they are.
+        generator: Draws the directions.
+        width: Standard deviation of the moves.
+        **tolerance: That of `pytest.approx`.
+    """
+    for variable, gradient in zip(variables, gradients):
+        before = variable.numpy()
+        step = width * generator.normal(size=before.shape)
+        sides, losses = [], []
+        for sign in (1, -1):
+            variable.assign(before + sign * step)
+            sides.append(variable.numpy().astype(np.float64))
+            losses.append(measure())
+        variable.assign(before)
+        found = np.sum(gradient * (sides[0] - sides[1]))
+        assert found == pytest.approx(losses[0] - losses[1], **tolerance), variable.name
 
 
 def read_projection(model: Any) -> tuple[Array, Array]:

@@ -19,7 +19,7 @@ from chatbot.settings.choices import ATTENTIONS
 from chatbot.settings.config import ModelConfig
 from tests.conftest import QUERIES, REPLIES, Pairs, V, make_config, make_pairs, pad, randomise
 from tests.lite_searches import LiteBeam
-from tests.oracles import Network, list_variables
+from tests.oracles import Network, assert_gradients, list_variables
 from tests.search.oracles import (
     count_replies,
     search_exhaustively,
@@ -92,20 +92,9 @@ def test_gradients_equal_finite_differences_of_the_formulas(scored: Seq2Seq, pai
     with tf.GradientTape() as tape:
         loss = scored.loss(*pairs)
     gradients = [tf.convert_to_tensor(x).numpy() for x in tape.gradient(loss, variables)]
+    assert all(np.abs(gradient).max() > 1e-7 for gradient in gradients)
     generator = np.random.default_rng(3)
-    for variable, gradient in zip(variables, gradients):
-        assert np.abs(gradient).max() > 1e-7, variable.name
-        before = variable.numpy()
-        step = 1e-3 * generator.normal(size=before.shape)
-        sides, losses = [], []
-        for sign in (1, -1):
-            variable.assign(before + sign * step)
-            sides.append(variable.numpy().astype(np.float64))
-            losses.append(measure())
-        variable.assign(before)
-        expected = losses[0] - losses[1]
-        found = np.sum(gradient * (sides[0] - sides[1]))
-        assert found == pytest.approx(expected, rel=2e-3, abs=2e-7), variable.name
+    assert_gradients(variables, gradients, measure, generator, rel=2e-3, abs=2e-7)
 
 
 @pytest.mark.parametrize("kind", ["coverage", "multi_head"])
@@ -200,15 +189,7 @@ def test_the_loss_for_looking_twice_is_in_the_gradient_alone(pairs: Pairs) -> No
                 seen = seen + look
         return float(total)
 
+    own = [(gradient - plain).numpy() for plain, gradient in zip(*gradients)]
     generator = np.random.default_rng(4)
-    for variable, plain, gradient in zip(variables, *gradients):
-        before = variable.numpy()
-        step = 1e-4 * generator.normal(size=before.shape)  # a larger one crosses the minimum's bend
-        sides, totals = [], []
-        for sign in (1, -1):
-            variable.assign(before + sign * step)
-            sides.append(variable.numpy().astype(np.float64))
-            totals.append(measure())
-        variable.assign(before)
-        own = np.sum((gradient - plain).numpy() * (sides[0] - sides[1]))
-        assert own == pytest.approx(totals[0] - totals[1], rel=2e-3, abs=1e-9), variable.name
+    # A wider move would cross the minimum's bend.
+    assert_gradients(variables, own, measure, generator, width=1e-4, rel=2e-3, abs=1e-9)

@@ -20,7 +20,7 @@ class Lead(NamedTuple):
     """The first words of each query's last turn.
 
     Attributes:
-        words: How many; of Chinese and Japanese characters.
+        words: How many; characters, in Chinese and Japanese.
         replies: The words, copied as they are.
     """
 

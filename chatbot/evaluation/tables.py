@@ -52,8 +52,8 @@ def list_remarks(evaluations: Sequence[Evaluation]) -> list[str]:
     remarks = [f"{name} by {task.library}: {text}" for name, text in signatures.items()]
     if LEAD in figures:
         remarks.append(
-            f"{LEAD}: the first {figures[LEAD]['words']} words (of Chinese and Japanese "
-            "characters) of each query's last turn, as many as a reference has on average"
+            f"{LEAD}: the first {figures[LEAD]['words']} words (characters, in Chinese and "
+            "Japanese) of each query's last turn, as many as a reference has on average"
         )
     return [
         *remarks,

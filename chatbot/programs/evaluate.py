@@ -25,7 +25,7 @@
     people                    {figure: value} of the corpus' own replies
     lead                      {figure: value} of the first words of each query's last turn, copied
                               as they are, and how many `words` these are: as many as a reference
-                              has on average (of Chinese and Japanese characters)
+                              has on average (characters, in Chinese and Japanese)
     hits                      how often the own reply is the likeliest of some, see below; null
                               without
     signatures                {bleu, chrf}, or {rouge}: how they were computed

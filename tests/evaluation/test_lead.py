@@ -58,6 +58,6 @@ def test_chinese_is_counted_and_compared_by_the_character() -> None:
 
 
 def test_a_lead_has_the_mean_length_of_all_references() -> None:
-    pairs = [Pair("a b c d", "x", 0, ("z",), ("x y", "x y")), Pair("e", "x y z w", 1)]
-    lead = take_lead(pairs)  # 9 words in 4 references
-    assert (lead.words, lead.replies.texts) == (2, ["a b", "e"])
+    pairs = [Pair("a b c d", "x", 0, ("z",), others=("x y", "x y")), Pair("e", "x y z w x y z", 1)]
+    lead = take_lead(pairs)  # 12 words in 4 references
+    assert (lead.words, lead.replies.texts) == (3, ["a b c", "e"])

@@ -14,10 +14,11 @@ from chatbot.corpus import Pair
 from chatbot.dataset.pair_hashes import HASH_TYPE, find_known, hash_pair
 from chatbot.evaluation.hits import Asked, measure_hits
 from chatbot.evaluation.intervals import Chosen
+from chatbot.evaluation.lead import take_lead
 from chatbot.evaluation.material import Material
 from chatbot.evaluation.perplexity import score_pairs
 from chatbot.evaluation.replies import count_overlaps, run_search, spell, take_replies
-from chatbot.evaluation.searches import PEOPLE, Search, list_searches, name_beam
+from chatbot.evaluation.searches import LEAD, UNSEARCHED, Search, list_searches, name_beam
 from chatbot.evaluation.tasks import CHAT, TASKS, Metric, Task
 from chatbot.settings.config import SearchConfig
 from chatbot.text import SEPARATOR, tokenize
@@ -112,6 +113,9 @@ def _gather(
 ) -> Material:
     """Scores the pairs and searches replies to their queries."""
     queries = [pair.turns[-bot.config.corpus.context_turns :] for pair in pairs]
+    lead = take_lead(pairs) if task.has_lead else None
+    if lead:
+        lead = lead._replace(replies=count_overlaps(lead.replies, metrics, task.is_talk))
     return Material(
         [SEPARATOR.join(map(spell, turns)) for turns in queries],
         score_pairs(bot, pairs),
@@ -122,6 +126,7 @@ def _gather(
         take_replies([pair.reply for pair in pairs]),
         name_beam(bot.config.search),
         task=task,
+        lead=lead,
     )
 
 
@@ -134,9 +139,13 @@ def _measure_both(
     unseen_flat, unseen_rows = material.measure(material.unseen)
     if seen is None:
         unseen_flat = dict.fromkeys(unseen_flat)  # not even their number is known
-    people = {}
-    if PEOPLE in rows:
-        people = {PEOPLE: {**(rows[PEOPLE] or {}), UNSEEN: unseen_rows[PEOPLE]}}
+    others = {
+        name: {**(rows[name] or {}), UNSEEN: unseen_rows[name]}
+        for name in UNSEARCHED
+        if name in rows
+    }
+    if material.lead:
+        others[LEAD]["words"] = material.lead.words
     return {
         **flat,
         "seen_share": None if seen is None else float(seen.mean()),
@@ -150,7 +159,7 @@ def _measure_both(
             }
             for search in listed
         },
-        **people,
+        **others,
         "hits": _measure_hits(material),
     }
 

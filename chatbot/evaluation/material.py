@@ -17,14 +17,16 @@ from chatbot.evaluation.intervals import (
     find_difference,
     find_interval,
 )
+from chatbot.evaluation.lead import Lead
 from chatbot.evaluation.perplexity import PairLosses, measure_perplexity
 from chatbot.evaluation.replies import (
     Replies,
     describe_replies,
+    estimate_overlaps,
     estimate_replies,
     measure_recall,
 )
-from chatbot.evaluation.searches import GREEDY, PEOPLE
+from chatbot.evaluation.searches import GREEDY, LEAD, PEOPLE
 from chatbot.evaluation.tasks import CHAT, TASKS, Task
 
 Estimates = dict[str, Estimate]
@@ -58,6 +60,7 @@ class Material(NamedTuple):
         seen: `bool [N]`, the pairs that the model has learned from, or None where nobody knows.
         hits: The scores of candidates for some of the queries, or None without.
         task: What the replies are measured by.
+        lead: The first words of the queries, or None where they are no baseline.
     """
 
     queries: list[str]
@@ -68,6 +71,7 @@ class Material(NamedTuple):
     seen: Chosen | None = None
     hits: Hits | None = None
     task: Task = TASKS[CHAT]
+    lead: Lead | None = None
 
     @property
     def unseen(self) -> Chosen:
@@ -75,7 +79,7 @@ class Material(NamedTuple):
         return np.zeros(len(self.queries), np.bool_) if self.seen is None else ~self.seen
 
     def estimate(self, chosen: Chosen) -> dict[str, Estimates]:
-        """Estimates {search: {figure}} over at least one pair, of talk people's too."""
+        """Estimates {search: {figure}} over at least one pair, of the task's other rows too."""
         dialogues = Dialogues(self.losses.dialogues[chosen])
         rows = {
             name: estimate_replies(
@@ -85,6 +89,8 @@ class Material(NamedTuple):
         }
         if self.task.is_talk:
             rows[PEOPLE] = describe_replies(self.people, chosen, dialogues)
+        if self.lead:
+            rows[LEAD] = estimate_overlaps(self.lead.replies, chosen, dialogues)
         return rows
 
     def estimate_hits(self, chosen: Chosen) -> dict[str, Estimates]:
@@ -108,10 +114,10 @@ class Material(NamedTuple):
 
         Returns:
             {figure: value} of the corpus and of the plain searches, and {search: {figure: value}},
-            of talk people among them; None for what needs a pair where there is none.
+            people of talk and the lead among them; None for what needs a pair where there is none.
         """
-        people = [PEOPLE] if self.task.is_talk else []
-        rows: dict[str, dict[str, Any] | None] = dict.fromkeys([*self.found, *people])
+        others = [PEOPLE] if self.task.is_talk else [LEAD] if self.lead else []
+        rows: dict[str, dict[str, Any] | None] = dict.fromkeys([*self.found, *others])
         if chosen.any():
             estimates = self.estimate(chosen)
             rows = {name: _list_values(found) for name, found in estimates.items()}

@@ -15,7 +15,10 @@ GREEDY = "greedy"
 OWN = "chat"
 """The search that the model's own settings ask for, where that is neither of the plain ones."""
 PEOPLE = "people"
-_TAKEN = {GREEDY, OWN, PEOPLE, "query", "corpus"}
+LEAD = "lead"
+UNSEARCHED = (PEOPLE, LEAD)
+"""Rows of replies that no search has found."""
+_TAKEN = {GREEDY, OWN, *UNSEARCHED, "query", "corpus"}
 """Names of other rows and columns."""
 _THE_MODELS = {
     "beam_search",

@@ -19,7 +19,7 @@ from chatbot.evaluation.columns import (
 )
 from chatbot.evaluation.figures import UNSEEN, Evaluation
 from chatbot.evaluation.hits import MMI, PLAIN
-from chatbot.evaluation.searches import GREEDY, PEOPLE
+from chatbot.evaluation.searches import GREEDY, LEAD, UNSEARCHED
 from chatbot.evaluation.tasks import CHAT, TASKS, Task
 from chatbot.system.files import write_json
 from chatbot.system.terminal import count_columns, make_visible, pad_columns
@@ -47,9 +47,16 @@ def find_task(evaluations: Sequence[Evaluation]) -> Task:
 def list_remarks(evaluations: Sequence[Evaluation]) -> list[str]:
     """Says how the figures and their intervals were computed."""
     task = find_task(evaluations)
-    signatures: Mapping[str, str] = evaluations[0].figures["signatures"]
+    figures = evaluations[0].figures
+    signatures: Mapping[str, str] = figures["signatures"]
+    remarks = [f"{name} by {task.library}: {text}" for name, text in signatures.items()]
+    if LEAD in figures:
+        remarks.append(
+            f"{LEAD}: the first {figures[LEAD]['words']} words (characters, in Chinese and "
+            "Japanese) of each query's last turn, as many as a reference has on average"
+        )
     return [
-        *(f"{name} by {task.library}: {text}" for name, text in signatures.items()),
+        *remarks,
         f"intervals of figures and differences: 95 %, by leaving out one {task.units[0]} at a time "
         "(jackknife)",
     ]
@@ -219,15 +226,16 @@ def _list_searches(
         for name, figures in evaluation.figures["searches"].items():
             model = [make_line(evaluation.name)] if several else []
             rows.append([*model, make_line(name), *_write_row(columns, take(figures))])
-    # Which pairs are unseen may differ between models, and with it what people said to them.
-    people = {
-        tuple(_write_row(columns, take(evaluation.figures[PEOPLE]))): evaluation.name
-        for evaluation in reversed(evaluations)
-        if PEOPLE in evaluation.figures
-    }
-    for cells, name in reversed(people.items()):
-        model = [make_line(name) if len(people) > 1 else ""] if several else []
-        rows.append([*model, PEOPLE, *cells])
+    # Which pairs are unseen may differ between models, and with it these rows.
+    for other in UNSEARCHED:
+        found = {
+            tuple(_write_row(columns, take(evaluation.figures[other]))): evaluation.name
+            for evaluation in reversed(evaluations)
+            if other in evaluation.figures
+        }
+        for cells, name in reversed(found.items()):
+            model = [make_line(name) if len(found) > 1 else ""] if several else []
+            rows.append([*model, other, *cells])
     header = [*(["model"] if several else []), "search"]
     return Table(title, [*header, *_list_headers(columns)], rows)
 

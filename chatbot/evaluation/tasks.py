@@ -54,12 +54,14 @@ class Task(NamedTuple):
             itself, its texts are compared as tokens, and variety and hits@k are measured too.
             Otherwise the pairs of one query are one query with several references, and texts are
             compared as people read them.
+        has_lead: Whether the first words of the query are a baseline.
     """
 
     figures: tuple[str, ...]
     make_metrics: Callable[[References], dict[str, Metric]]
     library: str = "sacrebleu"
     is_talk: bool = False
+    has_lead: bool = False
 
     @property
     def units(self) -> tuple[str, str]:
@@ -194,6 +196,6 @@ TASKS: Mapping[str, Task] = {
         is_talk=True,
     ),
     "translation": Task(("bleu", "chrf", "length_ratio"), _compare_translations),
-    "summarising": Task(tuple(_ROUGE), _compare_summaries, "rouge-score"),
+    "summarising": Task(tuple(_ROUGE), _compare_summaries, "rouge-score", has_lead=True),
 }
 """{name on the command line: what is measured}."""

@@ -23,6 +23,9 @@
     X_unseen                  each X of these except the last, over the other pairs
     searches                  {search: {figure: value}}, see below
     people                    {figure: value} of the corpus' own replies
+    lead                      {figure: value} of the first words of each query's last turn, copied
+                              as they are, and how many `words` these are: as many as a reference
+                              has on average (characters, in Chinese and Japanese)
     hits                      how often the own reply is the likeliest of some, see below; null
                               without
     signatures                {bleu, chrf}, or {rouge}: how they were computed
@@ -48,8 +51,8 @@ and for each search, by the reply that it ranks first (of samples the best of `b
     unseen                    the same over the unseen pairs, except settings and speed
 
 of which a task has those that it needs: distinct_1, distinct_2, mean_length, commonest_share and
-recall, people and hits are of the chat alone. Of a query with several references all are unseen, or
-none is.
+recall, people and hits are of the chat alone, and lead is of summaries alone. Of a query with
+several references all are unseen, or none is.
 
 and for hits@k (`evaluation.hits` has the formulas and how candidates are drawn)
 

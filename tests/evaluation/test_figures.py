@@ -192,6 +192,35 @@ def test_a_task_asks_each_query_once_and_scores_all_its_replies(
     }
 
 
+def test_the_lead_stands_beside_the_searches_of_summaries_alone(bot: Chatbot) -> None:
+    mill = "The mill, near Pinmoor, is open."
+    pairs = [
+        Pair(mill, "The mill is open again.", 0, ("Any news?",)),
+        Pair(mill, "Mill opens", 1, ("Any news?",)),
+        Pair(" Rain.", "Rain all week", 2),
+    ]
+    gathered, seen = gather_references(pairs), np.array([True, False])
+    figures, material = evaluate(bot, gathered, [], seen, None, "summarising")
+    lead = figures["lead"]
+    assert lead["words"] == 3  # of 5, 2 and 3
+    assert material.lead is not None
+    assert material.lead.replies.texts == ["The mill, near", " Rain."]
+    # F1 is twice what is common over both lengths: 2 of 3 and 5 words, 1 of 1 and 3; 1 of 2 and 4
+    # pairs of words, none.
+    expected = {"rouge_1": 50.0, "rouge_2": 100 / 3 / 2, "rouge_l": 50.0}
+    assert {name: lead[name] for name in expected} == pytest.approx(expected)
+    assert set(lead["intervals"]) == set(expected)
+    assert lead["unseen"]["rouge_2"] == 0.0
+    assert list(figures["searches"]) == ["greedy", "beam 3"]
+    json.dumps(figures, allow_nan=False)
+    all_seen, _ = evaluate(bot, gathered, [], np.array([True, True]), None, "summarising")
+    assert all_seen["lead"] == {**lead, "unseen": None}
+    for task in ("chat", "translation"):
+        others, material = evaluate(bot, gathered, [], seen, None, task)
+        assert "lead" not in others
+        assert material.lead is None
+
+
 class WrittenBot:
     """Replies what is written down, and remembers what it was asked."""
 

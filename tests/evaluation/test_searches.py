@@ -48,6 +48,7 @@ def test_a_switch_is_named_alone_or_with_no_before_it(monkeypatch: pytest.Monkey
         (["beam_size=3", "beam_size=3"], "another of this name"),
         (["greedy:beam_size=3"], "'greedy' is taken"),
         (["people:beam_size=3"], "'people' is taken"),
+        (["lead:beam_size=3"], "'lead' is taken"),
         (["beam 7:beam_size=3"], "'beam 7' is taken"),
         (["\x1b[2J:beam_size=3"], "cannot be printed"),
     ],

@@ -146,6 +146,9 @@ def test_a_task_has_its_own_figures_and_all_references_of_a_query(
         page = (tmp_path / task / "report.html").read_text(encoding="utf-8")
         assert "on 3 pairs" in page
         assert signature in page
+        rows = [line.split() for line in lines if line.startswith("lead  ")]
+        assert bool(rows) == ('<td class="name">lead</td>' in page) == (task == "summarising")
+        assert said.count("lead: the first 2 words") == bool(rows)
 
 
 @pytest.mark.parametrize(

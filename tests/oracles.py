@@ -121,8 +121,9 @@ def assert_gradients(
     gradients: Sequence[Array],
     measure: Callable[[], float],
     generator: np.random.Generator,
+    rel: float,
+    absolute: float,
     width: float = 1e-3,
-    **tolerance: float,
 ) -> None:
     """Compares gradients with central differences of a loss, along a random direction each.
 
@@ -131,8 +132,9 @@ def assert_gradients(
         gradients: Theirs.
         measure: Computes the loss from the variables as they are.
         generator: Draws the directions.
+        rel: As `pytest.approx` has it.
+        absolute: As `pytest.approx` has it.
         width: Standard deviation of the moves.
-        **tolerance: That of `pytest.approx`.
     """
     for variable, gradient in zip(variables, gradients):
         before = variable.numpy()
@@ -144,7 +146,7 @@ def assert_gradients(
             losses.append(measure())
         variable.assign(before)
         found = np.sum(gradient * (sides[0] - sides[1]))
-        assert found == pytest.approx(losses[0] - losses[1], **tolerance), variable.name
+        assert found == pytest.approx(losses[0] - losses[1], rel=rel, abs=absolute), variable.name
 
 
 def read_projection(model: Any) -> tuple[Array, Array]:

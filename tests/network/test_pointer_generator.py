@@ -164,7 +164,7 @@ def test_gradients_equal_finite_differences_of_the_formulas(kind: str, pairs: Pa
     def measure() -> float:
         return float(list_losses(Oracle(model)).mean())
 
-    assert_gradients(variables, gradients, measure, generator, rel=3e-3, abs=3e-7)
+    assert_gradients(variables, gradients, measure, generator, rel=3e-3, absolute=3e-7)
 
 
 def test_label_smoothing_smooths_what_the_vocabulary_generates(pairs: Pairs) -> None:

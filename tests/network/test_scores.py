@@ -94,7 +94,7 @@ def test_gradients_equal_finite_differences_of_the_formulas(scored: Seq2Seq, pai
     gradients = [tf.convert_to_tensor(x).numpy() for x in tape.gradient(loss, variables)]
     assert all(np.abs(gradient).max() > 1e-7 for gradient in gradients)
     generator = np.random.default_rng(3)
-    assert_gradients(variables, gradients, measure, generator, rel=2e-3, abs=2e-7)
+    assert_gradients(variables, gradients, measure, generator, rel=2e-3, absolute=2e-7)
 
 
 @pytest.mark.parametrize("kind", ["coverage", "multi_head"])
@@ -192,4 +192,4 @@ def test_the_loss_for_looking_twice_is_in_the_gradient_alone(pairs: Pairs) -> No
     own = [(gradient - plain).numpy() for plain, gradient in zip(*gradients)]
     generator = np.random.default_rng(4)
     # A wider move would cross the minimum's bend.
-    assert_gradients(variables, own, measure, generator, width=1e-4, rel=2e-3, abs=1e-9)
+    assert_gradients(variables, own, measure, generator, width=1e-4, rel=2e-3, absolute=1e-9)

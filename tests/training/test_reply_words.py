@@ -73,7 +73,7 @@ def test_gradients_are_those_of_all_words_once_the_others_are_silent() -> None:
         model.projection.bias.assign(tf.where(COUNTS > 0, model.projection.bias + 20.0, SILENT))
         model.reply_words = words
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(model.token_log_losses(*make_batch(), SEED))
+            loss = tf.reduce_sum(model.token_log_losses(*make_batch(), dropout_seed=SEED))
         variables = list_variables(model)
         gradients = map(tf.convert_to_tensor, tape.gradient(loss, variables))
         found.append((loss, *gradients))

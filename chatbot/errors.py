@@ -13,5 +13,12 @@ class ChatbotError(Exception):
 class OnnxError(ChatbotError):
     """The engine onnx cannot run here, or not this network, while another engine may.
 
-    The message ends with "take --engine=own".
+    Attributes:
+        problem: What is wrong.
+        cure: What mends it, or "" where only another engine does.
     """
+
+    def __init__(self, problem: str, cure: str = "") -> None:
+        """Makes the message for whoever can choose the engine."""
+        super().__init__(f"{problem}; {cure and f'{cure}, or '}take --engine=own")
+        self.problem, self.cure = problem, cure

@@ -119,7 +119,7 @@ def make_graphs(
         ChatbotError: The checkpoint does not fit the settings, or TensorFlow is not installed.
     """
     if importlib.util.find_spec("onnx") is None:
-        raise OnnxError("writing ONNX graphs needs onnx; pip install onnx, or take --engine=own")
+        raise OnnxError("writing ONNX graphs needs onnx", "pip install onnx")
     if importlib.util.find_spec("tensorflow") is None:
         raise ChatbotError(
             f"{directory.path} has no graphs that fit its checkpoint, and to make them needs "
@@ -134,8 +134,7 @@ def make_graphs(
     weights = take_weights(restore_model(directory, config, vocab_size, checkpoint))
     if not weights.are_finite():
         raise OnnxError(
-            f"{directory.path / checkpoint.name} has weights that are not numbers; "
-            "train again, or take --engine=own"
+            f"{directory.path / checkpoint.name} has weights that are not numbers", "train again"
         )
     tell(f"writing {directory.path} as ONNX graphs in {precision}, which later starts read")
     graphs = write_graphs(weights, precision)
@@ -159,5 +158,5 @@ def explaining(problem: str) -> Iterator[None]:
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
         raise OnnxError(
-            f"{problem} ({reason}); install the versions in requirements.txt, or take --engine=own"
+            f"{problem} ({reason})", "install the versions in requirements.txt"
         ) from error

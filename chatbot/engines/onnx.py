@@ -66,9 +66,7 @@ def open_onnx(
     """
     require_form(config.model)
     if not is_installed():
-        raise OnnxError(
-            "--engine=onnx needs onnxruntime; pip install onnxruntime onnx, or take --engine=own"
-        )
+        raise OnnxError("--engine=onnx needs onnxruntime", "pip install onnxruntime onnx")
     precision = choose_precision(config.training.precision, reply_precision)
     if directory.has_checkpoints():
         graphs = read_or_make(directory, config, vocab_size, precision)

@@ -44,8 +44,10 @@ def open_searcher(
         try:
             return open_onnx(directory, config, vocab_size, reply_precision)
         except OnnxError as error:
-            if engine == "onnx" or is_exported or reply_precision == "int8":
+            if engine == "onnx" or is_exported:
                 raise
+            if reply_precision == "int8":
+                raise ChatbotError(f"{error} --reply_precision=auto") from None
             say(f"{error}, which replies now")
     if is_exported:
         raise ChatbotError(f"{directory.path} has graphs alone; reply with --engine=onnx")

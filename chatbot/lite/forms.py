@@ -29,4 +29,4 @@ def require_form(config: ModelConfig) -> None:
     """Raises `OnnxError` where the graphs have no form for a network."""
     missing = find_missing_form(config)
     if missing is not None:
-        raise OnnxError(f"ONNX graphs have no {missing}; take --engine=own")
+        raise OnnxError(f"ONNX graphs have no {missing}")

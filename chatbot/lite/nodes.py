@@ -92,7 +92,7 @@ def write_model(graph: Any) -> bytes:
     model = helper.make_model(graph, opset_imports=versions, ir_version=IR_VERSION)
     content = bytes(model.SerializeToString())
     if len(content) > onnx.checker.MAXIMUM_PROTOBUF:
-        raise OnnxError("the network is larger than the 2 GB of an ONNX file; take --engine=own")
+        raise OnnxError("the network is larger than the 2 GB of an ONNX file")
     onnx.checker.check_model(content)
     return content
 

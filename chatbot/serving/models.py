@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from chatbot.bot import Chatbot
-from chatbot.errors import ChatbotError
+from chatbot.errors import ChatbotError, OnnxError
 from chatbot.reply import Reply
 from chatbot.serving.compare import compare, describe_model
 from chatbot.text import join
@@ -88,7 +88,11 @@ def load_models(directories: Mapping[str, str]) -> dict[str, Served]:
     """
     models = {}
     for name, path in directories.items():
-        bot = Chatbot.load(path, engine="onnx")
+        try:
+            bot = Chatbot.load(path, engine="onnx")
+        except OnnxError as error:
+            cure = error.cure or "chat with it by predict.py"
+            raise ChatbotError(f"{path} cannot be served: {error.problem}; {cure}") from None
         bot.warm_up()
         models[name] = Served(name, bot, int(time.time()))
     return models

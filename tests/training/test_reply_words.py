@@ -11,7 +11,7 @@ from chatbot import Chatbot
 from chatbot.errors import ChatbotError
 from chatbot.network.reply_words import SILENT, ReplyWords
 from chatbot.text import EOS, SPECIAL_TOKENS, Vocabulary
-from tests.conftest import QUERIES, V, make_model, make_pairs
+from tests.conftest import QUERIES, Pairs, V, make_model, make_pairs
 from tests.oracles import list_variables, log_softmax
 from tests.trainings import (
     assert_same_weights,
@@ -32,7 +32,7 @@ PAIRS = [
 ]
 
 
-def make_batch() -> Any:
+def make_batch() -> Pairs:
     return make_pairs(QUERIES, [(5, 9, EOS), (9, EOS), (9, 9, 5, EOS)])
 
 
@@ -73,7 +73,7 @@ def test_gradients_are_those_of_all_words_once_the_others_are_silent() -> None:
         model.projection.bias.assign(tf.where(COUNTS > 0, model.projection.bias + 20.0, SILENT))
         model.reply_words = words
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(model.token_log_losses(*make_batch(), dropout_seed=SEED))
+            loss = tf.reduce_sum(model.token_log_losses(*make_batch(), SEED))
         variables = list_variables(model)
         gradients = map(tf.convert_to_tensor, tape.gradient(loss, variables))
         found.append((loss, *gradients))

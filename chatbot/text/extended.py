@@ -8,13 +8,15 @@ all queries share the ids from V to V + `SLOTS` - 1. A word without a slot is th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from chatbot.text.specials import SPECIAL_TOKENS, UNK
 from chatbot.text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 SLOTS = 256
 """Most different unknown words of a query that can be copied."""

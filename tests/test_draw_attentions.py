@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import pytest
 
 from chatbot.bot import Chatbot
 from tests.helpers_chat import ROOT
@@ -15,12 +17,18 @@ from tools.draw_attentions import look
 QUERY = "how are you ?"
 
 
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    """A copy, for a model's first reply writes its graphs into its directory."""
+    return Path(shutil.copytree(STORED, tmp_path / "stored_model"))
+
+
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, check=False, text=True)
 
 
-def test_a_given_reply_is_looked_at_as_the_models_own_is() -> None:
-    bot = Chatbot.load(STORED)
+def test_a_given_reply_is_looked_at_as_the_models_own_is(stored: Path) -> None:
+    bot = Chatbot.load(stored)
     reply = bot.greedy(QUERY)
     given, own = look(bot, QUERY, reply.text), bot.attend(QUERY, reply)
     assert given.reply_tokens == own.reply_tokens
@@ -30,9 +38,9 @@ def test_a_given_reply_is_looked_at_as_the_models_own_is() -> None:
     assert other.weights.shape == (4, len(given.query_tokens))
 
 
-def test_the_picture_has_a_map_for_each_model_with_its_words(tmp_path: Path) -> None:
+def test_the_picture_has_a_map_for_each_model_with_its_words(stored: Path, tmp_path: Path) -> None:
     path = tmp_path / "maps.svg"
-    flags = [f"--model_dir={STORED}"] * 5 + [f"--query={QUERY}", "--reply=fine", f"--path={path}"]
+    flags = [f"--model_dir={stored}"] * 5 + [f"--query={QUERY}", "--reply=fine", f"--path={path}"]
     command = [sys.executable, "-m", "tools.draw_attentions"]
     done = run([*command, *flags])
     assert done.returncode == 0, done.stderr

@@ -25,6 +25,7 @@ from chatbot.storage.model_directory import ModelDirectory
 from chatbot.text import SPECIAL_TOKENS, UNK, Query, Vocabulary
 from tests.helpers_chat import CONFIG, WORDS, wrap_model
 from tests.network.test_pointer_generator import Oracle
+from tests.test_replacing import make_talkative
 from tests.trainings import read_metrics, tiny_settings, train, write_pairs
 
 ROOT = Path(__file__).parents[1]
@@ -183,14 +184,7 @@ def test_only_a_model_that_says_the_same_words_counts_alike(bot: Chatbot) -> Non
 
 def test_unknown_tokens_that_are_left_are_replaced_if_asked() -> None:
     config = CONFIG.replace({"pointer_generator": True, "replace_unk": True})
-    model = Seq2Seq(config.model, len(WORDS))
-    generator = np.random.default_rng(8)
-    for variable in model.trainable_variables:
-        variable.assign(generator.normal(0.0, 0.5, variable.shape))
-    bias = model.projection.bias.numpy()
-    bias[UNK] += 4.0
-    model.projection.bias.assign(bias)
-    bot = wrap_model(config, Vocabulary(WORDS), model)
+    bot = wrap_model(config, Vocabulary(WORDS), make_talkative(config, 0.5, 4.0))
     replies = bot.reply("hello quux zoë", beam_size=4)
     said = [(word, reply.words[n]) for reply in replies for n, word in enumerate(reply.tokens)]
     assert any(token == UNKNOWN != word for token, word in said)

@@ -49,14 +49,14 @@ def make_config(**changes: Any) -> Config:
     return CONFIG.replace({"context_turns": 3, **changes})
 
 
-def make_talkative(config: Config) -> Seq2Seq:
-    """A network that often says the unknown token, and attends sharply."""
+def make_talkative(config: Config, scale: float = 1.0, liking: float = 6.0) -> Seq2Seq:
+    """A network that often says the unknown token, and attends the more sharply the larger."""
     model = Seq2Seq(config.model, len(WORDS))
     generator = np.random.default_rng(8)
     for variable in model.trainable_variables:
-        variable.assign(generator.normal(0.0, 1.0, variable.shape))
+        variable.assign(generator.normal(0.0, scale, variable.shape))
     bias = model.projection.bias.numpy()
-    bias[UNK] += 6.0
+    bias[UNK] += liking
     model.projection.bias.assign(bias)
     return model
 

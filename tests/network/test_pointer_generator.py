@@ -22,6 +22,7 @@ from chatbot.settings.config import ModelConfig
 from chatbot.text import EOS, GO, SLOTS, UNK
 from tests.conftest import IDS, LENGTHS, Pairs, U, V, make_config, make_pairs, pad, randomise
 from tests.network.test_dropout import SEED
+from tests.network.test_scores import assert_alone_as_in_a_batch
 from tests.oracles import Network, Stepper, assert_gradients, list_variables, log_softmax, sigmoid
 from tests.search.oracles import (
     count_replies,
@@ -300,16 +301,8 @@ def test_by_mmi_a_copied_word_counts_as_unknown() -> None:
         assert float(score) == pytest.approx(float(plain[words]) - 0.5 * common, abs=2e-4)
 
 
-def test_a_pair_alone_has_what_it_has_in_a_padded_batch(pairs: Pairs) -> None:
-    model = find_pointing("bahdanau")
-    losses = np.split(model.token_log_losses(*pairs), np.cumsum(pairs.reply_lengths)[:-1])
-    search = BeamSearch(InferenceNetwork(model))
-    together = search(*pairs[:2], 5, 1.0, 4)
-    for row, (query, reply) in enumerate(zip(QUERIES, REPLIES)):
-        alone = model.token_log_losses(*make_pairs([query], [reply]))
-        np.testing.assert_allclose(losses[row], alone, rtol=1e-4, atol=1e-5)
-        found = read_row(search(*pad([query]), 5, 1.0, 4), 0)
-        assert_same(found, read_row(together, row), atol=1e-4)
+def test_a_pair_alone_has_what_it_has_in_a_padded_batch() -> None:
+    assert_alone_as_in_a_batch(find_pointing("bahdanau"), [*zip(QUERIES, REPLIES)])
 
 
 def test_slots_are_names_without_a_meaning(pairs: Pairs) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,16 +146,22 @@ def test_searches_find_what_the_formulas_find(scored: Seq2Seq, pairs: Pairs) -> 
             assert_same(read_row(everything, row), search_exhaustively(advance, 2, V), atol=2e-4)
 
 
-@EACH_KIND
-def test_a_pair_alone_has_what_it_has_in_a_padded_batch(scored: Seq2Seq, pairs: Pairs) -> None:
-    losses = np.split(scored.token_log_losses(*pairs), np.cumsum(pairs.reply_lengths)[:-1])
-    search = BeamSearch(InferenceNetwork(scored))
+def assert_alone_as_in_a_batch(model: Any, rows: Sequence[Any]) -> None:
+    """Compares losses and beams of pairs (query, reply) alone with those in one padded batch."""
+    pairs = make_pairs(*zip(*rows))
+    losses = np.split(model.token_log_losses(*pairs), np.cumsum(pairs.reply_lengths)[:-1])
+    search = BeamSearch(InferenceNetwork(model))
     together = search(*pairs[:2], 5, 1.0, 4)
-    for row, (query, reply) in enumerate(zip(QUERIES, REPLIES)):
-        alone = scored.token_log_losses(*make_pairs([query], [reply]))
+    for row, (query, reply) in enumerate(rows):
+        alone = model.token_log_losses(*make_pairs([query], [reply]))
         np.testing.assert_allclose(losses[row], alone, rtol=1e-4, atol=1e-5)
         found = read_row(search(*pad([query]), 5, 1.0, 4), 0)
         assert_same(found, read_row(together, row), atol=1e-4)
+
+
+@EACH_KIND
+def test_a_pair_alone_has_what_it_has_in_a_padded_batch(scored: Seq2Seq) -> None:
+    assert_alone_as_in_a_batch(scored, [*zip(QUERIES, REPLIES)])
 
 
 @EACH_KIND

@@ -15,6 +15,8 @@ BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
 WITHOUT_BFLOAT16 = {"sse41", "avx", "avx2", "avx2_vnni", "avx2_vnni_2"}
 WITHOUT_BFLOAT16 |= {"avx512_core", "avx512_core_vnni"}
 """Values of ONEDNN_MAX_CPU_ISA that keep oneDNN from bfloat16 instructions."""
+SMALL = 128
+"""Most units of a network whose products one core computes alone."""
 
 
 def prepare_device() -> str:
@@ -34,6 +36,21 @@ def prepare_device() -> str:
         return describe_processor()
     names = [tf.config.experimental.get_device_details(gpu).get("device_name") for gpu in gpus]
     return ", ".join(f"GPU ({name or gpu.name})" for name, gpu in zip(names, gpus))
+
+
+def leave_products_whole(rnn_size: int) -> None:
+    """Computes each product of a small network on one core, and others beside it.
+
+    The cores wait for each other longer than they gain by sharing products as small as those of
+    `SMALL` units; docs/speed.md has the measurement. Without effect on a GPU, and once something
+    has been computed.
+
+    Args:
+        rnn_size: The network's units.
+    """
+    if rnn_size <= SMALL and not has_gpu():
+        with contextlib.suppress(RuntimeError):
+            tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
 def has_gpu() -> bool:

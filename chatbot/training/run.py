@@ -15,7 +15,7 @@ from chatbot.engines.choice import choose_engine
 from chatbot.engines.graphs import make_graphs
 from chatbot.errors import ChatbotError
 from chatbot.lite.forms import find_missing_form
-from chatbot.network.device import prepare_device, resolve_precision
+from chatbot.network.device import leave_products_whole, prepare_device, resolve_precision
 from chatbot.network.reply_words import ReplyWords
 from chatbot.network.seq2seq import Seq2Seq
 from chatbot.settings.config import TrainingConfig
@@ -71,6 +71,7 @@ def train_directory(
             reason = done.get("reason")
             audience.say(f"{directory.path} is trained already ({reason}); nothing to do")
             return 0
+        leave_products_whole(config.model.rnn_size)
         engine = choose_engine(asked, config.model)
         precision = resolve_precision(config.training.precision)
         # Until they all agree nothing is written that one of them might still read.

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,3 +95,20 @@ def test_what_was_begun_in_bfloat16_goes_on_and_replies_without_the_instructions
     assert "in float32" in said
     assert "going on from step 2" in said
     assert ModelDirectory(model).load()[0].training.precision == "auto"
+
+
+def test_one_core_computes_the_products_of_a_small_network_alone() -> None:
+    code = """
+import tensorflow as tf
+from chatbot.network.device import SMALL, leave_products_whole
+threads = tf.config.threading.get_intra_op_parallelism_threads
+for units in (SMALL + 1, SMALL):
+    leave_products_whole(units)
+    print(threads())
+tf.zeros([])
+leave_products_whole(SMALL)  # too late, which is no error
+"""
+    command = [sys.executable, "-c", code]
+    alone = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, env=alone, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "1"]

@@ -105,13 +105,13 @@ def test_small_talk_flag_file_keeps_its_meaning_whatever_the_defaults_become() -
         "embedding_dropout": 0.05,
         "output_dropout": 0.0,
         "word_dropout": 0.0,
-        "attention": "bahdanau",
-        "learning_rate": 0.006,
+        "attention": "luong",
+        "learning_rate": 0.008,
         "learning_rate_schedule": "linear",
         "warmup_steps": 0,
         "average_decay": 0.99,
-        "batch_size": 64,
-        "num_epochs": 4,
+        "batch_size": 128,
+        "num_epochs": 5,
         "max_length": 30,
     }
     assert {name: given.get(name) for name in named} == named

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from chatbot.lite.weights import LSTMWeights, ScoreWeights, Weights
+from chatbot.lite.weights import CellWeights, ScoreWeights, Weights
 from chatbot.network.seq2seq import Seq2Seq
+from chatbot.network.variables import LayerVariables
 
 
 def take_weights(model: Seq2Seq) -> Weights:
@@ -26,16 +27,19 @@ def take_weights(model: Seq2Seq) -> Weights:
         )
     return Weights(
         _copy(model.embedding),
-        [
-            [LSTMWeights(*map(_copy, cell.listed())) for cell in cells]
-            for cells in model.encoder.directions
-        ],
-        [LSTMWeights(*map(_copy, layer.listed())) for layer in decoder.layers],
+        [[_take_cell(cell) for cell in cells] for cells in model.encoder.directions],
+        [_take_cell(layer) for layer in decoder.layers],
         score,
         _copy(model.projection.fold()),
         _copy(model.projection.bias),
         config.residual,
     )
+
+
+def _take_cell(layer: LayerVariables) -> CellWeights:
+    laid = layer.weights()
+    arrays = map(_copy, (laid.kernel, laid.recurrent_kernel, laid.bias))
+    return CellWeights(laid.cell, *arrays)
 
 
 def _copy(tensor: Any) -> Any:

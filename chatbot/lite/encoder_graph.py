@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chatbot.lite.lstm_nodes import advance_lstm, order_gates
+from chatbot.lite.cell_nodes import advance, order_gates
 from chatbot.lite.nodes import Nodes, describe
 from chatbot.lite.products import Part, Products
 from chatbot.lite.score_nodes import describe_memory, prepare_memory
-from chatbot.lite.weights import LSTMWeights, Weights
+from chatbot.lite.weights import CellWeights, Weights
 
 
 def make_encoder(weights: Weights, products: Products) -> Any:
@@ -63,7 +63,7 @@ class Layer(NamedTuple):
         place: Its number.
     """
 
-    cells: list[LSTMWeights]
+    cells: list[CellWeights]
     part: Part
     alive: str
     place: int
@@ -89,11 +89,12 @@ def _turn(nodes: Nodes, steps: str) -> str:
 
 
 def _run_direction(
-    nodes: Nodes, products: Products, layer: LSTMWeights, part: Part, alive: str, name: str
+    nodes: Nodes, products: Products, layer: CellWeights, part: Part, alive: str, name: str
 ) -> tuple[str, str, str]:
     """Adds a direction of a layer; as `_run_layer`, of its own units."""
     units = len(layer.recurrent_kernel)
-    gates = products.multiply(nodes, [part], order_gates(layer.kernel), order_gates(layer.bias))
+    kernel, bias = (order_gates(layer.cell, x) for x in (layer.kernel, layer.bias))
+    gates = products.multiply(nodes, [part], kernel, bias)
     rows = nodes.add("Shape", [gates], start=1, end=2)
     shape = nodes.join([rows, nodes.constant(np.array([units]))], axis=0)
     zeros = nodes.add("Expand", [nodes.constant(np.float32(0)), shape])
@@ -104,15 +105,16 @@ def _run_direction(
     return outputs, hidden, carry
 
 
-def _make_layer_step(products: Products, layer: LSTMWeights, name: str) -> Any:
+def _make_layer_step(products: Products, layer: CellWeights, name: str) -> Any:
     """Makes a step of a layer; on padding the state stays as it is."""
     units = len(layer.recurrent_kernel)
     nodes = Nodes(f"{name}_")
     names = [f"{nodes.prefix}{part}" for part in ("hidden", "carry", "gates", "alive")]
     hidden, carry, gates, alive = names
     given = [Part(hidden, units)]
-    product = products.multiply(nodes, given, order_gates(layer.recurrent_kernel))
-    output, following = advance_lstm(nodes, nodes.add("Add", [gates, product]), carry, units)
+    kernel = order_gates(layer.cell, layer.recurrent_kernel)
+    total = nodes.add("Add", [gates, products.multiply(nodes, given, kernel)])
+    output, following = advance(nodes, layer.cell, total, carry, units)
     last = nodes.add("Where", [alive, output, hidden])
     last_carry = nodes.add("Where", [alive, following, carry])
     row: list[int | str] = ["B", units]

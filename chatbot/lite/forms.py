@@ -16,8 +16,6 @@ def find_missing_form(config: ModelConfig) -> str | None:
     """Names the setting of a network that the graphs have no form for, or returns None."""
     if config.use_attention and config.attention not in SCORES:
         return f"--attention={config.attention}"
-    if config.cell != "lstm":
-        return f"--cell={config.cell}"
     if config.layer_norm:
         return "--layer_norm"
     if config.pointer_generator:

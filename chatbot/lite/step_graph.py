@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chatbot.lite.lstm_nodes import advance_lstm, order_gates
+from chatbot.lite.cell_nodes import advance, order_gates
 from chatbot.lite.nodes import Nodes, describe
 from chatbot.lite.products import Part, Products
 from chatbot.lite.score_nodes import attend, describe_alignments, describe_memory
@@ -54,7 +54,7 @@ def _run_layers(
     hiddens: list[str],
     carries: list[str],
 ) -> str:
-    """Adds the LSTM layers, whose states `[R, U]` take the places of those before.
+    """Adds the layers, whose states `[R, U]` take the places of those before.
 
     Returns:
         The top layer's output `[R, U]`.
@@ -62,9 +62,10 @@ def _run_layers(
     units, output, below = weights.units, "", ""
     parts = [products.embed(nodes, "last_ids"), *fed, Part(hiddens[0], units)]
     for place, layer in enumerate(weights.decoder):
-        kernel = order_gates(np.concatenate([layer.kernel, layer.recurrent_kernel]))
-        gates = products.multiply(nodes, parts, kernel, order_gates(layer.bias))
-        hiddens[place], carries[place] = advance_lstm(nodes, gates, carries[place], units)
+        kernel = np.concatenate([layer.kernel, layer.recurrent_kernel])
+        given = (order_gates(layer.cell, x) for x in (kernel, layer.bias))
+        gates = products.multiply(nodes, parts, *given)
+        hiddens[place], carries[place] = advance(nodes, layer.cell, gates, carries[place], units)
         output = nodes.add("Add", [hiddens[place], below]) if below else hiddens[place]
         below = output if weights.residual else ""
         parts = [Part(nodes.join([output, *hiddens[place + 1 : place + 2]]), 2 * units)]

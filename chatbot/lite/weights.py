@@ -11,15 +11,17 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float32]
 
 
-class LSTMWeights(NamedTuple):
-    """An LSTM layer's weights, for the gates i, f, g, o in this order.
+class CellWeights(NamedTuple):
+    """A layer's weights, for its four gates; `chatbot.network.variables` has their order.
 
     Attributes:
+        cell: "lstm" or "gru".
         kernel: `float32 [X, 4 * U]`, for the layer's inputs.
         recurrent_kernel: `float32 [U, 4 * U]`, for its hidden state.
         bias: `float32 [4 * U]`.
     """
 
+    cell: str
     kernel: Array
     recurrent_kernel: Array
     bias: Array
@@ -63,8 +65,8 @@ class Weights(NamedTuple):
     """
 
     embedding: Array
-    encoder: list[list[LSTMWeights]]
-    decoder: list[LSTMWeights]
+    encoder: list[list[CellWeights]]
+    decoder: list[CellWeights]
     attention: ScoreWeights | None
     projection: Array
     bias: Array
@@ -72,7 +74,7 @@ class Weights(NamedTuple):
 
     @property
     def units(self) -> int:
-        """Units of an LSTM layer, U."""
+        """Units of a layer, U."""
         return len(self.projection)
 
     @property

@@ -91,7 +91,18 @@ def test_every_step_is_that_of_the_network_in_tensorflow(model: Seq2Seq) -> None
         ModelConfig(rnn_size=6, num_layers=2, embedding_size=4, cell="gru"),
         ModelConfig(rnn_size=6, embedding_size=4, residual=True, bidirectional=True, cell="gru"),
     ],
-    ids=["one", "three", "tied", "bare", "tanh", "both ways", "residual", "bare, both ways", "gru", "gru, both ways"],
+    ids=[
+        "one",
+        "three",
+        "tied",
+        "bare",
+        "tanh",
+        "both ways",
+        "residual",
+        "bare, both ways",
+        "gru",
+        "gru, both ways",
+    ],
 )
 def test_networks_of_any_shape_can_be_written(config: ModelConfig) -> None:
     model = Seq2Seq(config, V, seed=3)

@@ -105,7 +105,7 @@ def test_small_talk_flag_file_keeps_its_meaning_whatever_the_defaults_become() -
         "embedding_dropout": 0.05,
         "output_dropout": 0.0,
         "word_dropout": 0.0,
-        "attention": "luong",
+        "attention": "bahdanau",
         "learning_rate": 0.008,
         "learning_rate_schedule": "linear",
         "warmup_steps": 0,

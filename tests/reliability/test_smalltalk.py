@@ -27,7 +27,7 @@ def run(*command: str) -> None:
 
 @pytest.fixture(scope="module", name="model")
 def train_model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The corpus' own training: less than four minutes on two quiet cores."""
+    """The corpus' own training: about four minutes on two quiet cores."""
     model = f"--model_dir={tmp_path_factory.mktemp('smalltalk') / 'model'}"
     run("train.py", "--flagfile=data/smalltalk.flags", model)
     return model

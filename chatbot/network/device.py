@@ -39,18 +39,20 @@ def prepare_device() -> str:
 
 
 def leave_products_whole(rnn_size: int) -> None:
-    """Computes each product of a small network on one core, and others beside it.
+    """Lets this process compute each product of a small network on one core, others beside it.
 
     The cores wait for each other longer than they gain by sharing products as small as those of
-    `SMALL` units; docs/speed.md has the measurement. Without effect on a GPU, and once something
-    has been computed.
+    `SMALL` units; docs/speed.md has the measurement. Without effect on a GPU, where somebody has
+    chosen the number of threads, and once something has been computed, as several workers have.
 
     Args:
         rnn_size: The network's units.
     """
-    if rnn_size <= SMALL and not has_gpu():
-        with contextlib.suppress(RuntimeError):
-            tf.config.threading.set_intra_op_parallelism_threads(1)
+    threading, chosen = tf.config.threading, os.environ.get("TF_NUM_INTRAOP_THREADS")
+    if chosen or threading.get_intra_op_parallelism_threads() or rnn_size > SMALL or has_gpu():
+        return
+    with contextlib.suppress(RuntimeError):
+        threading.set_intra_op_parallelism_threads(1)
 
 
 def has_gpu() -> bool:

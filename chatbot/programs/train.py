@@ -71,6 +71,6 @@ def main(arguments: Sequence[str]) -> int:
         with hushed():
             from chatbot.training.run import train_directory
 
-        return train_directory(model_dir, given, FLAGS.cache_dir, stop)
+        return train_directory(model_dir, given, FLAGS.cache_dir, stop, alone=True)
 
     return stop.end_politely(train)

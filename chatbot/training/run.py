@@ -38,6 +38,7 @@ def train_directory(
     cache_dir: str = "",
     stop: StopRequest | None = None,
     audience: Audience = Audience(),  # noqa: B008 - it is frozen
+    alone: bool = False,
 ) -> int:
     """Trains a model directory, or resumes its training.
 
@@ -49,6 +50,7 @@ def train_directory(
             keeps only those that it needs.
         stop: Asked after every step; without it, signals and `max_minutes` end the training.
         audience: Who hears of it.
+        alone: Whether the process is there for this training alone, which may set its threads.
 
     Returns:
         0 when the training is finished or its minutes are over, 128 + the signal's number when it
@@ -71,7 +73,8 @@ def train_directory(
             reason = done.get("reason")
             audience.say(f"{directory.path} is trained already ({reason}); nothing to do")
             return 0
-        leave_products_whole(config.model.rnn_size)
+        if alone:
+            leave_products_whole(config.model.rnn_size)
         engine = choose_engine(asked, config.model)
         precision = resolve_precision(config.training.precision)
         # Until they all agree nothing is written that one of them might still read.

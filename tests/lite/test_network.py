@@ -142,7 +142,11 @@ def test_forms_are_those_of_cells(change: dict[str, Any], both: bool) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [*({"attention": name} for name in SCORES), {"bidirectional": True, "residual": True}],
+    [
+        *({"attention": name} for name in SCORES),
+        {"bidirectional": True, "residual": True},
+        {"cell": "gru"},
+    ],
     ids=str,
 )
 def test_int8_is_near_float32(settings: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -97,18 +98,26 @@ def test_what_was_begun_in_bfloat16_goes_on_and_replies_without_the_instructions
     assert ModelDirectory(model).load()[0].training.precision == "auto"
 
 
-def test_one_core_computes_the_products_of_a_small_network_alone() -> None:
+def test_one_core_computes_the_products_of_a_small_network_alone(tmp_path: Path) -> None:
+    corpus = write_pairs(tmp_path / "pairs.tsv")
     code = """
+import sys
 import tensorflow as tf
 from chatbot.network.device import SMALL, leave_products_whole
+from chatbot.training.run import train_directory
 threads = tf.config.threading.get_intra_op_parallelism_threads
-for units in (SMALL + 1, SMALL):
-    leave_products_whole(units)
-    print(threads())
-tf.zeros([])
+leave_products_whole(SMALL + 1)
+found = [threads()]
+train_directory(sys.argv[1], eval(sys.argv[2]), alone=True)
+found.append(threads())
 leave_products_whole(SMALL)  # too late, which is no error
+print(*found)
 """
-    command = [sys.executable, "-c", code]
-    alone = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(command, env=alone, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["0", "1"]
+    settings = repr(tiny_settings(corpus, max_steps=1))
+    command = [sys.executable, "-c", code, str(tmp_path / "model"), settings]
+    alone = {name: value for name, value in os.environ.items() if "INTRAOP" not in name}
+    for chosen, expected in ({}, "0 1"), ({"TF_NUM_INTRAOP_THREADS": "2"}, "0 0"):
+        given = {**alone, "CUDA_VISIBLE_DEVICES": "", **chosen}
+        done = subprocess.run(command, env=given, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1] == expected
+        shutil.rmtree(tmp_path / "model")

@@ -13,7 +13,7 @@ NOTEBOOK = """
 import os, runpy, sys, types
 sys.path.insert(0, {root!r})
 lifecycle = types.ModuleType("chatbot.training.run")
-def train_directory(model_dir, given, cache_dir, stop):
+def train_directory(model_dir, given, cache_dir, stop, alone):
     print(model_dir, given["corpus"], given.get("rnn_size", "-"))
     if given.get("rnn_size") == 7:
         raise KeyboardInterrupt

@@ -15,8 +15,8 @@ BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
 WITHOUT_BFLOAT16 = {"sse41", "avx", "avx2", "avx2_vnni", "avx2_vnni_2"}
 WITHOUT_BFLOAT16 |= {"avx512_core", "avx512_core_vnni"}
 """Values of ONEDNN_MAX_CPU_ISA that keep oneDNN from bfloat16 instructions."""
-SMALL = 128
-"""Most units of a network whose products one core computes alone."""
+SMALL, FEW = 128, 4096
+"""Most units and words of a network whose products one core computes alone."""
 
 
 def prepare_device() -> str:
@@ -38,18 +38,21 @@ def prepare_device() -> str:
     return ", ".join(f"GPU ({name or gpu.name})" for name, gpu in zip(names, gpus))
 
 
-def leave_products_whole(rnn_size: int) -> None:
+def leave_products_whole(rnn_size: int, words: int) -> None:
     """Lets this process compute each product of a small network on one core, others beside it.
 
     The cores wait for each other longer than they gain by sharing products as small as those of
-    `SMALL` units; docs/speed.md has the measurement. Without effect on a GPU, where somebody has
-    chosen the number of threads, and once something has been computed, as several workers have.
+    `SMALL` units and `FEW` words; docs/speed.md has the measurement. Without effect on a GPU, where
+    somebody has chosen the number of threads, and once something has been computed, as several
+    workers have.
 
     Args:
         rnn_size: The network's units.
+        words: Those that it projects onto.
     """
     threading, chosen = tf.config.threading, os.environ.get("TF_NUM_INTRAOP_THREADS")
-    if chosen or threading.get_intra_op_parallelism_threads() or rnn_size > SMALL or has_gpu():
+    chosen = chosen or threading.get_intra_op_parallelism_threads()
+    if chosen or rnn_size > SMALL or words > FEW or has_gpu():
         return
     with contextlib.suppress(RuntimeError):
         threading.set_intra_op_parallelism_threads(1)

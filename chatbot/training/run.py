@@ -73,8 +73,6 @@ def train_directory(
             reason = done.get("reason")
             audience.say(f"{directory.path} is trained already ({reason}); nothing to do")
             return 0
-        if alone:
-            leave_products_whole(config.model.rnn_size)
         engine = choose_engine(asked, config.model)
         precision = resolve_precision(config.training.precision)
         # Until they all agree nothing is written that one of them might still read.
@@ -87,7 +85,7 @@ def train_directory(
             )
         job = Job(directory, config, cache_dir, stop, audience, distribution, engine)
         with directory.lock() if distribution.is_chief else contextlib.nullcontext():
-            return _train(job, precision)
+            return _train(job, precision, alone)
 
 
 def _count_replicas(distribution: Distribution) -> str:
@@ -97,7 +95,7 @@ def _count_replicas(distribution: Distribution) -> str:
     return f", {distribution.replicas} replicas{workers}"
 
 
-def _train(job: Job, precision: str) -> int:
+def _train(job: Job, precision: str, alone: bool) -> int:
     if job.config.training.deterministic:
         tf.config.experimental.enable_op_determinism()
     try:
@@ -110,15 +108,28 @@ def _train(job: Job, precision: str) -> int:
             "to begin again, with more minutes if they are too few"
         )
         return 0
+    reply_words = _find_reply_words(job, corpora)
+    if alone:
+        words = len(corpora.vocabulary if reply_words is None else reply_words.ids)
+        leave_products_whole(job.config.model.rnn_size, words)
     with deferring_signals():
-        trainer = _make_trainer(job, corpora, precision)
+        trainer = _make_trainer(job, corpora, precision, reply_words)
     job.distribution.check_agreement({"step": trainer.step}, "go on from different checkpoints")
     if job.distribution.is_chief:
         _note_beginning(job, corpora, trainer)
     return _run_to_the_end(trainer, job, len(corpora.vocabulary))
 
 
-def _make_trainer(job: Job, corpora: Corpora, precision: str) -> Trainer:
+def _find_reply_words(job: Job, corpora: Corpora) -> ReplyWords | None:
+    """Finds the words of the replies, where the model is to learn these alone."""
+    if not job.config.training.reply_vocabulary:
+        return None
+    return ReplyWords(corpora.train.count_reply_words(len(corpora.vocabulary)))
+
+
+def _make_trainer(
+    job: Job, corpora: Corpora, precision: str, reply_words: ReplyWords | None
+) -> Trainer:
     with job.distribution.scope():
         sizes = job.config.model, len(corpora.vocabulary)
         model = Seq2Seq(*sizes, job.config.training.seed, precision)
@@ -128,17 +139,11 @@ def _make_trainer(job: Job, corpora: Corpora, precision: str) -> Trainer:
             said = load_embeddings(model, embeddings, corpora.vocabulary)
             if job.distribution.is_chief:
                 job.audience.say(said)
-        if job.config.training.reply_vocabulary:
-            _keep_reply_words(model, corpora, is_new=job.directory.newest() is None)
+        model.reply_words = reply_words
+        if reply_words is not None and job.directory.newest() is None:
+            reply_words.silence_others(model.projection)
         averages = make_averages(model, job.config.training.average_decay)
     return Trainer(job, corpora, model, averages, precision)
-
-
-def _keep_reply_words(model: Seq2Seq, corpora: Corpora, is_new: bool) -> None:
-    """Lets a model learn the words of the replies alone."""
-    model.reply_words = ReplyWords(corpora.train.count_reply_words(model.vocab_size))
-    if is_new:
-        model.reply_words.silence_others(model.projection)
 
 
 def _note_beginning(job: Job, corpora: Corpora, trainer: Trainer) -> None:

@@ -103,14 +103,15 @@ def test_one_core_computes_the_products_of_a_small_network_alone(tmp_path: Path)
     code = """
 import sys
 import tensorflow as tf
-from chatbot.network.device import SMALL, leave_products_whole
+from chatbot.network.device import FEW, SMALL, leave_products_whole
 from chatbot.training.run import train_directory
 threads = tf.config.threading.get_intra_op_parallelism_threads
-leave_products_whole(SMALL + 1)
+leave_products_whole(SMALL + 1, FEW)
+leave_products_whole(SMALL, FEW + 1)
 found = [threads()]
 train_directory(sys.argv[1], eval(sys.argv[2]), alone=True)
 found.append(threads())
-leave_products_whole(SMALL)  # too late, which is no error
+leave_products_whole(SMALL, FEW)  # too late, which is no error
 print(*found)
 """
     settings = repr(tiny_settings(corpus, max_steps=1))

@@ -186,47 +186,50 @@ def test_example_of_scaled_dot_products(
         np.testing.assert_allclose(output, [0.88911, 0.21089], atol=5e-6)
 
 
+TUTORIAL = {
+    "rnn_size": 1024,
+    "num_layers": 2,
+    "embedding_size": 1024,
+    "dropout": 0.5,
+    "learning_rate": 1e-4,
+    "max_gradient_norm": 5.0,
+    "batch_size": 128,
+    "num_epochs": 30,
+    "steps_per_checkpoint": 100,
+    "beam_size": 5,
+    "vocab_size": 40_000,
+    "max_length": 10,
+    "max_reply_length": 10,
+    "attention": "bahdanau",
+    "use_attention": True,
+    "beam_search": True,
+    "model_name": "ckpt",
+}
+"""What the documents set."""
+NOT_IN_TUTORIAL = {
+    "embedding_dropout": 0.0,
+    "word_dropout": 0.0,
+    "output_dropout": 0.0,
+    "variational_dropout": False,
+    "tie_embeddings": False,
+    "learning_rate_schedule": "constant",
+    "warmup_steps": 0,
+    "weight_decay": 0.0,
+    "label_smoothing": 0.0,
+    "average_decay": 0.0,
+    "patience": 0,
+}
+"""What they do not have, which is named, too, or it would be there by default."""
+
+
 def test_tutorial_flag_file_names_every_value_of_the_documents() -> None:
-    expected = {
-        "rnn_size": 1024,
-        "num_layers": 2,
-        "embedding_size": 1024,
-        "dropout": 0.5,
-        "learning_rate": 1e-4,
-        "max_gradient_norm": 5.0,
-        "batch_size": 128,
-        "num_epochs": 30,
-        "steps_per_checkpoint": 100,
-        "beam_size": 5,
-        "vocab_size": 40_000,
-        "max_length": 10,
-        "max_reply_length": 10,
-        "attention": "bahdanau",
-        "use_attention": True,
-        "beam_search": True,
-        "model_name": "ckpt",
-    }
     lines = (ROOT / "data" / "tutorial.flags").read_text(encoding="utf-8").split("\n")
     named = {line.lstrip("-").partition("=")[0] for line in lines if line.startswith("--")}
-    assert set(expected) <= named
+    assert set(TUTORIAL) <= named
     given = parse_flags("--flagfile=data/tutorial.flags")
     values = {name: value for name, section in given.items() for name, value in section.items()}
-    assert {name: values[name] for name in expected} == expected
-    # What the documents do not have is named, too, or it would be there by default.
-    nothing = {
-        "embedding_dropout": 0.0,
-        "word_dropout": 0.0,
-        "output_dropout": 0.0,
-        "variational_dropout": False,
-        "tie_embeddings": False,
-        "learning_rate_schedule": "constant",
-        "warmup_steps": 0,
-        "weight_decay": 0.0,
-        "label_smoothing": 0.0,
-        "average_decay": 0.0,
-        "patience": 0,
-    }
-    assert {name: values[name] for name in nothing} == nothing
+    assert {name: values[name] for name in TUTORIAL} == TUTORIAL
+    assert {name: values[name] for name in NOT_IN_TUTORIAL} == NOT_IN_TUTORIAL
     # These say how long and how exactly a run computes, not what is learned.
     of_run = "max_steps seed engine precision max_minutes max_bad_steps distribute deterministic "
     of_run += "reply_precision"

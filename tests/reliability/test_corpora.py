@@ -164,6 +164,17 @@ def list_common_cases(name: str) -> dict[str, Case]:
         ),
         "missing file": Case(partial(replace_first, name, str), (REFUSED,)),
         "missing altogether": Case(lambda path: path, (REFUSED,)),
+    }
+    for turn in range(5):
+        change = partial(scatter, f"{name} {turn}")
+        made[f"scattered {turn}"] = Case(partial(first, change), anything)
+        made[f"zip scattered {turn}"] = Case(partial(zip_whole, name, change), (HARMLESS, REFUSED))
+    return made | list_packed_cases(name)
+
+
+def list_packed_cases(name: str) -> dict[str, Case]:
+    """What may be malformed in an archive of any format."""
+    return {
         "zip cut": Case(partial(zip_whole, name, lambda c: c[:-9]), (REFUSED,)),
         "zip empty": Case(partial(zip_whole, name, lambda c: b"PK\5\6" + bytes(18)), (REFUSED,)),
         "zip bomb": Case(partial(zip_bomb, name), (REFUSED,)),
@@ -173,11 +184,6 @@ def list_common_cases(name: str) -> dict[str, Case]:
         "zip climbing out": Case(partial(zip_as, "../../", name), (REFUSED,)),
         "zip absolute": Case(partial(zip_as, "/tmp/", name), (HARMLESS, REFUSED)),
     }
-    for turn in range(5):
-        change = partial(scatter, f"{name} {turn}")
-        made[f"scattered {turn}"] = Case(partial(first, change), anything)
-        made[f"zip scattered {turn}"] = Case(partial(zip_whole, name, change), (HARMLESS, REFUSED))
-    return made
 
 
 def list_own_cases(name: str) -> dict[str, Case]:

@@ -32,8 +32,11 @@ def hushed() -> Iterator[None]:
     """Lets TensorFlow's C++ say only why it ends the process; import TensorFlow inside.
 
     Nothing less keeps its notices away, for some are logged as errors. Whoever wants to see them
-    sets `TF_CPP_MIN_LOG_LEVEL=0` in the environment.
+    sets `TF_CPP_MIN_LOG_LEVEL=0` in the environment. TensorFlow also reads there, once, whether
+    oneDNN computes its products; unless `TF_ENABLE_ONEDNN_OPTS=0` says otherwise it does, which
+    TensorFlow leaves off where the processor has no AVX-512.
     """
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     is_asked_for = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3"
     warnings.filterwarnings(
         "ignore",

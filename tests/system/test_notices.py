@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ def run_hushed(
     code: str, *arguments: str, level: str = "", **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Runs code whose first line is hushed in a process; `level` is what the person has set."""
-    unset = "TF_CPP_MIN_LOG_LEVEL", "TF_USE_LEGACY_KERAS", "TF_CONFIG"
+    unset = "TF_CPP_MIN_LOG_LEVEL", "TF_USE_LEGACY_KERAS", "TF_CONFIG", "TF_ENABLE_ONEDNN_OPTS"
     environment = {name: value for name, value in os.environ.items() if name not in unset}
     if level:
         environment["TF_CPP_MIN_LOG_LEVEL"] = level
@@ -52,6 +53,17 @@ def test_tensorflow_says_nothing_from_its_import_to_a_checkpoint_unless_it_is_as
     said = run_hushed(SAVE, str(tmp_path / "ckpt"), level="0").stderr
     assert "port.cc" in said
     assert "cpu_feature_guard.cc" in said
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="oneDNN is TensorFlow's on x86 alone")
+@pytest.mark.parametrize(
+    ("variables", "expected"), [({}, True), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, False)]
+)
+def test_onednn_computes_the_products_on_every_processor_unless_it_is_switched_off(
+    variables: dict[str, str], expected: bool
+) -> None:
+    code = "from tensorflow.python.framework import test_util\nprint(test_util.IsMklEnabled())"
+    assert run_hushed(code, **variables).stdout == f"{expected}\n"
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="Keras 2 is light and the library needs it")

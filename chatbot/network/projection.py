@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from chatbot.network.variables import Matrix, draw_truncated_normal, stop_gradients
+from chatbot.network.variables import Matrix, draw_truncated_normal, measure_size, stop_gradients
 
 
 class Projection(tf.Module):
@@ -24,6 +24,23 @@ class Projection(tf.Module):
         reduced = self.reduce(outputs)
         logits = tf.matmul(reduced, self.lay_out(reduced.dtype))
         return tf.nn.bias_add(logits, tf.cast(self.bias, reduced.dtype))
+
+    def begin_with(self, places: tf.Tensor, vectors: tf.Tensor, seeds: Random) -> None:
+        """Gives words that have like vectors like columns, in place of random ones.
+
+        The columns are the vectors, less their mean, times one random matrix, and as long as the
+        random columns by their root mean square.
+
+        Args:
+            places: `int [N, 1]`, the words, each once.
+            vectors: `float32 [N, E]`, of these words.
+            seeds: One is taken.
+        """
+        mixing = draw_truncated_normal([vectors.shape[1], self.kernel.shape[0]], 1.0, seeds)
+        rows = tf.matmul(vectors - tf.reduce_mean(vectors, axis=0), mixing)
+        rows *= tf.math.divide_no_nan(measure_size(self.kernel), measure_size(rows))
+        kernel = tf.transpose(tf.convert_to_tensor(self.kernel))
+        self.kernel.assign(tf.transpose(tf.tensor_scatter_nd_update(kernel, places, rows)))
 
     def listed(self) -> list[tf.Variable]:
         """Returns the variables in the order in which Keras lists them."""
@@ -62,6 +79,9 @@ class TiedProjection(Projection):
         )
         self.narrow = None if size == rnn_size else Matrix(rnn_size, size, seeds)
         self.bias = tf.Variable(tf.zeros([vocab_size]))
+
+    def begin_with(self, places: tf.Tensor, vectors: tf.Tensor, seeds: Random) -> None:
+        """Does nothing, because the vectors are the kernel."""
 
     def listed(self) -> list[tf.Variable]:
         """Returns the variables in the order in which Keras lists them."""

@@ -23,7 +23,7 @@ from chatbot.network.pointer_generator import Pointer, add_slots, mix, mix_losse
 from chatbot.network.projection import Projection, TiedProjection
 from chatbot.network.reply_words import ReplyWords
 from chatbot.network.scheduled_sampling import mix_guesses
-from chatbot.network.variables import draw_uniform, stop_gradients
+from chatbot.network.variables import draw_uniform, measure_size, stop_gradients
 from chatbot.settings.config import ModelConfig
 from chatbot.text import GO, PAD, SEP, UNK
 
@@ -64,7 +64,7 @@ class Seq2Seq(tf.Module):
             precision: Type of the matrix products; the variables are float32 whatever it is.
         """
         super().__init__(name="seq2seq")
-        seeds = Random(seed)
+        seeds = self._seeds = Random(seed)
         self.config = config
         self.vocab_size = vocab_size
         self.engine: Engine = OwnEngine()
@@ -110,13 +110,17 @@ class Seq2Seq(tf.Module):
     def give_vectors(self, ids: Any, vectors: Any) -> None:
         """Puts word vectors in the place of random ones, frozen if the settings say so.
 
+        The random ones of the other words become as long as these, by their root mean square. A
+        separate projection begins with them too, see `Projection.begin_with`.
+
         Args:
             ids: `int [N]`, the words, each once.
             vectors: `float32 [N, E]`.
         """
         places = tf.constant(ids)[:, tf.newaxis]
-        embedding = tf.convert_to_tensor(self.embedding)
-        self.embedding.assign(tf.tensor_scatter_nd_update(embedding, places, vectors))
+        scale = measure_size(vectors) / measure_size(self.embedding)
+        self.embedding.assign(tf.tensor_scatter_nd_update(self.embedding * scale, places, vectors))
+        self.projection.begin_with(places, vectors, self._seeds)
         if self.frozen is not None:
             frozen = tf.fill([len(ids), 1], True)
             before = tf.convert_to_tensor(self.frozen)

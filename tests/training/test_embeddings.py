@@ -40,19 +40,43 @@ def test_vectors_that_are_found_take_their_place_and_keep_it_if_frozen(
 ) -> None:
     config = make_config("luong", freeze_embeddings=frozen, tie_embeddings=tied)
     model, path = Seq2Seq(config, len(VOCABULARY)), write_vectors(tmp_path / "vectors", GIVEN)
-    before = model.embedding.numpy()
+    before, scale = model.embedding.numpy(), np.sqrt((1 + 4 + 9) / 3)
     said = load_embeddings(model, path, VOCABULARY)
     kept = " and keep it" if frozen else ""
     assert said == (
         f"2 of 6 words (33.3%) have their vector from {path}{kept}; the others begin at random"
     )
     places = [VOCABULARY.encode([word])[0] for word in ("w", "y", "<unk>")]
-    expected = before.copy()
+    expected = before * scale / np.sqrt(np.square(before).mean())
     expected[places] = np.array([[1.0], [2.0], [3.0]])
-    np.testing.assert_array_equal(model.embedding, expected)
+    np.testing.assert_allclose(model.embedding, expected, rtol=1e-5)
     moved = _find_moved(model, pairs)
     assert not moved[places].any() if frozen else moved[places[:2]].all()
     assert moved[[VOCABULARY.encode([word])[0] for word in "uxz"]].all()
+
+
+def test_words_with_like_vectors_begin_with_like_columns_of_the_projection() -> None:
+    model = Seq2Seq(make_config("luong"), 40)
+    before = model.projection.kernel.numpy().T
+    places = np.random.default_rng(0).permutation(40)[: 3 * E]
+    vectors = np.random.default_rng(1).normal(3, 0.5, [3 * E, E]).astype(np.float32)
+    model.give_vectors(places, vectors)
+    columns = model.projection.kernel.numpy().T
+    others = np.setdiff1d(np.arange(40), places)
+    np.testing.assert_array_equal(columns[others], before[others])
+    # One linear map, with more words than it has rows, makes every column of its vector.
+    centred = vectors - vectors.mean(axis=0)
+    mixing = np.linalg.lstsq(centred, columns[places], rcond=None)[0]
+    np.testing.assert_allclose(centred @ mixing, columns[places], atol=1e-6)
+    sizes = [np.sqrt(np.square(x).mean()) for x in (columns[places], before)]
+    assert sizes[0] == pytest.approx(sizes[1], rel=1e-5)
+
+
+def test_one_vector_alone_has_nothing_to_be_like() -> None:
+    model = Seq2Seq(make_config("luong"), len(VOCABULARY))
+    model.give_vectors(np.array([5]), np.ones([1, E], np.float32))
+    assert not model.projection.kernel.numpy()[:, 5].any()
+    assert np.isfinite(model.embedding).all()
 
 
 def _find_moved(model: Seq2Seq, pairs: Pairs) -> Any:

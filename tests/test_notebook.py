@@ -145,7 +145,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     cells["parameters"].source = "epochs = 1"
     client = nbclient.NotebookClient(
         notebook,
-        timeout=200,
+        timeout=900,  # a cell trains, on whatever machine
         kernel_name="python3",
         resources={"metadata": {"path": str(place / "a clone" / "docs")}},
     )

@@ -22,7 +22,7 @@ help: ## list what can be made
 
 # The marker is tested here because train.py, which says the same, needs seconds to load TensorFlow. Standard output and
 # input are the chat's alone.
-chat: $(RUNTIME) ## talk to the small talk bot; trains it first (about four minutes) if need be
+chat: $(RUNTIME) ## talk to the small talk bot; trains it first (four to twelve minutes) if need be
 	@test -e $(SMALLTALK)/finished.json || \
 		$(VENV_PYTHON) train.py </dev/null >&2
 	@$(VENV_PYTHON) predict.py

@@ -28,6 +28,8 @@ TREE = [
     [Branch(0, HOSTILE, -1.0, True, False), Branch(0, "你好", -2.0, False, False)],
     [Branch(0, "<eos>", -1.5, True, True)],
 ]
+LEARNED = "names.tsv", "greetings.tsv", "jokes.tsv"
+"""What of the corpus the notebook learns here."""
 WEIGHTS = np.array([[0.25, 0.75], [1.0, 0.0]], np.float32)
 
 
@@ -138,8 +140,12 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     place = tmp_path_factory.mktemp("a place")
     (place / "a clone" / "docs").mkdir(parents=True)
     for path in ROOT.glob("[!.]*"):
-        if path.name not in ("docs", "model"):
+        if path.name not in ("docs", "model", "data"):
             (place / "a clone" / path.name).symlink_to(path)
+    (place / "a clone" / "data" / "smalltalk" / "english").mkdir(parents=True)
+    for name in LEARNED:
+        path = Path("data", "smalltalk", "english", name)
+        (place / "a clone" / path).symlink_to(ROOT / path)
     notebook = read_notebook()
     cells = {cell.id: cell for cell in notebook.cells}
     cells["parameters"].source = "epochs = 1"
@@ -169,8 +175,8 @@ def test_the_notebook_installs_its_own_folder_without_a_word(outputs: Mapping[st
 
 def test_the_notebook_trains_and_shows_how_far_it_is(outputs: Mapping[str, Any]) -> None:
     said = "".join(output.get("text", "") for output in outputs["train"])
-    pairs = len(list(read_pairs(ROOT / "data" / "smalltalk" / "english")))
-    steps = math.ceil(pairs / 64)
+    corpus = ROOT / "data" / "smalltalk" / "english"
+    steps = math.ceil(sum(len(list(read_pairs(corpus / name))) for name in LEARNED) / 64)
     assert f"{steps}/{steps} steps" in said
     shown = find_shown(outputs["train"], "text/html")
     assert f"<td>all {steps} steps done</td>" in shown

@@ -119,7 +119,8 @@ class TrainingConfig(Settings):
     embeddings: str = setting(
         "",
         "File of word vectors to begin with: word2vec (text or binary), GloVe or fastText (.vec), "
-        "also compressed by gzip. Words that it lacks begin at random.",
+        "also compressed by gzip. The projection to the vocabulary begins with them too, unless "
+        "tied. Words that it lacks begin at random.",
         is_path=True,
     )
     average_decay: float = setting(

@@ -8,7 +8,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from chatbot.network.variables import Matrix, draw_truncated_normal, measure_size, stop_gradients
+from chatbot.network.variables import (
+    Matrix,
+    draw_truncated_normal,
+    root_mean_square,
+    stop_gradients,
+)
 
 
 class Projection(tf.Module):
@@ -38,7 +43,7 @@ class Projection(tf.Module):
         """
         mixing = draw_truncated_normal([vectors.shape[1], self.kernel.shape[0]], 1.0, seeds)
         rows = tf.matmul(vectors - tf.reduce_mean(vectors, axis=0), mixing)
-        rows *= tf.math.divide_no_nan(measure_size(self.kernel), measure_size(rows))
+        rows *= tf.math.divide_no_nan(root_mean_square(self.kernel), root_mean_square(rows))
         kernel = tf.transpose(tf.convert_to_tensor(self.kernel))
         self.kernel.assign(tf.transpose(tf.tensor_scatter_nd_update(kernel, places, rows)))
 

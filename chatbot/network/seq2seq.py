@@ -23,7 +23,7 @@ from chatbot.network.pointer_generator import Pointer, add_slots, mix, mix_losse
 from chatbot.network.projection import Projection, TiedProjection
 from chatbot.network.reply_words import ReplyWords
 from chatbot.network.scheduled_sampling import mix_guesses
-from chatbot.network.variables import draw_uniform, measure_size, stop_gradients
+from chatbot.network.variables import draw_uniform, root_mean_square, stop_gradients
 from chatbot.settings.config import ModelConfig
 from chatbot.text import GO, PAD, SEP, UNK
 
@@ -118,7 +118,7 @@ class Seq2Seq(tf.Module):
             vectors: `float32 [N, E]`.
         """
         places = tf.constant(ids)[:, tf.newaxis]
-        scale = measure_size(vectors) / measure_size(self.embedding)
+        scale = root_mean_square(vectors) / root_mean_square(self.embedding)
         self.embedding.assign(tf.tensor_scatter_nd_update(self.embedding * scale, places, vectors))
         self.projection.begin_with(places, vectors, self._seeds)
         if self.frozen is not None:

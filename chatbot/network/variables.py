@@ -209,7 +209,7 @@ def draw_truncated_normal(shape: Sequence[int], deviation: float, seeds: Random)
     return tf.random.stateless_truncated_normal(shape, _take_seed(seeds), 0.0, deviation)
 
 
-def measure_size(numbers: tf.Tensor) -> tf.Tensor:
+def root_mean_square(numbers: tf.Tensor) -> tf.Tensor:
     """Computes the root mean square of `float32 [...]`, `float32 []`."""
     return tf.sqrt(tf.reduce_mean(tf.square(numbers)))
 
